@@ -1,0 +1,95 @@
+# mlrq: every target that is a file is made only when what it is made from has changed.
+# Overrides go in ARGS: make quantize ARGS="quantization.bits=4". `make help` lists the targets.
+
+ARGS    ?=
+PYTHON  ?= python3
+OUT     ?= outputs
+VENV    := .venv
+PY      := $(VENV)/bin/python
+READY   := $(VENV)/.ready
+MLRQ    := $(PY) -m mlrq output_dir=$(OUT)
+
+SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc')
+# What a stage makes does not depend on the overrides of the stages after it.
+train_ARGS    := $(filter-out quantization% samples=% report=% predict.%,$(ARGS))
+quantize_ARGS := $(filter-out samples=% report=% predict.%,$(ARGS))
+evaluate_ARGS := $(filter-out predict.%,$(ARGS))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+.PHONY: all train quantize evaluate predict sweep docker docker-test test lint format bench lock clean help
+
+all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
+	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
+
+train: $(OUT)/float.json ## Fit the float model
+quantize: $(OUT)/quantized.json ## Make the integer model; does not train again unless that changed
+evaluate: $(OUT)/evaluation.json ## Compare float and integer on the test rows
+
+predict: $(OUT)/quantized.json ## Predict rows: make predict ARGS="predict.input=rows.csv predict.output=out.csv"
+	@$(MLRQ) predict $(ARGS)
+
+sweep: $(READY) ## Compare bit widths in one table; ARGS replaces the sweep: ARGS="model=ridge,lasso"
+	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
+
+# ---- files
+
+$(OUT)/float.json: $(SOURCES) $(OUT)/train.args | $(READY)
+	@$(MLRQ) train $(train_ARGS)
+
+$(OUT)/quantized.json: $(OUT)/float.json $(OUT)/quantize.args | $(READY)
+	@$(MLRQ) quantize $(quantize_ARGS)
+
+$(OUT)/evaluation.json: $(OUT)/quantized.json $(OUT)/evaluate.args | $(READY)
+	@$(MLRQ) evaluate $(evaluate_ARGS)
+
+# A stamp of a stage's overrides: it changes only when they do.
+$(OUT)/%.args: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$($*_ARGS)' | cmp -s - $@ || printf '%s\n' '$($*_ARGS)' > $@
+
+FORCE:
+
+# ---- environment
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mlrq needs Python 3.11 or newer; name one with make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "python3 -m venv failed: on Debian, apt install python3-venv" >&2; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: $(READY) ## Pin the newest versions of everything, by hash
+	@$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --all-extras --group dev -o requirements.lock pyproject.toml
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --constraints requirements.lock --group image -o requirements-image.lock
+
+# ---- development
+
+test: $(READY) ## Run the tests
+	@$(VENV)/bin/pytest
+
+lint: $(READY) ## Check style, types, workflows and the Dockerfile
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+format: $(READY) ## Put the code in the project's style
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+bench: $(READY) ## Measure start-up and prediction times
+	@$(PY) benchmarks/startup.py
+
+clean: ## Remove the outputs and the environment
+	@rm -rf $(OUT) $(VENV) dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

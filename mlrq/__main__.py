@@ -1,0 +1,5 @@
+"""`python -m mlrq`."""
+
+from mlrq.cli import main
+
+main()

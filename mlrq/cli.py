@@ -1,0 +1,159 @@
+"""The command line: compose the configuration, check it, run a stage, report what failed, exit."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mlrq import __version__, config, stages
+from mlrq.errors import ConfigError, MlrqError
+
+_HERE = Path(__file__).resolve().parent
+# Inside the package in a wheel, beside it in a checkout.
+CONF = next(folder for folder in (_HERE / "conf", _HERE.parent / "conf") if folder.is_dir())
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130  # exit codes: a stage, the command line, Ctrl-C
+
+
+def notice(text: str) -> None:
+    """One line on standard error that is not an error."""
+    print(f"mlrq: note: {text}", file=sys.stderr)
+
+
+def _fail(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        print(f"mlrq: error: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _single(checked: config.Config) -> None:
+    """One run: the stages, and what they made, on the terminal."""
+    folder = Path(checked.output_dir)
+    if checked.stage == "predict":
+        stages.predict(checked, folder, notice)
+        return
+    results = stages.run(checked, folder)
+    from mlrq import report
+
+    for text in results.trained.notices if results.trained else []:
+        notice(text)
+    if checked.report == "json":
+        report.as_json(results)
+    else:
+        report.as_text(results, folder if checked.save else None)
+
+
+def _job(composed: DictConfig) -> None:
+    """One job of a sweep: its outcome goes to a file, whether it succeeds or fails."""
+    from mlrq import sweep
+
+    job = HydraConfig.get()
+    folder, sweep_folder = Path(job.runtime.output_dir), Path(job.sweep.dir)
+
+    def work() -> sweep.Result:
+        checked = config.check(composed)
+        if checked.stage == "predict":
+            stages.predict(checked, folder, notice)
+            return None
+        results = stages.run(checked, folder, memory=sweep_folder / "cache")
+        return (checked.model.name, results.data.dataset.name, results.evaluated)
+
+    sweep.run_job(folder, job.job.num, list(job.overrides.task), work, trace=bool(job.verbose))
+
+
+def _task(composed: DictConfig) -> None:
+    """What Hydra calls with every composed configuration, in whatever process its launcher chose."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        _job(composed)
+    else:
+        with _explained():
+            _single(config.check(composed))
+
+
+class SweepReport(Callback):
+    """Hydra tells it when a sweep begins and ends."""
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Forget what an earlier sweep left in the same folder."""
+        from mlrq import sweep
+
+        sweep.forget(Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
+        """Print and save the table of all jobs; leave with exit code 1 if one failed."""
+        from mlrq import sweep
+
+        failures = sweep.finish(Path(config.hydra.sweep.dir), notice)
+        if failures:
+            # Hydra swallows a callback's exceptions, but lets SystemExit through.
+            _fail(FAILURE, *failures)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what goes wrong into lines on standard error and an exit code.
+
+    Hydra keeps a task's exception and announces it in its own words, but lets SystemExit through: so
+    this goes around the task as well as around Hydra.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail(INTERRUPTED, "interrupted; what was written before is whole")
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILURE)
+    except Exception as error:
+        if "hydra.verbose=true" in sys.argv:
+            traceback.print_exc()
+        _explain(error)
+
+
+def _arguments(arguments: list[str]) -> list[str]:
+    """The command line as Hydra takes it: a bare stage is stage=..., -v is hydra.verbose=true."""
+    taken = ["hydra.verbose=true" if item in ("-v", "--verbose") else item for item in arguments]
+    return [f"stage={item}" if item in config.STAGES else item for item in taken]
+
+
+def _explain(error: Exception) -> NoReturn:
+    """One line for each fault that an exception stands for, and exit."""
+    if isinstance(error, ConfigError):
+        _fail(USAGE, *error.faults)
+    if isinstance(error, MlrqError):
+        _fail(FAILURE, str(error))
+    from mlrq import faults
+
+    if isinstance(error, faults.REFUSED):
+        overrides = [item for item in sys.argv[1:] if not item.startswith("-")]
+        multirun = bool({"-m", "--multirun"} & set(sys.argv))
+        found = faults.find(CONF, overrides, multirun)
+        _fail(USAGE, *(found or [" ".join(str(error).split())]))
+    if isinstance(error, OSError) and error.filename:
+        _fail(FAILURE, f"{error.filename}: {error.strerror}")
+    if isinstance(error, MemoryError):
+        _fail(FAILURE, "out of memory: fewer rows or features at a time are needed")
+    name = type(error).__name__
+    _fail(FAILURE, f"{name}: {error}".splitlines()[0] + " (a fault of mlrq: -v shows where)")
+
+
+def main() -> None:
+    """`python -m mlrq` and `mlrq`."""
+    sys.argv[1:] = _arguments(sys.argv[1:])
+    if "--version" in sys.argv:
+        print(f"mlrq {__version__}")
+        return
+    sys.argv[0] = "mlrq"
+    config.register()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
+    with _explained():
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_task)()
+        sys.stdout.flush()

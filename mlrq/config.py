@@ -1,0 +1,305 @@
+"""The schema of the configuration: one dataclass per group, with its bounds, and the one check at the door.
+
+Hydra composes YAML onto these schemas; `check` then turns the composed configuration into plain
+dataclasses, or raises one `ConfigError` that lists every fault with its key, its value and what is allowed.
+"""
+
+import dataclasses
+import difflib
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mlrq.errors import ConfigError
+
+STAGES = ("all", "train", "quantize", "evaluate", "predict")
+# `_target_` names code to run, so only this project's and scikit-learn's is let through.
+TRUSTED_TARGETS = ("mlrq.", "sklearn.")
+
+
+def _one_of(faults: list[str], key: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        faults.append(f"{key}={value}: must be one of {', '.join(allowed)}")
+
+
+def _within(faults: list[str], key: str, value: int, low: int, high: float = math.inf) -> None:
+    if not low <= value <= high:
+        span = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+        faults.append(f"{key}={value}: must be {span}")
+
+
+def _not_negative(faults: list[str], key: str, value: float) -> None:
+    if not (value >= 0 and math.isfinite(value)):
+        faults.append(f"{key}={value}: must be a finite number, 0 or more")
+
+
+def _names(faults: list[str], key: str, value: object) -> list[str]:
+    """A column name, or a list of them, as a list of distinct strings."""
+    names = [str(name) for name in value] if isinstance(value, list) else [str(value)]
+    if not names or "" in names:
+        faults.append(f"{key}={value}: must name at least one column")
+    if len(set(names)) < len(names):
+        faults.append(f"{key}={value}: names a column twice")
+    return names
+
+
+def _delimiter(faults: list[str], key: str, value: str) -> str:
+    """One character; the two letters \\t, easier to type in a shell, mean a tab."""
+    if value == "\\t":
+        return "\t"
+    if len(value) != 1 or value in '"\r\n':
+        faults.append(f"{key}={value!r}: must be one character, such as ',' or ';' or '\\t'")
+    return value
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise ConfigError(faults)
+
+
+@dataclass
+class DatasetConfig:
+    """What every dataset has: its loader, and how rows are split into training and test rows."""
+
+    _target_: str = MISSING
+    test_size: float = 0.2
+    seed: int = 42
+
+    def _faults(self) -> list[str]:
+        faults: list[str] = []
+        if not 0 < self.test_size < 1:
+            faults.append(f"dataset.test_size={self.test_size}: must lie between 0 and 1")
+        _within(faults, "dataset.seed", self.seed, 0, 2**32 - 1)
+        return faults
+
+    def __post_init__(self) -> None:
+        _raise(self._faults())
+
+
+@dataclass
+class CaliforniaHousingConfig(DatasetConfig):
+    """California Housing, embedded or from scikit-learn's fetcher."""
+
+    source: str = "embedded"
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
+        _one_of(faults, "dataset.source", self.source, ("embedded", "sklearn"))
+        _raise(faults)
+
+
+@dataclass
+class CsvConfig(DatasetConfig):
+    """A CSV file with a header line; `target` and `features` are a column name or a list of them."""
+
+    path: str = MISSING
+    target: Any = MISSING
+    features: Any = None
+    delimiter: str = ","
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
+        self.target = _names(faults, "dataset.target", self.target)
+        if self.features is not None:
+            self.features = _names(faults, "dataset.features", self.features)
+            both = [name for name in self.features if name in self.target]
+            if both:
+                faults.append(f"dataset.features={both}: a target cannot be a feature too")
+        self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
+        _raise(faults)
+
+
+@dataclass
+class SyntheticConfig(DatasetConfig):
+    """A linear model with Gaussian features and noise; `seed` makes the rows and splits them."""
+
+    rows: int = 1000
+    features: int = 8
+    targets: int = 1
+    noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
+        _within(faults, "dataset.rows", self.rows, 1)
+        _within(faults, "dataset.features", self.features, 1)
+        _within(faults, "dataset.targets", self.targets, 1)
+        _not_negative(faults, "dataset.noise", self.noise)
+        _raise(faults)
+
+
+@dataclass
+class ModelConfig:
+    """A scikit-learn linear regressor by its `_target_`, and whether features are standardized first."""
+
+    name: str = MISSING
+    standardize: bool = False
+    estimator: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "_target_" not in self.estimator:
+            raise ConfigError(["model.estimator._target_: required, a class of sklearn.linear_model"])
+
+
+@dataclass
+class QuantizationConfig:
+    """How float weights become b-bit codes."""
+
+    bits: int = 8
+    scheme: str = "symmetric"
+    granularity: str = "per_tensor"
+    rounding: str = "nearest"
+    intercept: str = "float32"
+    refit_intercept: bool = True
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        _within(faults, "quantization.bits", self.bits, 2, 16)
+        for key, allowed in (
+            ("scheme", ("symmetric", "affine", "offset")),
+            ("granularity", ("per_tensor", "per_channel")),
+            ("rounding", ("nearest", "truncate")),
+            ("intercept", ("float32", "int32")),
+        ):
+            _one_of(faults, f"quantization.{key}", getattr(self, key), allowed)
+        _raise(faults)
+
+
+@dataclass
+class PredictConfig:
+    """Where rows to predict come from and where predictions go; "-" is the standard stream."""
+
+    input: str = "-"
+    output: str = "-"
+    format: str = "auto"
+    delimiter: str = ","
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        _one_of(faults, "predict.format", self.format, ("auto", "csv", "jsonl"))
+        self.delimiter = _delimiter(faults, "predict.delimiter", self.delimiter)
+        _raise(faults)
+
+
+@dataclass
+class Config:
+    """The whole configuration. The groups are typed by their own schemas."""
+
+    stage: str = "all"
+    output_dir: str = "outputs"
+    artifact: str | None = None
+    save: bool = True
+    samples: int = 10
+    report: str = "text"
+    dataset: Any = MISSING
+    model: Any = MISSING
+    quantization: Any = MISSING
+    predict: Any = MISSING
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        _one_of(faults, "stage", self.stage, STAGES)
+        _one_of(faults, "report", self.report, ("text", "json"))
+        _within(faults, "samples", self.samples, 0)
+        if not self.output_dir:
+            faults.append("output_dir=: must name a folder")
+        _raise(faults)
+
+
+GROUPS = ("dataset", "model", "quantization", "predict")
+
+SCHEMAS: dict[str, type] = {
+    "config": Config,
+    "california_housing": CaliforniaHousingConfig,
+    "diabetes": DatasetConfig,
+    "csv": CsvConfig,
+    "synthetic": SyntheticConfig,
+    "model": ModelConfig,
+    "quantization": QuantizationConfig,
+    "predict": PredictConfig,
+}
+
+
+def register() -> None:
+    """Put the schemas where the YAML files' `defaults` find them. Idempotent."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=name, group="schema", node=schema, provider="mlrq")
+
+
+def unknown_key(key: str, allowed: list[str]) -> str:
+    """The fault of a key that does not exist, with the nearest one that does."""
+    group, _, name = key.rpartition(".")
+    near = difflib.get_close_matches(name, allowed, n=1)
+    if near:
+        return f"{key}: no such key; did you mean {group + '.' if group else ''}{near[0]}?"
+    return f"{key}: no such key; {group or 'the configuration'} has {', '.join(sorted(allowed))}"
+
+
+def _untrusted(node: Any, key: str) -> list[str]:
+    """A fault for every `_target_` below `node` that names code from elsewhere."""
+    if isinstance(node, list):
+        return [fault for i, item in enumerate(node) for fault in _untrusted(item, f"{key}[{i}]")]
+    if not isinstance(node, dict):
+        return []
+    faults = [fault for name, item in node.items() for fault in _untrusted(item, f"{key}.{name}")]
+    target = node.get("_target_", TRUSTED_TARGETS[0])
+    if not str(target).startswith(TRUSTED_TARGETS):
+        allowed = " or ".join(TRUSTED_TARGETS)
+        faults.append(f"{key}._target_={target}: must start with {allowed} (it names code to run)")
+    return faults
+
+
+def _typed(node: DictConfig, schema: type, key: str, faults: list[str]) -> Any:
+    """`node` as an instance of `schema`; what does not fit goes to `faults`."""
+    prefix = f"{key}." if key else ""
+    known = [item.name for item in dataclasses.fields(schema)]
+    typed = OmegaConf.structured(schema)
+    complete = True
+    for name in node:
+        if name not in known:
+            faults.append(unknown_key(f"{prefix}{name}", known))
+            continue
+        if OmegaConf.is_missing(node, name):
+            faults.append(f"{prefix}{name}: required; add {prefix}{name}=VALUE")
+            complete = False
+            continue
+        try:
+            if not (schema is Config and name in GROUPS):
+                typed[name] = node[name]
+        except OmegaConfBaseException as error:
+            faults.append(f"{prefix}{name}: {str(error).splitlines()[0]}")
+    if not complete:
+        return None
+    # What did not fit has its default here, so that the bounds of the rest are checked all the same.
+    values = OmegaConf.to_container(typed)
+    try:
+        faults.extend(_untrusted(values, key))
+        return schema(**values)  # type: ignore[arg-type]
+    except ConfigError as error:
+        faults.extend(error.faults)
+        return None
+
+
+def check(composed: DictConfig) -> Config:
+    """The composed configuration as plain dataclasses.
+
+    Raises:
+        ConfigError: Listing every unknown key, missing or mistyped value, value out of bounds and
+            `_target_` that is not trusted.
+    """
+    faults: list[str] = []
+    config = _typed(composed, Config, "", faults)
+    groups = {}
+    for name in GROUPS:
+        node = composed[name]
+        schema = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+        if not (isinstance(schema, type) and dataclasses.is_dataclass(schema)):
+            faults.append(f"{name}: its YAML file must list a schema first in its defaults list")
+            continue
+        groups[name] = _typed(node, schema, name, faults)
+    _raise(faults)
+    checked: Config = dataclasses.replace(config, **groups)
+    return checked

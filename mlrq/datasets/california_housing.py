@@ -1,0 +1,71 @@
+"""California Housing (Pace and Barry, 1997), embedded: no download, the same bytes for everybody."""
+
+import gzip
+import io
+from importlib import resources
+
+import numpy as np
+
+from mlrq.artifacts import digest
+from mlrq.datasets.dataset import Dataset
+from mlrq.errors import MlrqError
+
+FEATURES = (
+    "MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude",
+)  # fmt: skip
+TARGETS = ("MedHouseVal",)
+FILE = "cal_housing.csv.gz"
+SHA256 = "12819f136d817d2ac0d5c7c30110c6c039d6332cc439b8cb0bf11536fb71c782"
+
+
+def load(source: str) -> Dataset:
+    """The 20,640 rows, the eight features and the target as `sklearn.datasets.fetch_california_housing` has them.
+
+    Args:
+        source: "embedded" for the table inside this package, or "sklearn" for scikit-learn's fetcher,
+            which downloads it once into its cache. Both give the same doubles.
+
+    Raises:
+        MlrqError: If the embedded table is damaged, or the fetcher fails.
+    """
+    return _fetch() if source == "sklearn" else _embedded()
+
+
+def _embedded() -> Dataset:
+    packed = (resources.files("mlrq.datasets") / FILE).read_bytes()
+    if digest(packed) != SHA256:
+        raise MlrqError(f"{FILE}: damaged (its SHA-256 does not match); install mlrq anew")
+    table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",", skiprows=1)
+    longitude, latitude, age, rooms, bedrooms, population, households, income, value = table.T
+    features = np.column_stack(
+        [
+            income,
+            age,
+            rooms / households,
+            bedrooms / households,
+            population,
+            population / households,
+            latitude,
+            longitude,
+        ]
+    )
+    source = f"embedded {FILE}, sha256 {SHA256[:12]}"
+    return _dataset(source, features, (value / 100_000)[:, None])
+
+
+def _fetch() -> Dataset:
+    try:
+        from sklearn.datasets import fetch_california_housing
+
+        rows, values = fetch_california_housing(return_X_y=True)
+    except ImportError as error:
+        raise MlrqError(f"dataset.source=sklearn needs scikit-learn: {error}") from error
+    except OSError as error:  # no network, a refused download, a damaged cache
+        raise MlrqError(
+            f"scikit-learn could not fetch California Housing ({error}): use dataset.source=embedded"
+        ) from error
+    return _dataset("scikit-learn's fetcher", rows, values[:, None])
+
+
+def _dataset(source: str, rows: np.ndarray, values: np.ndarray) -> Dataset:
+    return Dataset("california_housing", source, FEATURES, TARGETS, rows, values)

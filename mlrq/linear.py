@@ -1,0 +1,145 @@
+"""`LinearModel`: the coefficients and intercept of any fitted linear regressor, on raw features."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.errors import MlrqError
+
+ROWS_PER_BLOCK = 8192  # a block of eight float64 features fits a core's cache
+
+
+def affine(
+    rows: NDArray[np.float64], weights: NDArray[np.float64], intercept: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """rows @ weights.T + intercept, with every sum taken feature by feature in their order.
+
+    BLAS orders its sums by machine, thread count and batch; here the same row gives the same bits
+    everywhere.
+
+    Args:
+        rows: (n, features) float64.
+        weights: (targets, features) float64.
+        intercept: (targets,) float64.
+
+    Returns:
+        (n, targets) float64.
+    """
+    result = np.empty((len(rows), len(weights)))
+    for start in range(0, len(rows), ROWS_PER_BLOCK):
+        columns = np.ascontiguousarray(rows[start : start + ROWS_PER_BLOCK].T)
+        for target, row_weights in enumerate(weights):
+            total = np.zeros(columns.shape[1])
+            for column, weight in zip(columns, row_weights, strict=True):
+                total += column * weight
+            result[start : start + ROWS_PER_BLOCK, target] = total + intercept[target]
+    return result
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A linear model of raw features: prediction = rows @ coefficients.T + intercept.
+
+    Attributes:
+        coefficients: (targets, features) float64.
+        intercept: (targets,) float64.
+        features: Names, in the order of the columns.
+        targets: Names, in the order of the predictions.
+    """
+
+    coefficients: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, targets) float64 predictions of (n, features) float64 rows."""
+        return affine(rows, self.coefficients, self.intercept)
+
+
+def _fold_scaler(
+    scaler: Any, coefficients: NDArray[np.float64], intercept: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Fold one fitted affine transformer into the model behind it; None where it is not affine.
+
+    With the transformer z = x * gain + shift, coefficients @ z + intercept
+    = (coefficients * gain) @ x + (intercept + coefficients @ shift).
+    """
+    width = coefficients.shape[1]
+    zeros, ones = np.zeros(width), np.ones(width)
+    match type(scaler).__name__:
+        case "StandardScaler":
+            gain = ones if scaler.scale_ is None else 1 / scaler.scale_
+            shift = zeros if not scaler.with_mean else -scaler.mean_ * gain
+        case "RobustScaler":
+            gain = 1 / scaler.scale_ if scaler.with_scaling else ones
+            shift = -scaler.center_ * gain if scaler.with_centering else zeros
+        case "MinMaxScaler" if not scaler.clip:
+            gain, shift = scaler.scale_, scaler.min_
+        case "MaxAbsScaler":
+            gain, shift = 1 / scaler.scale_, zeros
+        case _:
+            return None
+    return coefficients * gain, intercept + coefficients @ shift
+
+
+def fold(
+    estimator: Any,
+    features: tuple[str, ...],
+    targets: tuple[str, ...],
+    rows: NDArray[np.float64],
+) -> LinearModel:
+    """The `LinearModel` of a fitted scikit-learn linear regressor, or of a Pipeline of scalers and one.
+
+    Args:
+        estimator: Fitted; anything with `coef_`, `intercept_` and `predict`, alone or last in a
+            Pipeline behind StandardScaler, RobustScaler, MinMaxScaler or MaxAbsScaler.
+        features: Names of the columns that it was fitted on.
+        targets: Names of its outputs.
+        rows: (n, features) float64 rows on which the folded model must meet the estimator's own
+            predictions within 1e-9 of their magnitude: an estimator with a link function or a kernel
+            has `coef_` too.
+
+    Raises:
+        MlrqError: Naming the estimator or the step that is not linear.
+    """
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    *scalers, last = [step for step in steps if step not in (None, "passthrough")] or [estimator]
+    name = type(last).__name__
+    if not (hasattr(last, "coef_") and hasattr(last, "intercept_") and hasattr(last, "predict")):
+        raise MlrqError(
+            f"{name} is not a fitted linear regressor (it has no coef_ and intercept_): "
+            "choose one of sklearn.linear_model"
+        )
+    coefficients = np.atleast_2d(np.asarray(last.coef_, dtype=np.float64))
+    intercept = np.broadcast_to(np.asarray(last.intercept_, dtype=np.float64), len(coefficients))
+    if coefficients.shape != (len(targets), len(features)):
+        raise MlrqError(
+            f"{name} was fitted on {coefficients.shape[1]} features and {len(coefficients)} targets, "
+            f"but the dataset has {len(features)} and {len(targets)}"
+        )
+    for scaler in reversed(scalers):
+        folded = _fold_scaler(scaler, coefficients, intercept)
+        if folded is None:
+            raise MlrqError(
+                f"{type(scaler).__name__}, a step of the pipeline, cannot be folded into coefficients: "
+                "use StandardScaler, RobustScaler, MinMaxScaler or MaxAbsScaler"
+            )
+        coefficients, intercept = folded
+    if not (np.isfinite(coefficients).all() and np.isfinite(intercept).all()):
+        raise MlrqError(f"{name} did not converge to finite coefficients: try model.standardize=true")
+    model = LinearModel(coefficients, np.array(intercept), features, targets)
+    expected = np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(rows), -1)
+    # The sums' terms, not their total, set the size of the rounding errors.
+    magnitude = np.abs(rows) @ np.abs(coefficients).T + np.abs(intercept) + 1.0
+    if (
+        expected.shape != magnitude.shape
+        or (np.abs(model.predict(rows) - expected) > 1e-9 * magnitude).any()
+    ):
+        raise MlrqError(
+            f"{name} is not linear: its predictions differ from coef_ and intercept_ "
+            "(a link function, a kernel?); choose a linear regressor of sklearn.linear_model"
+        )
+    return model

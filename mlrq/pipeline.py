@@ -1,0 +1,280 @@
+"""The stages, train, quantize and evaluate: plain objects and paths in, artifacts and results out."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq import documents, training
+from mlrq.artifacts import write, write_checksums, write_document
+from mlrq.datasets import Dataset, Split, split
+from mlrq.documents import FloatArtifact, QuantizedArtifact, Training
+from mlrq.errors import MlrqError
+from mlrq.linear import fold
+from mlrq.metrics import Metrics, measure, verdict
+from mlrq.quantization import QuantizedLinear, quantize
+
+ESTIMATOR = "model.joblib"
+FLOAT = "float.json"
+QUANTIZED = "quantized.json"
+EVALUATION = "evaluation.json"
+FILES = (ESTIMATOR, FLOAT, QUANTIZED, EVALUATION)
+FIRST_ROWS = 5  # test rows compared one by one, and judged
+
+Fit = Callable[..., tuple[Any, list[str]]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset and its split."""
+
+    dataset: Dataset
+    parts: Split
+    test_size: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training made, and how good it is."""
+
+    artifact: FloatArtifact
+    train: Metrics
+    test: Metrics
+    notices: list[str]
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What quantizing made, and how far it is from the float model on the first test rows.
+
+    Attributes:
+        artifact: The integer model.
+        origin: The float model.
+        weight_error: (targets, features) float64, quantized minus float.
+        intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
+        first: Predictions for the first test rows by the estimator, the float formula and the integer
+            model, each (up to 5, targets).
+        verdict: good, acceptable or poor.
+    """
+
+    artifact: QuantizedArtifact
+    origin: FloatArtifact
+    weight_error: NDArray[np.float64]
+    intercept_error: NDArray[np.float64]
+    first: dict[str, NDArray[np.float64]]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Float against integer on the same rows.
+
+    Attributes:
+        model: The integer model.
+        train: The integer model's errors on the training rows.
+        test: The integer model's errors on the test rows.
+        float_train: The float model's, where it is at hand.
+        float_test: The float model's, where it is at hand.
+        max_difference: Largest difference between the two models' predictions on the test rows.
+        float_bytes: Size of the estimator's file, where there is one.
+        quantized_bytes: Size of the integer model's file, where there is one.
+        actual: (samples, targets) of the first test rows.
+        predicted: (samples, targets) by the integer model.
+    """
+
+    model: QuantizedLinear
+    train: Metrics
+    test: Metrics
+    float_train: Metrics | None
+    float_test: Metrics | None
+    max_difference: float | None
+    float_bytes: int | None
+    quantized_bytes: int | None
+    actual: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+
+def prepare(dataset: Dataset, test_size: float, seed: int) -> Data:
+    """Split `dataset` for the stages."""
+    return Data(dataset, split(dataset, test_size, seed), test_size, seed)
+
+
+def train(data: Data, estimator: dict[str, Any], out: Path | None, fit: Fit = training.fit) -> Trained:
+    """Fit `estimator`, fold it into a `LinearModel`, and save both.
+
+    Args:
+        data: Rows to learn from and to test on.
+        estimator: The model group of the configuration: name, standardize, estimator.
+        out: Folder for `model.joblib` and `float.json`; None writes nothing.
+        fit: `training.fit`, or one that remembers.
+
+    Raises:
+        MlrqError: If the estimator does not suit the data, or is not linear.
+    """
+    dataset, parts = data.dataset, data.parts
+    fitted, notices = fit(
+        parts.train_rows, parts.train_values, estimator["estimator"], estimator["standardize"]
+    )
+    model = fold(fitted, dataset.features, dataset.targets, parts.train_rows)
+    first = np.asarray(fitted.predict(parts.test_rows[:FIRST_ROWS]), dtype=np.float64)
+    artifact = FloatArtifact(
+        model=model,
+        training=Training(
+            dataset=dataset.name,
+            source=dataset.source,
+            sha256=dataset.sha256,
+            test_size=data.test_size,
+            seed=data.seed,
+            train_rows=len(parts.train_rows),
+            test_rows=len(parts.test_rows),
+            target_spread=parts.train_values.std(axis=0).tolist(),
+            estimator=estimator,
+            versions=training.versions(),
+        ),
+        first_predictions=first.reshape(-1, len(dataset.targets)),
+    )
+    if out is not None:
+        write(out / ESTIMATOR, training.dump(fitted))
+        documents.write_float(out / FLOAT, artifact)
+        write_checksums(out, FILES)
+    return Trained(
+        artifact,
+        train=measure(parts.train_values, model.predict(parts.train_rows)),
+        test=measure(parts.test_values, model.predict(parts.test_rows)),
+        notices=notices,
+    )
+
+
+def _same_training(origin: Training, data: Data, path_hint: str) -> None:
+    """Raise MlrqError unless `data` is what the float model was trained on."""
+    here = (data.dataset.sha256, data.test_size, data.seed)
+    if here != (origin.sha256, origin.test_size, origin.seed):
+        raise MlrqError(
+            f"{path_hint} was trained on {origin.dataset} (sha256 {origin.sha256[:12]}, "
+            f"test_size {origin.test_size:g}, seed {origin.seed}), but this is {data.dataset.name} "
+            f"(sha256 {here[0][:12]}, test_size {here[1]:g}, seed {here[2]}): "
+            "name that dataset, or run stage=train on this one"
+        )
+
+
+def quantize_model(
+    data: Data, origin: FloatArtifact, settings: dict[str, Any], out: Path | None
+) -> Quantized:
+    """Make the integer model of a float model, save it, and compare the two on the first test rows.
+
+    Args:
+        data: What the float model was trained on.
+        origin: The float model.
+        settings: The quantization group of the configuration.
+        out: Folder for `quantized.json`; None writes nothing.
+
+    Raises:
+        MlrqError: If `data` is not the training data, or a number does not fit its format.
+    """
+    _same_training(origin.training, data, FLOAT)
+    parts, exact = data.parts, origin.model
+    mean = parts.train_rows.mean(axis=0)
+    model = quantize(exact, mean, **settings)
+    artifact = QuantizedArtifact(model, origin.training, settings)
+    if out is not None:
+        documents.write_quantized(out / QUANTIZED, artifact)
+        write_checksums(out, FILES)
+    weight_error = model.weights - exact.coefficients
+    shift = weight_error @ mean if settings["refit_intercept"] else 0.0
+    first_rows = parts.test_rows[:FIRST_ROWS]
+    first = {
+        "estimator": origin.first_predictions,
+        "formula": exact.predict(first_rows),
+        "integer": model.predict(first_rows),
+    }
+    difference = first["integer"] - first["formula"]
+    spread = np.array(origin.training.target_spread)
+    return Quantized(
+        artifact,
+        origin,
+        weight_error=weight_error,
+        intercept_error=model.intercept_value - (exact.intercept - shift),
+        first=first,
+        verdict=verdict(difference, spread),
+    )
+
+
+def evaluate(
+    data: Data,
+    artifact: QuantizedArtifact,
+    origin: FloatArtifact | None,
+    samples: int,
+    out: Path | None,
+    float_bytes: int | None = None,
+    quantized_bytes: int | None = None,
+) -> Evaluation:
+    """Measure an integer model, beside the float model where that is at hand.
+
+    Args:
+        data: Rows with the model's features and targets.
+        artifact: The integer model.
+        origin: The float model that it was made from, or None.
+        samples: How many of the first test rows to show.
+        out: Folder for `evaluation.json`; None writes nothing.
+        float_bytes: Size on disk of the float model, where it is there.
+        quantized_bytes: Size on disk of the integer model, where it is there.
+
+    Raises:
+        MlrqError: If the dataset has other features or targets than the model.
+    """
+    model, parts = artifact.model, data.parts
+    if (data.dataset.features, data.dataset.targets) != (model.features, model.targets):
+        raise MlrqError(
+            f"the model predicts {', '.join(model.targets)} from {', '.join(model.features)}, but "
+            f"{data.dataset.name} has {', '.join(data.dataset.targets)} and "
+            f"{', '.join(data.dataset.features)}: name the dataset that it was trained on, "
+            f"{artifact.training.dataset}"
+        )
+    predicted = model.predict(parts.test_rows)
+    result = Evaluation(
+        model=model,
+        train=measure(parts.train_values, model.predict(parts.train_rows)),
+        test=measure(parts.test_values, predicted),
+        float_train=None,
+        float_test=None,
+        max_difference=None,
+        float_bytes=float_bytes,
+        quantized_bytes=quantized_bytes,
+        actual=parts.test_values[:samples],
+        predicted=predicted[:samples],
+    )
+    if origin is not None:
+        exact = origin.model.predict(parts.test_rows)
+        result = replace(
+            result,
+            float_train=measure(parts.train_values, origin.model.predict(parts.train_rows)),
+            float_test=measure(parts.test_values, exact),
+            max_difference=float(np.abs(predicted - exact).max()),
+        )
+    if out is not None:
+        write_document(out / EVALUATION, "evaluation", 1, summary(result))
+        write_checksums(out, FILES)
+    return result
+
+
+def summary(result: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON: every digit of every metric, the samples, the sizes."""
+    model = result.model
+    return {
+        "quantized": {"train": asdict(result.train), "test": asdict(result.test)},
+        "float": {"train": asdict(result.float_train), "test": asdict(result.float_test)}
+        if result.float_train and result.float_test
+        else None,
+        "max_difference": result.max_difference,
+        "bits": model.bits,
+        "scheme": model.scheme,
+        "granularity": model.granularity,
+        "rounding": model.rounding,
+        "payload_bits": model.payload_bits,
+        "bytes": {"float": result.float_bytes, "quantized": result.quantized_bytes},
+        "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},
+    }

@@ -1,0 +1,267 @@
+"""What a person reads of a run: tables on the terminal."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mlrq.artifacts import encode
+from mlrq.metrics import Metrics
+from mlrq.pipeline import (
+    ESTIMATOR,
+    EVALUATION,
+    FLOAT,
+    QUANTIZED,
+    Data,
+    Evaluation,
+    Quantized,
+    Trained,
+    summary,
+)
+from mlrq.stages import Results
+
+VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
+ROWS_SHOWN = 20  # of a table that has one row a weight
+
+console = Console(highlight=False)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Fixed point where that shows the number, else scientific; a dash for None."""
+    if value is None:
+        return "-"
+    fixed = value == 0 or 10**-digits <= abs(value) < 1e7
+    return f"{value:.{digits}f}" if fixed else f"{value:.{digits}e}"
+
+
+def size(count: int | None) -> str:
+    """Bytes, for reading; a dash for None."""
+    return "-" if count is None else f"{count:,} B"
+
+
+def table(*columns: str, left: int = 1) -> Table:
+    """A plain table: the first `left` columns to the left, the others to the right."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i < left else "right", no_wrap=i >= left)
+    return made
+
+
+def _section(title: str, *parts: Any) -> None:
+    console.print(Text(title, style="bold"))
+    for part in parts:
+        console.print(Padding(part, (0, 0, 0, 2), expand=False))
+    console.print()
+
+
+def _metrics(columns: dict[str, Metrics]) -> Table:
+    """One column a model or split, one row a measure."""
+    made = table("", *columns)
+    for label, name in (
+        ("R2", "r2"),
+        ("mean squared error", "mse"),
+        ("mean absolute error", "mean_absolute_error"),
+        ("maximum error", "max_error"),
+    ):
+        made.add_row(label, *(number(getattr(metrics, name)) for metrics in columns.values()))
+    return made
+
+
+def _cut(made: Table, total: int, where: str) -> list[Any]:
+    """The table, with a line for what did not fit."""
+    return [made, Text(f"... {total - ROWS_SHOWN:,} more in {where}")] if total > ROWS_SHOWN else [made]
+
+
+def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[int, int, list[str]]]:
+    """Target and feature of each weight to show, with the row's label."""
+    for i in range(min(len(names) * len(targets), ROWS_SHOWN)):
+        target, feature = divmod(i, len(names))
+        label = [names[feature]] if len(targets) == 1 else [targets[target], names[feature]]
+        yield target, feature, label
+
+
+def _data(prepared: Data) -> None:
+    """Where the numbers come from, and how many there are."""
+    dataset, parts = prepared.dataset, prepared.parts
+    made = table("", "", left=2)
+    made.show_header = False
+    made.add_row("source", dataset.source)
+    made.add_row("sha256", dataset.sha256)
+    made.add_row(
+        "rows", f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
+        f" (test_size {prepared.test_size:g}, seed {prepared.seed})"
+    )  # fmt: skip
+    made.add_row("columns", f"{len(dataset.features)} features, target {', '.join(dataset.targets)}")
+    _section(f"Data: {dataset.name}", made)
+
+
+def _trained(result: Trained) -> None:
+    """The float model: its errors, its coefficients."""
+    model, origin = result.artifact.model, result.artifact.training
+    several = len(model.targets) > 1
+    weights = table(*(["target"] if several else []), "feature", "weight", left=1 + several)
+    for target, feature, label in _cells(model.features, model.targets):
+        weights.add_row(*label, number(model.coefficients[target, feature], 8))
+    for target, value in zip(model.targets, model.intercept, strict=True):
+        weights.add_row(*([target] if several else []), "(intercept)", number(value, 8))
+    settings = ", ".join(f"{k}={v}" for k, v in origin.estimator["estimator"].items() if k != "_target_")
+    standardize = "standardized features" if origin.estimator["standardize"] else "raw features"
+    _section(
+        f"Train: {origin.estimator['name']}",
+        Text(f"{standardize}{'; ' if settings else ''}{settings}"),
+        Text(),
+        _metrics({"training rows": result.train, "test rows": result.test}),
+        Text(),
+        *_cut(weights, model.coefficients.size, "float.json"),
+    )
+
+
+def _quantized(result: Quantized) -> None:
+    """The integer model: its codes, what rounding changed, its first predictions, the verdict."""
+    model, exact = result.artifact.model, result.origin.model
+    several = len(model.targets) > 1
+    head = ["target"] if several else []
+    weights = table(
+        *head, "feature", "weight", "code", "quantized", "error", left=1 + several
+    )  # fmt: skip
+    dequantized = model.weights
+    for target, feature, label in _cells(model.features, model.targets):
+        weights.add_row(
+            *label,
+            number(exact.coefficients[target, feature], 6),
+            str(model.codes[target, feature]),
+            number(dequantized[target, feature], 6),
+            number(result.weight_error[target, feature], 6),
+        )
+    stored = model.intercept
+    for target, name in enumerate(model.targets):
+        meant = model.intercept_value[target] - result.intercept_error[target]
+        weights.add_row(
+            *([name] if several else []),
+            "(intercept)",
+            number(meant, 6),
+            str(stored[target]) if stored.dtype == np.int32 else "float32",
+            number(model.intercept_value[target], 6),
+            number(result.intercept_error[target], 6),
+        )
+    grids = table(*head, "scale", "zero point", "offset", left=0 + several)
+    for target in range(1 if model.granularity == "per_tensor" else len(model.targets)):
+        label = [] if not several else ["all"] if model.granularity == "per_tensor" else [model.targets[target]]
+        grids.add_row(
+            *label,
+            f"{model.scale[target]:.9g}",
+            str(model.zero_point[target]),
+            f"{model.offset[target]:.9g}",
+        )
+    _section(
+        f"Quantize: {model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}",
+        *_cut(weights, model.codes.size, "quantized.json"),
+        Text(),
+        grids,
+        Text(f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}"),
+        Text(f"payload {model.payload_bits:,} bits"),
+    )
+    _first(result, several)
+
+
+def _first(result: Quantized, several: bool) -> None:
+    first = result.first
+    made = table(
+        "row", *(["target"] if several else []), *first, "difference", left=1 + several
+    )  # fmt: skip
+    difference = first["integer"] - first["formula"]
+    for row, target in np.ndindex(*difference.shape):
+        made.add_row(
+            str(row + 1),
+            *([result.artifact.model.targets[target]] if several else []),
+            *(number(values[row, target], 6) for values in first.values()),
+            number(difference[row, target], 6),
+        )
+    absolute = np.abs(difference)
+    _section(
+        "First predictions on test rows",
+        made,
+        Text(f"difference: largest {number(absolute.max())}, mean {number(absolute.mean())}"),
+        Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
+    )
+
+
+def _evaluated(result: Evaluation) -> None:
+    """Float against integer, and sample rows."""
+    columns = {"float": result.float_test} if result.float_test else {}
+    made = _metrics({**columns, "quantized": result.test})
+    made.add_row("size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes))  # fmt: skip
+    made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
+    parts: list[Any] = [made]
+    if result.max_difference is not None:
+        parts.append(Text(f"largest difference between the two {number(result.max_difference)}"))
+    _section("Evaluate: test rows", *parts)
+    if len(result.actual):
+        _samples(result.actual, result.predicted, result.model.targets)
+
+
+def _samples(
+    actual: NDArray[np.float64], predicted: NDArray[np.float64], targets: tuple[str, ...]
+) -> None:
+    several = len(targets) > 1
+    made = table("row", *(["target"] if several else []), "actual", "predicted", "difference", left=1 + several)  # fmt: skip
+    for row, target in np.ndindex(*actual.shape):
+        pair = actual[row, target], predicted[row, target]
+        made.add_row(
+            str(row + 1),
+            *([targets[target]] if several else []),
+            *(f"{value:.2f}" for value in (*pair, abs(pair[1] - pair[0]))),
+        )
+    _section("Sample predictions of the quantized model", made)
+
+
+def saved(folder: Path, names: Iterable[str]) -> None:
+    """Which files were written, and their sizes."""
+    for name in names:
+        line = Text("saved ", style="dim").append(str(folder / name), style="not dim")
+        console.print(line.append(f" ({size((folder / name).stat().st_size)})"), soft_wrap=True)
+
+
+def as_text(results: Results, folder: Path | None) -> None:
+    """Everything that the stages made, as tables, and where it was saved."""
+    _data(results.data)
+    written: list[str] = []
+    if results.trained:
+        _trained(results.trained)
+        written += [ESTIMATOR, FLOAT]
+    if results.quantized:
+        _quantized(results.quantized)
+        written += [QUANTIZED]
+    if results.evaluated:
+        _evaluated(results.evaluated)
+        written += [EVALUATION]
+    if folder:
+        saved(folder, written)
+
+
+def as_json(results: Results) -> None:
+    """The evaluation, where there is one, as one line of canonical JSON on standard output."""
+    body = summary(results.evaluated) if results.evaluated else {}
+    print(encode(body).decode(), end="")
+
+
+def sweep(header: list[str], texts: list[list[str]]) -> None:
+    """The table of a sweep: words to the left, numbers to the right and never cut."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for name, *cells in zip(header, *texts, strict=True):
+        if name in ("scheme", "rounding") or "." in name:
+            made.add_column(name, justify="left", overflow="fold")
+        else:
+            widest = max(len(word) for word in [*name.split(), *cells])
+            made.add_column(name, justify="right", min_width=widest)
+    for row in texts:
+        made.add_row(*row, style="bold" if "float" in row else None)
+    console.print()
+    console.print(made)
+    console.print()

@@ -1,0 +1,86 @@
+"""From a checked configuration to the stages it asks for."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlrq.config import Config
+
+PIPELINE = ("train", "quantize", "evaluate")
+
+
+@dataclass
+class Results:
+    """What the stages that ran have made; None for the others."""
+
+    data: Any
+    trained: Any = None
+    quantized: Any = None
+    evaluated: Any = None
+
+
+def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
+    """Predict the rows that the configuration names. Imports no scikit-learn, and no tables to print."""
+    from mlrq.documents import read_quantized
+    from mlrq.pipeline import QUANTIZED
+    from mlrq.prediction import predict
+    from mlrq.progress import RowCounter
+
+    model = read_quantized(Path(config.artifact or folder / QUANTIZED)).model
+    wanted = config.predict
+    if wanted.input == "-" and sys.stdin.isatty():
+        notify("reading rows from the terminal; predict.input=FILE reads a file, Ctrl-D ends")
+    with RowCounter() as counter:
+        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, notify, counter)
+
+
+def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
+    """Run `config.stage`, or all of train, quantize and evaluate, in one process.
+
+    What one stage makes is at hand for the next; what it does not make is read from `folder`.
+
+    Args:
+        config: The configuration.
+        folder: Where artifacts are, and are written unless `config.save` is false.
+        memory: Folder in which the jobs of a sweep remember fitted estimators.
+    """
+    from mlrq import documents, pipeline, training
+    from mlrq.components import load_dataset
+    from mlrq.progress import activity
+
+    stages = PIPELINE if config.stage == "all" else (config.stage,)
+    out = folder if config.save else None
+    float_path = folder / pipeline.FLOAT
+    quantized_path = Path(config.artifact or folder / pipeline.QUANTIZED)
+
+    with activity("Reading the dataset"):
+        dataset = load_dataset(config.dataset)
+        data = pipeline.prepare(dataset, config.dataset.test_size, config.dataset.seed)
+    results = Results(data)
+    origin = integer = None
+    if "train" in stages:
+        fit = training.fit_once(memory) if memory else training.fit
+        with activity(f"Fitting {config.model.name}"):
+            results.trained = pipeline.train(data, asdict(config.model), out, fit)
+        origin = results.trained.artifact
+    if "quantize" in stages:
+        origin = origin or documents.read_float(float_path)
+        with activity("Quantizing"):
+            results.quantized = pipeline.quantize_model(
+                data, origin, asdict(config.quantization), out
+            )
+        integer = results.quantized.artifact
+    if "evaluate" in stages:
+        on_disk = integer is None or out is not None
+        integer = integer or documents.read_quantized(quantized_path)
+        if origin is None and not config.artifact and float_path.exists():
+            origin = documents.read_float(float_path)
+        paths = (folder / pipeline.ESTIMATOR, quantized_path)
+        sizes = [path.stat().st_size if on_disk and path.exists() else None for path in paths]
+        with activity("Evaluating"):
+            results.evaluated = pipeline.evaluate(
+                data, integer, origin, config.samples, out, *sizes
+            )
+    return results

@@ -1,0 +1,179 @@
+"""Sweeps: each job leaves its outcome in a file, and the end of the sweep makes one table of them."""
+
+import csv
+import io
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlrq.artifacts import encode, write
+from mlrq.errors import MlrqError
+from mlrq.pipeline import Evaluation, summary
+
+OUTCOME = "outcome.json"
+TABLE = "sweep"
+
+# (column, digits after the point or None) of the table, in order.
+COLUMNS = (
+    ("bits", None),
+    ("scheme", None),
+    ("rounding", None),
+    ("test R2", 4),
+    ("train R2", 4),
+    ("MSE", 4),
+    ("max diff", 4),
+    ("payload bits", None),
+    ("artifact bytes", None),
+)
+
+Result = tuple[str, str, Evaluation | None] | None  # model, dataset, evaluation
+
+
+def run_job(
+    folder: Path, number: int, overrides: list[str], work: Callable[[], Result], trace: bool
+) -> None:
+    """Do `work`, write its outcome to `folder`, and say in one line how it went.
+
+    A failure is an outcome too: it must not stop the other jobs.
+    """
+    name = " ".join(overrides) or "defaults"
+    outcome: dict[str, Any] = {"job": number, "name": name, "overrides": overrides}
+    try:
+        result = work()
+    except Exception as error:
+        if trace:
+            traceback.print_exc()
+        known = isinstance(error, MlrqError | OSError)
+        outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
+        print(f"job {number}: {name}: failed: {outcome['error']}", flush=True)
+    else:
+        if result and result[2]:
+            outcome |= {"model": result[0], "dataset": result[1], **summary(result[2])}
+            del outcome["samples"]
+            print(f"job {number}: {name}: test R2 {result[2].test.r2:.4f}", flush=True)
+        else:
+            print(f"job {number}: {name}: done", flush=True)
+    write(folder / OUTCOME, encode(outcome))
+
+
+def _outcome_files(folder: Path) -> list[Path]:
+    return list(folder.glob(f"**/{OUTCOME}"))
+
+
+def forget(folder: Path) -> None:
+    """Remove the outcomes of an earlier sweep in the same folder; its artifacts stay."""
+    for path in _outcome_files(folder):
+        path.unlink()
+
+
+def _varying(outcomes: list[dict[str, Any]]) -> list[str]:
+    """Override keys to show: those whose value is not the same in all jobs, nor in a column already."""
+    shown = {"quantization.bits", "quantization.scheme", "quantization.rounding"}
+    values: dict[str, set[str | None]] = {}
+    split = [dict(item.partition("=")[::2] for item in o["overrides"]) for o in outcomes]
+    for key in {key for overrides in split for key in overrides} - shown:
+        values[key] = {overrides.get(key) for overrides in split}
+    return sorted(key for key, found in values.items() if len(found) > 1)
+
+
+def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """The header and the rows of the table: float models first, then integer models by bits.
+
+    A float model that several jobs share has one row.
+    """
+    done = [outcome for outcome in outcomes if "quantized" in outcome]
+    keys = _varying(done)
+    floats: dict[str, list[Any]] = {}
+    integers = []
+    for outcome in done:
+        overrides = dict(item.partition("=")[::2] for item in outcome["overrides"])
+        both = {name: outcome[name] for name in ("quantized", "float")}
+        labels = [overrides.get(key, "") for key in keys]
+        fixed = [
+            label if key.split(".")[0] != "quantization" else "" for key, label in zip(keys, labels, strict=True)
+        ]
+        floats.setdefault(
+            json.dumps([outcome["model"], outcome["dataset"], both["float"]]),
+            ["", *fixed, "float", "", "", *_measures(both["float"]), 0.0, None, outcome["bytes"]["float"]],
+        )
+        integers.append(
+            [
+                outcome["job"],
+                *labels,
+                outcome["bits"],
+                outcome["scheme"],
+                outcome["rounding"],
+                *_measures(both["quantized"]),
+                outcome["max_difference"],
+                outcome["payload_bits"],
+                outcome["bytes"]["quantized"],
+            ]
+        )
+    first = 1 + len(keys)
+    integers.sort(key=lambda row: (row[first], row[first + 1], row[first + 2], row[0]))
+    return ["job", *keys, *(name for name, _ in COLUMNS)], [*floats.values(), *integers]
+
+
+def _measures(metrics: dict[str, dict[str, float]]) -> list[float]:
+    return [metrics["test"]["r2"], metrics["train"]["r2"], metrics["test"]["mse"]]
+
+
+def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:
+    """The rows as text: fixed digits, thousands, blanks."""
+    digits = dict(COLUMNS)
+
+    def text(name: str, value: Any) -> str:
+        if value is None or value == "":
+            return ""
+        if digits.get(name) is not None and isinstance(value, float):
+            return f"{value:.{digits[name]}f}"
+        return f"{value:,}" if isinstance(value, int) and name.endswith("s") else str(value)
+
+    return [[text(name, value) for name, value in zip(header, row, strict=True)] for row in table]
+
+
+def _markdown(header: list[str], texts: list[list[str]]) -> str:
+    marks = ["---" if name in ("scheme", "rounding") else "---:" for name in header]
+    lines = [header, marks, *texts]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _csv(header: list[str], table: list[list[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *table])
+    return text.getvalue()
+
+
+def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
+    """Print the table of all jobs in `folder`, save it as CSV, Markdown and a plot; return the failures.
+
+    Args:
+        folder: Of the sweep.
+        notify: Told where there is no matplotlib.
+
+    Returns:
+        A line for every job that failed.
+    """
+    outcomes = [json.loads(path.read_bytes()) for path in _outcome_files(folder)]
+    outcomes.sort(key=lambda outcome: outcome["job"])
+    header, table = rows(outcomes)
+    if table:
+        from mlrq import report
+
+        texts = _texts(header, table)
+        report.sweep(header, texts)
+        write(folder / f"{TABLE}.csv", _csv(header, table).encode())
+        write(folder / f"{TABLE}.md", _markdown(header, texts).encode())
+        saved = [f"{TABLE}.csv", f"{TABLE}.md"]
+        try:
+            from mlrq import plot
+        except ImportError:
+            notify("no plot: it needs matplotlib; pip install 'mlrq[plot]'")
+        else:
+            write(folder / f"{TABLE}.png", plot.sweep(outcomes))
+            saved.append(f"{TABLE}.png")
+        report.saved(folder, saved)
+    failed = [outcome for outcome in outcomes if "error" in outcome]
+    return [f"job {o['job']} ({o['name']}) failed: {o['error']}" for o in failed]

@@ -1,0 +1,208 @@
+"""Rows of numbers from CSV and JSON lines: columns matched by name, read in batches, faults named."""
+
+import csv
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import TextIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.errors import MlrqError
+
+ROWS_PER_BATCH = 8192
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a UTF-8 text file, gzip-compressed where its name ends in .gz; a byte order mark is skipped.
+
+    Raises:
+        MlrqError: If it is missing or cannot be read.
+    """
+    try:
+        if path.suffix == ".gz":
+            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        return path.open(encoding="utf-8-sig", newline="")
+    except FileNotFoundError:
+        raise MlrqError(f"{path}: no such file") from None
+    except OSError as error:
+        raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_lines(stream: TextIO, name: str) -> Iterator[str]:
+    """The lines of `stream`.
+
+    Raises:
+        MlrqError: If it is not UTF-8 text, or its compression is foreign or cut short.
+    """
+    try:
+        yield from stream
+    except UnicodeDecodeError as error:
+        raise MlrqError(f"{name}: not UTF-8 text (byte {error.start}: {error.reason})") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise MlrqError(f"{name}: cannot be read: {error}") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+Picker = Callable[[list[str]], Sequence[str]]
+
+
+def _picker(places: list[int]) -> Picker:
+    """Takes the cells at `places` out of a row; itemgetter returns a bare cell for a single place."""
+    if len(places) == 1:
+        return lambda row: [row[places[0]]]
+    return cast(Picker, itemgetter(*places))
+
+
+class CsvTable:
+    """CSV lines with a header first, read forwards once.
+
+    Attributes:
+        columns: The names in the header, in order, without surrounding blanks.
+    """
+
+    def __init__(self, lines: Iterable[str], name: str, delimiter: str = ",") -> None:
+        self._name = name
+        self._delimiter = delimiter
+        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        header = next(self._rows(), None)
+        if header is None:
+            raise MlrqError(f"{name}: empty; expected a header line and rows")
+        self.columns = tuple(cell.strip() for cell in header)
+        if all(_is_number(cell) for cell in self.columns):
+            raise MlrqError(f"{name}: no header line; line 1 must name the columns, but holds numbers")
+        if "" in self.columns:
+            place = self.columns.index("") + 1
+            raise MlrqError(f"{name}, line 1: column {place} of the header has no name")
+        twice = {column for column in self.columns if self.columns.count(column) > 1}
+        if twice:
+            raise MlrqError(f"{name}, line 1: the header names {_quoted(sorted(twice))} twice")
+
+    def _rows(self) -> Iterator[list[str]]:
+        """Rows that are not blank, with the reader's faults as one line."""
+        try:
+            for row in self._reader:
+                if row:
+                    yield row
+        except csv.Error as error:
+            raise MlrqError(f"{self._name}, line {self._reader.line_num}: {error}") from None
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[NDArray[np.float64]]:
+        """(at most ROWS_PER_BATCH, len(wanted)) float64 arrays of the columns `wanted`, in that order.
+
+        Raises:
+            MlrqError: At once for a column that is not there; later for a row with too few or too many
+                cells, or a cell that is not a finite number, with its line and column.
+        """
+        places = [self.columns.index(name) for name in present(self.columns, wanted, self._name)]
+        return self._batches(wanted, _picker(places))
+
+    def _batches(self, wanted: Sequence[str], pick: Picker) -> Iterator[NDArray[np.float64]]:
+        rows = ((row, self._reader.line_num) for row in self._rows())
+        width = len(self.columns)
+        while batch := list(islice(rows, ROWS_PER_BATCH)):
+            for row, line in batch:
+                if len(row) != width:
+                    raise MlrqError(
+                        f"{self._name}, line {line}: {len(row)} cells, but the header has {width}"
+                        f"{self._delimiter_hint()}"
+                    )
+            cells = [pick(row) for row, _ in batch]
+            try:
+                values = np.array(cells, dtype=np.float64)
+                clean = bool(np.isfinite(values).all())
+            except ValueError:
+                clean = False
+            if not clean:
+                self._raise_bad_cell(wanted, cells, [line for _, line in batch])
+            yield values
+
+    def _raise_bad_cell(
+        self, wanted: Sequence[str], cells: list[Sequence[str]], lines: list[int]
+    ) -> None:
+        for row, line in zip(cells, lines, strict=True):
+            for name, cell in zip(wanted, row, strict=True):
+                if not _is_number(cell):
+                    what = "is empty" if not cell.strip() else f"{cell!r} is not a number"
+                elif not math.isfinite(float(cell)):
+                    what = f"{cell!r} is not a finite number"
+                else:
+                    continue
+                raise MlrqError(f"{self._name}, line {line}, column {name!r}: {what}")
+
+    def _delimiter_hint(self) -> str:
+        likely = [mark for mark in ";\t|," if mark != self._delimiter and mark in self.columns[0]]
+        return f"; is the delimiter {likely[0]!r}?" if len(self.columns) == 1 and likely else ""
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def present(columns: Sequence[str], wanted: Sequence[str], name: str) -> Sequence[str]:
+    """`wanted`, if `columns` has all of them.
+
+    Raises:
+        MlrqError: Naming those that are missing and those that are there.
+    """
+    missing = [column for column in wanted if column not in columns]
+    if missing:
+        shown = _quoted(columns[:20]) + (", ..." if len(columns) > 20 else "")
+        hint = ""
+        if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|,"):
+            hint = " (is another delimiter needed?)"
+        plural = "s" if len(missing) > 1 else ""
+        raise MlrqError(f"{name}: no column{plural} {_quoted(missing)}; it has {shown}{hint}")
+    return wanted
+
+
+def json_lines(
+    lines: Iterable[str], wanted: Sequence[str], name: str, extra: set[str]
+) -> Iterator[NDArray[np.float64]]:
+    """(at most ROWS_PER_BATCH, len(wanted)) float64 arrays from one JSON object a line.
+
+    Args:
+        lines: The text.
+        wanted: Keys to take, in this order.
+        name: What to call the text in messages.
+        extra: Collects the keys that are not wanted.
+
+    Raises:
+        MlrqError: For a line that is not an object, lacks a key, or has a value that is not a finite
+            number, with its line number.
+    """
+    known = set(wanted)
+
+    def values(number: int, line: str) -> list[float]:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise MlrqError(f"{name}, line {number}: not valid JSON") from None
+        if not isinstance(row, dict):
+            raise MlrqError(f"{name}, line {number}: not a JSON object")
+        if row.keys() != known:
+            present(list(row), wanted, f"{name}, line {number}")
+            extra.update(row.keys() - known)
+        for key in wanted:
+            value = row[key]
+            number_like = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number_like or not math.isfinite(value):
+                raise MlrqError(f"{name}, line {number}, key {key!r}: {value!r} is not a finite number")
+        return [row[key] for key in wanted]
+
+    rows = (values(i, line) for i, line in enumerate(lines, 1) if line.strip())
+    while batch := list(islice(rows, ROWS_PER_BATCH)):
+        yield np.array(batch, dtype=np.float64)

@@ -1,0 +1,76 @@
+"""Fitting a scikit-learn estimator: the only module that needs scikit-learn, and only when it fits."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.artifacts import lock
+from mlrq.components import build_estimator
+from mlrq.errors import MlrqError
+
+
+def fit(
+    rows: NDArray[np.float64], values: NDArray[np.float64], spec: dict[str, Any], standardize: bool
+) -> tuple[Any, list[str]]:
+    """Fit the estimator of `spec` on one BLAS thread, so that its bits do not depend on their number.
+
+    Args:
+        rows: (n, features) float64.
+        values: (n, targets) float64.
+        spec: The estimator's `_target_` and parameters.
+        standardize: Whether a StandardScaler comes first.
+
+    Returns:
+        The fitted estimator, and the texts of the warnings that fitting gave.
+
+    Raises:
+        MlrqError: If a parameter or the data does not suit the estimator.
+    """
+    estimator = build_estimator(spec, standardize)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator.fit(rows, values[:, 0] if values.shape[1] == 1 else values)
+        except (ValueError, TypeError) as error:
+            name = spec["_target_"].rpartition(".")[2]
+            raise MlrqError(f"{name} cannot be fitted: {str(error).splitlines()[0]}") from error
+    notices = [f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught]
+    return estimator, sorted(set(notices))
+
+
+def fit_once(folder: Path) -> Any:
+    """`fit`, remembering its results in `folder` between the jobs of a sweep, whatever process runs them."""
+    import joblib
+
+    remembered = joblib.Memory(folder, verbose=0).cache(fit)
+
+    def locked(*args: Any) -> tuple[Any, list[str]]:
+        with lock(folder / "lock"):  # jobs that start together wait for the first to fit
+            result: tuple[Any, list[str]] = remembered(*args)
+            return result
+
+    return locked
+
+
+def dump(estimator: Any) -> bytes:
+    """The estimator as a joblib file, for local use: loading one runs the code in it."""
+    import joblib
+
+    stream = io.BytesIO()
+    joblib.dump(estimator, stream)
+    return stream.getvalue()
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that decide a float model's bits."""
+    import sklearn
+
+    from mlrq import __version__
+
+    return {"mlrq": __version__, "numpy": np.__version__, "scikit-learn": sklearn.__version__}
