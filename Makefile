@@ -15,7 +15,6 @@ train_ARGS    := $(filter-out quantization% samples=% report=% predict.%,$(ARGS)
 quantize_ARGS := $(filter-out samples=% report=% predict.%,$(ARGS))
 evaluate_ARGS := $(filter-out predict.%,$(ARGS))
 
-.DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL := help
 

@@ -54,9 +54,10 @@ def table(*columns: str, left: int = 1) -> Table:
 
 
 def _section(title: str, *parts: Any) -> None:
+    """A title, and its parts indented; None is an empty line."""
     console.print(Text(title, style="bold"))
     for part in parts:
-        console.print(Padding(part, (0, 0, 0, 2), expand=False))
+        console.print(Padding(part, (0, 0, 0, 2), expand=False) if part else "")
     console.print()
 
 
@@ -115,9 +116,9 @@ def _trained(result: Trained) -> None:
     _section(
         f"Train: {origin.estimator['name']}",
         Text(f"{standardize}{'; ' if settings else ''}{settings}"),
-        Text(),
+        None,
         _metrics({"training rows": result.train, "test rows": result.test}),
-        Text(),
+        None,
         *_cut(weights, model.coefficients.size, "float.json"),
     )
 
@@ -162,7 +163,7 @@ def _quantized(result: Quantized) -> None:
     _section(
         f"Quantize: {model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}",
         *_cut(weights, model.codes.size, "quantized.json"),
-        Text(),
+        None,
         grids,
         Text(f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}"),
         Text(f"payload {model.payload_bits:,} bits"),
