@@ -57,9 +57,7 @@ def write(path: Path, data: bytes) -> None:
 
 def encode(document: dict[str, Any]) -> bytes:
     """`document` as canonical JSON, one line. Raises ValueError for NaN and infinity."""
-    text = json.dumps(
-        document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
 
@@ -96,9 +94,7 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        raise MlrqError(
-            f"{path}: not an mlrq {kind} file, or cut short; {how} makes it anew"
-        ) from None
+        raise MlrqError(f"{path}: not an mlrq {kind} file, or cut short; {how} makes it anew") from None
     if not isinstance(document, dict) or document.get("format") != f"mlrq.{kind}":
         raise MlrqError(f"{path}: not an mlrq {kind} file; {how} makes one")
     found = document.get("schema")

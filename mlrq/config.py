@@ -258,7 +258,7 @@ def _typed(node: DictConfig, schema: type, key: str, faults: list[str]) -> Any:
     known = [item.name for item in dataclasses.fields(schema)]
     typed = OmegaConf.structured(schema)
     complete = True
-    for name in node:
+    for name in map(str, node):
         if name not in known:
             faults.append(unknown_key(f"{prefix}{name}", known))
             continue

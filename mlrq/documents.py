@@ -132,9 +132,7 @@ def _float(body: dict[str, Any]) -> FloatArtifact:
         targets,
     )
     first = body["first_predictions"]
-    return FloatArtifact(
-        model, _training(body["training"]), _finite(first, (len(first), len(targets)))
-    )
+    return FloatArtifact(model, _training(body["training"]), _finite(first, (len(first), len(targets))))
 
 
 def write_quantized(path: Path, artifact: QuantizedArtifact) -> None:
@@ -191,9 +189,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
 Artifact = TypeVar("Artifact", FloatArtifact, QuantizedArtifact)
 
 
-def _read(
-    path: Path, kind: str, how: str, parse: Callable[[dict[str, Any]], Artifact]
-) -> Artifact:
+def _read(path: Path, kind: str, how: str, parse: Callable[[dict[str, Any]], Artifact]) -> Artifact:
     body = read_document(path, kind, SCHEMA, how)
     try:
         return parse(body)

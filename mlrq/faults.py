@@ -80,7 +80,7 @@ def find(folder: Path, overrides: list[str], multirun: bool) -> list[str]:
                 continue
             key = override.key_or_group
             (groups if key in base and key in config.GROUPS else values).append(text)
-        good = []
+        good: list[str] = []
         for text in groups + values:
             chosen = [item for item in good if item in groups]
             try:

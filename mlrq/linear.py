@@ -134,10 +134,7 @@ def fold(
     expected = np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(rows), -1)
     # The sums' terms, not their total, set the size of the rounding errors.
     magnitude = np.abs(rows) @ np.abs(coefficients).T + np.abs(intercept) + 1.0
-    if (
-        expected.shape != magnitude.shape
-        or (np.abs(model.predict(rows) - expected) > 1e-9 * magnitude).any()
-    ):
+    if expected.shape != magnitude.shape or (np.abs(model.predict(rows) - expected) > 1e-9 * magnitude).any():
         raise MlrqError(
             f"{name} is not linear: its predictions differ from coef_ and intercept_ "
             "(a link function, a kernel?); choose a linear regressor of sklearn.linear_model"

@@ -90,11 +90,7 @@ def predict(
             table = CsvTable(lines, name, delimiter)
             batches = table.batches(model.features)
             extra.update(set(table.columns) - set(model.features))
-        sink = (
-            sys.stdout.buffer
-            if destination == "-"
-            else stack.enter_context(atomic(Path(destination)))
-        )
+        sink = sys.stdout.buffer if destination == "-" else stack.enter_context(atomic(Path(destination)))
         if not is_json:
             sink.write(_csv_row(model.targets, delimiter).encode())
         done = 0

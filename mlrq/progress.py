@@ -48,6 +48,7 @@ class RowCounter:
         self._drew = False
 
     def __call__(self, done: int) -> None:
+        """Show the count, if it is time to."""
         now = time.monotonic()
         if now - self._shown < (PATIENCE if self._draws else LOG_INTERVAL):
             return

@@ -74,6 +74,11 @@ def _metrics(columns: dict[str, Metrics]) -> Table:
     return made
 
 
+def _named(targets: tuple[str, ...], name: str) -> list[str]:
+    """A cell that tells targets apart; none where there is one target."""
+    return [name] if len(targets) > 1 else []
+
+
 def _cut(made: Table, total: int, where: str) -> list[Any]:
     """The table, with a line for what did not fit."""
     return [made, Text(f"... {total - ROWS_SHOWN:,} more in {where}")] if total > ROWS_SHOWN else [made]
@@ -83,8 +88,7 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
     """Target and feature of each weight to show, with the row's label."""
     for i in range(min(len(names) * len(targets), ROWS_SHOWN)):
         target, feature = divmod(i, len(names))
-        label = [names[feature]] if len(targets) == 1 else [targets[target], names[feature]]
-        yield target, feature, label
+        yield target, feature, [*_named(targets, targets[target]), names[feature]]
 
 
 def _data(prepared: Data) -> None:
@@ -95,9 +99,10 @@ def _data(prepared: Data) -> None:
     made.add_row("source", dataset.source)
     made.add_row("sha256", dataset.sha256)
     made.add_row(
-        "rows", f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
-        f" (test_size {prepared.test_size:g}, seed {prepared.seed})"
-    )  # fmt: skip
+        "rows",
+        f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
+        f" (test_size {prepared.test_size:g}, seed {prepared.seed})",
+    )
     made.add_row("columns", f"{len(dataset.features)} features, target {', '.join(dataset.targets)}")
     _section(f"Data: {dataset.name}", made)
 
@@ -105,12 +110,12 @@ def _data(prepared: Data) -> None:
 def _trained(result: Trained) -> None:
     """The float model: its errors, its coefficients."""
     model, origin = result.artifact.model, result.artifact.training
-    several = len(model.targets) > 1
-    weights = table(*(["target"] if several else []), "feature", "weight", left=1 + several)
+    head = _named(model.targets, "target")
+    weights = table(*head, "feature", "weight", left=1 + len(head))
     for target, feature, label in _cells(model.features, model.targets):
         weights.add_row(*label, number(model.coefficients[target, feature], 8))
-    for target, value in zip(model.targets, model.intercept, strict=True):
-        weights.add_row(*([target] if several else []), "(intercept)", number(value, 8))
+    for name, value in zip(model.targets, model.intercept, strict=True):
+        weights.add_row(*_named(model.targets, name), "(intercept)", number(value, 8))
     settings = ", ".join(f"{k}={v}" for k, v in origin.estimator["estimator"].items() if k != "_target_")
     standardize = "standardized features" if origin.estimator["standardize"] else "raw features"
     _section(
@@ -126,11 +131,8 @@ def _trained(result: Trained) -> None:
 def _quantized(result: Quantized) -> None:
     """The integer model: its codes, what rounding changed, its first predictions, the verdict."""
     model, exact = result.artifact.model, result.origin.model
-    several = len(model.targets) > 1
-    head = ["target"] if several else []
-    weights = table(
-        *head, "feature", "weight", "code", "quantized", "error", left=1 + several
-    )  # fmt: skip
+    head = _named(model.targets, "target")
+    weights = table(*head, "feature", "weight", "code", "quantized", "error", left=1 + len(head))
     dequantized = model.weights
     for target, feature, label in _cells(model.features, model.targets):
         weights.add_row(
@@ -140,22 +142,21 @@ def _quantized(result: Quantized) -> None:
             number(dequantized[target, feature], 6),
             number(result.weight_error[target, feature], 6),
         )
-    stored = model.intercept
+    value, error = model.intercept_value.tolist(), result.intercept_error.tolist()
     for target, name in enumerate(model.targets):
-        meant = model.intercept_value[target] - result.intercept_error[target]
         weights.add_row(
-            *([name] if several else []),
+            *_named(model.targets, name),
             "(intercept)",
-            number(meant, 6),
-            str(stored[target]) if stored.dtype == np.int32 else "float32",
-            number(model.intercept_value[target], 6),
-            number(result.intercept_error[target], 6),
+            number(value[target] - error[target], 6),
+            str(model.intercept[target]) if model.intercept.dtype == np.int32 else "float32",
+            number(value[target], 6),
+            number(error[target], 6),
         )
-    grids = table(*head, "scale", "zero point", "offset", left=0 + several)
-    for target in range(1 if model.granularity == "per_tensor" else len(model.targets)):
-        label = [] if not several else ["all"] if model.granularity == "per_tensor" else [model.targets[target]]
+    shared = model.granularity == "per_tensor"
+    grids = table(*head, "scale", "zero point", "offset", left=len(head))
+    for target, name in enumerate(("all",) if shared else model.targets):
         grids.add_row(
-            *label,
+            *_named(model.targets, name),
             f"{model.scale[target]:.9g}",
             str(model.zero_point[target]),
             f"{model.offset[target]:.9g}",
@@ -165,30 +166,31 @@ def _quantized(result: Quantized) -> None:
         *_cut(weights, model.codes.size, "quantized.json"),
         None,
         grids,
+        None,
         Text(f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}"),
         Text(f"payload {model.payload_bits:,} bits"),
     )
-    _first(result, several)
+    _first(result)
 
 
-def _first(result: Quantized, several: bool) -> None:
-    first = result.first
-    made = table(
-        "row", *(["target"] if several else []), *first, "difference", left=1 + several
-    )  # fmt: skip
+def _first(result: Quantized) -> None:
+    first, targets = result.first, result.artifact.model.targets
+    head = _named(targets, "target")
+    made = table("row", *head, *first, "difference", left=1 + len(head))
     difference = first["integer"] - first["formula"]
     for row, target in np.ndindex(*difference.shape):
         made.add_row(
             str(row + 1),
-            *([result.artifact.model.targets[target]] if several else []),
+            *_named(targets, targets[target]),
             *(number(values[row, target], 6) for values in first.values()),
             number(difference[row, target], 6),
         )
-    absolute = np.abs(difference)
+    largest, mean = float(np.abs(difference).max()), float(np.abs(difference).mean())
     _section(
         "First predictions on test rows",
         made,
-        Text(f"difference: largest {number(absolute.max())}, mean {number(absolute.mean())}"),
+        None,
+        Text(f"difference from the formula: largest {number(largest)}, mean {number(mean)}"),
         Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
     )
 
@@ -197,7 +199,9 @@ def _evaluated(result: Evaluation) -> None:
     """Float against integer, and sample rows."""
     columns = {"float": result.float_test} if result.float_test else {}
     made = _metrics({**columns, "quantized": result.test})
-    made.add_row("size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes))  # fmt: skip
+    made.add_row(
+        "size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes)
+    )
     made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
     parts: list[Any] = [made]
     if result.max_difference is not None:
@@ -207,18 +211,13 @@ def _evaluated(result: Evaluation) -> None:
         _samples(result.actual, result.predicted, result.model.targets)
 
 
-def _samples(
-    actual: NDArray[np.float64], predicted: NDArray[np.float64], targets: tuple[str, ...]
-) -> None:
-    several = len(targets) > 1
-    made = table("row", *(["target"] if several else []), "actual", "predicted", "difference", left=1 + several)  # fmt: skip
+def _samples(actual: NDArray[np.float64], predicted: NDArray[np.float64], targets: tuple[str, ...]) -> None:
+    head = _named(targets, "target")
+    made = table("row", *head, "actual", "predicted", "difference", left=1 + len(head))
     for row, target in np.ndindex(*actual.shape):
         pair = actual[row, target], predicted[row, target]
-        made.add_row(
-            str(row + 1),
-            *([targets[target]] if several else []),
-            *(f"{value:.2f}" for value in (*pair, abs(pair[1] - pair[0]))),
-        )
+        cells = (f"{value:.2f}" for value in (*pair, abs(pair[1] - pair[0])))
+        made.add_row(str(row + 1), *_named(targets, targets[target]), *cells)
     _section("Sample predictions of the quantized model", made)
 
 
@@ -250,19 +249,3 @@ def as_json(results: Results) -> None:
     """The evaluation, where there is one, as one line of canonical JSON on standard output."""
     body = summary(results.evaluated) if results.evaluated else {}
     print(encode(body).decode(), end="")
-
-
-def sweep(header: list[str], texts: list[list[str]]) -> None:
-    """The table of a sweep: words to the left, numbers to the right and never cut."""
-    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    for name, *cells in zip(header, *texts, strict=True):
-        if name in ("scheme", "rounding") or "." in name:
-            made.add_column(name, justify="left", overflow="fold")
-        else:
-            widest = max(len(word) for word in [*name.split(), *cells])
-            made.add_column(name, justify="right", min_width=widest)
-    for row in texts:
-        made.add_row(*row, style="bold" if "float" in row else None)
-    console.print()
-    console.print(made)
-    console.print()

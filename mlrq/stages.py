@@ -68,9 +68,7 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
     if "quantize" in stages:
         origin = origin or documents.read_float(float_path)
         with activity("Quantizing"):
-            results.quantized = pipeline.quantize_model(
-                data, origin, asdict(config.quantization), out
-            )
+            results.quantized = pipeline.quantize_model(data, origin, asdict(config.quantization), out)
         integer = results.quantized.artifact
     if "evaluate" in stages:
         on_disk = integer is None or out is not None
@@ -80,7 +78,5 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         paths = (folder / pipeline.ESTIMATOR, quantized_path)
         sizes = [path.stat().st_size if on_disk and path.exists() else None for path in paths]
         with activity("Evaluating"):
-            results.evaluated = pipeline.evaluate(
-                data, integer, origin, config.samples, out, *sizes
-            )
+            results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results

@@ -31,9 +31,7 @@ COLUMNS = (
 Result = tuple[str, str, Evaluation | None] | None  # model, dataset, evaluation
 
 
-def run_job(
-    folder: Path, number: int, overrides: list[str], work: Callable[[], Result], trace: bool
-) -> None:
+def run_job(folder: Path, number: int, overrides: list[str], work: Callable[[], Result], trace: bool) -> None:
     """Do `work`, write its outcome to `folder`, and say in one line how it went.
 
     A failure is an outcome too: it must not stop the other jobs.
@@ -92,11 +90,22 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
         both = {name: outcome[name] for name in ("quantized", "float")}
         labels = [overrides.get(key, "") for key in keys]
         fixed = [
-            label if key.split(".")[0] != "quantization" else "" for key, label in zip(keys, labels, strict=True)
+            label if key.split(".")[0] != "quantization" else ""
+            for key, label in zip(keys, labels, strict=True)
         ]
         floats.setdefault(
             json.dumps([outcome["model"], outcome["dataset"], both["float"]]),
-            ["", *fixed, "float", "", "", *_measures(both["float"]), 0.0, None, outcome["bytes"]["float"]],
+            [
+                "",
+                *fixed,
+                "float",
+                "",
+                "",
+                *_measures(both["float"]),
+                0.0,
+                None,
+                outcome["bytes"]["float"],
+            ],
         )
         integers.append(
             [
@@ -134,6 +143,26 @@ def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:
     return [[text(name, value) for name, value in zip(header, row, strict=True)] for row in table]
 
 
+def _show(header: list[str], texts: list[list[str]]) -> None:
+    """Print the table: words to the left, numbers to the right, nothing ever cut.
+
+    It is as wide as it must be, for a narrow terminal wraps lines but a cut number is lost.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for name, *cells in zip(header, *texts, strict=True):
+        widest = max(len(word) for word in [*name.split(), *cells])
+        words = name in ("scheme", "rounding") or not cells[-1][-1:].isdigit()
+        made.add_column(name, justify="left" if words else "right", width=widest)
+    for row in texts:
+        made.add_row(*row, style="bold" if "float" in row else None)
+    needed = sum(column.width or 0 for column in made.columns) + len(made.columns)
+    wide = Console(highlight=False, width=max(needed, Console().width))
+    wide.print("", made, "", sep="\n")
+
+
 def _markdown(header: list[str], texts: list[list[str]]) -> str:
     marks = ["---" if name in ("scheme", "rounding") else "---:" for name in header]
     lines = [header, marks, *texts]
@@ -163,7 +192,7 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         from mlrq import report
 
         texts = _texts(header, table)
-        report.sweep(header, texts)
+        _show(header, texts)
         write(folder / f"{TABLE}.csv", _csv(header, table).encode())
         write(folder / f"{TABLE}.md", _markdown(header, texts).encode())
         saved = [f"{TABLE}.csv", f"{TABLE}.md"]
@@ -172,7 +201,7 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         except ImportError:
             notify("no plot: it needs matplotlib; pip install 'mlrq[plot]'")
         else:
-            write(folder / f"{TABLE}.png", plot.sweep(outcomes))
+            write(folder / f"{TABLE}.png", plot.sweep([o for o in outcomes if "quantized" in o]))
             saved.append(f"{TABLE}.png")
         report.saved(folder, saved)
     failed = [outcome for outcome in outcomes if "error" in outcome]

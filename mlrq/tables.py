@@ -130,9 +130,7 @@ class CsvTable:
                 self._raise_bad_cell(wanted, cells, [line for _, line in batch])
             yield values
 
-    def _raise_bad_cell(
-        self, wanted: Sequence[str], cells: list[Sequence[str]], lines: list[int]
-    ) -> None:
+    def _raise_bad_cell(self, wanted: Sequence[str], cells: list[Sequence[str]], lines: list[int]) -> None:
         for row, line in zip(cells, lines, strict=True):
             for name, cell in zip(wanted, row, strict=True):
                 if not _is_number(cell):

@@ -19,7 +19,7 @@ SHA256 = "12819f136d817d2ac0d5c7c30110c6c039d6332cc439b8cb0bf11536fb71c782"
 
 
 def load(source: str) -> Dataset:
-    """The 20,640 rows, the eight features and the target as `sklearn.datasets.fetch_california_housing` has them.
+    """The 20,640 rows, eight features and target of `sklearn.datasets.fetch_california_housing`.
 
     Args:
         source: "embedded" for the table inside this package, or "sklearn" for scikit-learn's fetcher,

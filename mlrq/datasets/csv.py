@@ -32,6 +32,4 @@ def load(path: str, target: list[str], features: list[str] | None, delimiter: st
         raise MlrqError(f"{path}: a header line, but no rows")
     values = np.concatenate(batches)
     width = len(chosen)
-    return Dataset(
-        Path(path).name, path, tuple(chosen), tuple(target), values[:, :width], values[:, width:]
-    )
+    return Dataset(Path(path).name, path, tuple(chosen), tuple(target), values[:, :width], values[:, width:])

@@ -52,7 +52,7 @@ class Split:
 
 
 def split(dataset: Dataset, test_size: float, seed: int) -> Split:
-    """Split as `sklearn.model_selection.train_test_split(test_size=..., random_state=seed)` does, row for row.
+    """Split as `sklearn.model_selection.train_test_split(..., random_state=seed)` does, row for row.
 
     Args:
         dataset: The table.
@@ -65,7 +65,7 @@ def split(dataset: Dataset, test_size: float, seed: int) -> Split:
     """
     count = len(dataset.rows)
     test_count = math.ceil(test_size * count)
-    order = np.random.RandomState(seed).permutation(count)  # noqa: NPY002 - scikit-learn's generator
+    order = np.random.RandomState(seed).permutation(count)
     test, train = order[:test_count], order[test_count:]
     needed = max(len(dataset.features), 2)
     if len(train) < needed or test_count < 1:
@@ -73,9 +73,7 @@ def split(dataset: Dataset, test_size: float, seed: int) -> Split:
             f"{dataset.name}: {count} rows leave {len(train)} for training, but "
             f"{len(dataset.features)} features need at least {needed}: add rows or drop features"
         )
-    parts = Split(
-        dataset.rows[train], dataset.values[train], dataset.rows[test], dataset.values[test]
-    )
+    parts = Split(dataset.rows[train], dataset.values[train], dataset.rows[test], dataset.values[test])
     for kind, names, table in (
         ("feature", dataset.features, parts.train_rows),
         ("target", dataset.targets, parts.train_values),

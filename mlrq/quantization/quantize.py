@@ -45,9 +45,7 @@ def quantize(
     weights = model.coefficients
     channels = [weights] if granularity == "per_tensor" else [row[None, :] for row in weights]
     grids = [SCHEMES[scheme](channel, bits) for channel in channels]
-    codes = np.concatenate(
-        [ROUNDINGS[rounding](c, grid) for c, grid in zip(channels, grids, strict=True)]
-    )
+    codes = np.concatenate([ROUNDINGS[rounding](c, grid) for c, grid in zip(channels, grids, strict=True)])
     per_target = grids if granularity == "per_channel" else grids * len(weights)
     rounded = QuantizedLinear(
         features=model.features,
@@ -68,9 +66,7 @@ def quantize(
     return _with_intercept(rounded, exact, intercept)
 
 
-def _with_intercept(
-    model: QuantizedLinear, exact: NDArray[np.float64], kind: str
-) -> QuantizedLinear:
+def _with_intercept(model: QuantizedLinear, exact: NDArray[np.float64], kind: str) -> QuantizedLinear:
     """`model` with the intercept `exact`, rounded to nearest in the format `kind`."""
     stored: NDArray[np.float32] | NDArray[np.int32]
     if kind == "float32":
