@@ -178,12 +178,11 @@ def _first(result: Quantized) -> None:
     head = _named(targets, "target")
     made = table("row", *head, *first, "difference", left=1 + len(head))
     difference = first["integer"] - first["formula"]
-    for row, target in np.ndindex(*difference.shape):
+    for row, target in np.ndindex(difference.shape):
         made.add_row(
             str(row + 1),
             *_named(targets, targets[target]),
-            *(number(values[row, target], 6) for values in first.values()),
-            number(difference[row, target], 6),
+            *(number(float(values[row, target]), 6) for values in (*first.values(), difference)),
         )
     largest, mean = float(np.abs(difference).max()), float(np.abs(difference).mean())
     _section(
