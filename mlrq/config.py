@@ -162,7 +162,7 @@ class QuantizationConfig:
             ("scheme", ("symmetric", "affine", "offset")),
             ("granularity", ("per_tensor", "per_channel")),
             ("rounding", ("nearest", "truncate")),
-            ("intercept", ("float32", "int32")),
+            ("intercept", ("float32", "float64", "int32")),
         ):
             _one_of(faults, f"quantization.{key}", getattr(self, key), allowed)
         _raise(faults)

@@ -16,6 +16,7 @@ from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.quantization import QuantizedLinear
 from mlrq.quantization.grid import SCHEMES
+from mlrq.quantization.model import Intercept
 
 SCHEMA = 1
 MAKE_FLOAT = "`mlrq train`"
@@ -96,6 +97,17 @@ def _single(table: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return single
 
 
+def _intercept(table: Any, kind: str, shape: tuple[int, ...]) -> Intercept:
+    match kind:
+        case "int32":
+            return _whole(table, shape, -(2**31), 2**31 - 1)
+        case "float32":
+            return _single(table, shape)
+        case "float64":
+            return _finite(table, shape)
+    raise ValueError("expected an intercept of float32, float64 or int32")
+
+
 def _names(names: Any) -> tuple[str, ...]:
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
         raise ValueError("expected a list of names")
@@ -167,7 +179,6 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     scale = _single(body["scale"], channels)
     if (scale <= 0).any():
         raise ValueError("expected positive scales")
-    whole = settings["intercept"] == "int32"
     model = QuantizedLinear(
         features=features,
         targets=targets,
@@ -179,9 +190,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         scale=scale,
         zero_point=_whole(body["zero_point"], channels, min(low, 0), high),
         offset=_single(body["offset"], channels),
-        intercept=_whole(body["intercept"], channels, -(2**31), 2**31 - 1)
-        if whole
-        else _single(body["intercept"], channels),
+        intercept=_intercept(body["intercept"], settings["intercept"], channels),
     )
     return QuantizedArtifact(model, _training(body["training"]), settings)
 

@@ -148,7 +148,7 @@ def _quantized(result: Quantized) -> None:
             *_named(model.targets, name),
             "(intercept)",
             number(value[target] - error[target], 6),
-            str(model.intercept[target]) if model.intercept.dtype == np.int32 else "float32",
+            str(model.intercept[target]) if model.intercept.dtype == np.int32 else str(model.intercept.dtype),
             number(value[target], 6),
             number(error[target], 6),
         )

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from mlrq.linear import affine
 
+Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32]
+
 
 @dataclass(frozen=True)
 class QuantizedLinear:
@@ -23,7 +25,7 @@ class QuantizedLinear:
         scale: (targets,) float32, positive.
         zero_point: (targets,) int32; 0 unless the scheme is affine.
         offset: (targets,) float32; 0 unless the scheme is offset.
-        intercept: (targets,) float32, or int32 codes in units of `scale`, the accumulator's scale.
+        intercept: (targets,) float32 or float64, or int32 codes in units of `scale`, the accumulator's.
     """
 
     features: tuple[str, ...]
@@ -36,7 +38,7 @@ class QuantizedLinear:
     scale: NDArray[np.float32]
     zero_point: NDArray[np.int32]
     offset: NDArray[np.float32]
-    intercept: NDArray[np.float32] | NDArray[np.int32]
+    intercept: Intercept
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -62,7 +64,7 @@ class QuantizedLinear:
         """Bits that inference needs: every code, scale, zero point, offset and intercept."""
         grids = 1 if self.granularity == "per_tensor" else len(self.targets)
         grid = 32 + (self.bits if self.scheme == "affine" else 32 if self.scheme == "offset" else 0)
-        return self.codes.size * self.bits + grids * grid + 32 * len(self.targets)
+        return self.codes.size * self.bits + grids * grid + 8 * self.intercept.nbytes
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, targets) float64 predictions of (n, features) float64 rows, the same bits on every machine."""

@@ -34,7 +34,7 @@ def quantize(
         scheme: "symmetric", "affine" or "offset"; see `grid`.
         granularity: "per_tensor" (one grid for all targets) or "per_channel" (one a target).
         rounding: "nearest" or "truncate"; see `rounding`.
-        intercept: "float32", or "int32": a code in units of the scale, which is the accumulator's.
+        intercept: "float32", "float64", or "int32": a code in units of the scale, the accumulator's.
         refit_intercept: Whether to shift the intercept by (w - w_quantized) @ feature_mean, so that on
             the training rows the mean difference from the float model is zero. Rounding the weights
             moves the mean prediction by that much, and on raw features it is most of the damage.
@@ -68,18 +68,16 @@ def quantize(
 
 def _with_intercept(model: QuantizedLinear, exact: NDArray[np.float64], kind: str) -> QuantizedLinear:
     """`model` with the intercept `exact`, rounded to nearest in the format `kind`."""
-    stored: NDArray[np.float32] | NDArray[np.int32]
-    if kind == "float32":
-        with np.errstate(over="ignore"):
-            stored = exact.astype(np.float32)
-        if not np.isfinite(stored).all():
-            raise MlrqError("the intercept exceeds float32: change the unit of the target")
-    else:
+    if kind == "int32":
         codes = np.rint(exact / model.scale.astype(np.float64))
         if ((codes < INT32.min) | (codes > INT32.max)).any():
             raise MlrqError(
                 "the intercept does not fit 32 bits in the accumulator's scale: "
                 "use quantization.intercept=float32 or fewer bits"
             )
-        stored = codes.astype(np.int32)
+        return replace(model, intercept=codes.astype(np.int32))
+    with np.errstate(over="ignore"):
+        stored = exact.astype(kind)
+    if not np.isfinite(stored).all():
+        raise MlrqError(f"the intercept exceeds {kind}: change the unit of the target")
     return replace(model, intercept=stored)
