@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
@@ -133,9 +134,7 @@ def _explain(error: Exception) -> NoReturn:
     from mlrq import faults
 
     if isinstance(error, faults.REFUSED):
-        overrides = [item for item in sys.argv[1:] if not item.startswith("-")]
-        multirun = bool({"-m", "--multirun"} & set(sys.argv))
-        found = faults.find(CONF, overrides, multirun)
+        found = faults.find(CONF, get_args_parser().parse_args())
         _fail(USAGE, *(found or [" ".join(str(error).split())]))
     if isinstance(error, OSError) and error.filename:
         _fail(FAILURE, f"{error.filename}: {error.strerror}")

@@ -4,6 +4,7 @@ Hydra stops at the first fault and explains it over several lines. Here every ov
 itself on top of the group choices, which costs a composition each, but only after something failed.
 """
 
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,37 +62,36 @@ def _explain(text: str, error: Exception, base: DictConfig | None) -> str:
     return f"{text}: {first}"
 
 
-def find(folder: Path, overrides: list[str], multirun: bool) -> list[str]:
-    """Every fault of `overrides` on top of the configuration in `folder`; may be empty.
+def find(folder: Path, arguments: Namespace) -> list[str]:
+    """Every fault of a command line on top of the configuration in `folder`; may be empty.
 
     Args:
         folder: With `config.yaml`.
-        overrides: As on the command line, without flags.
-        multirun: Whether an override may have several values.
+        arguments: The command line as Hydra's parser has it.
     """
     faults: list[str] = []
     groups: list[str] = []
     values: list[str] = []
+    search = [f"hydra.searchpath=[{Path(arguments.config_dir).absolute()}]"] if arguments.config_dir else []
     with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
-        base = compose("config")
-        for text, override in _plain(overrides, multirun):
+        base = compose("config", overrides=search)
+        for text, override in _plain(arguments.overrides, arguments.multirun):
             if isinstance(override, str):
                 faults.append(override)
-                continue
-            key = override.key_or_group
-            (groups if key in base and key in config.GROUPS else values).append(text)
+            else:
+                (groups if override.key_or_group in config.GROUPS else values).append(text)
         good: list[str] = []
         for text in groups + values:
             chosen = [item for item in good if item in groups]
             try:
-                candidate = compose("config", overrides=[*chosen, text])
+                candidate = compose("config", overrides=[*search, *chosen, text])
                 good.append(text)
                 if text in groups:
                     base = candidate
             except REFUSED as error:
                 faults.append(_explain(text, error, base))
         try:
-            config.check(compose("config", overrides=good))
+            config.check(compose("config", overrides=[*search, *good]))
         except ConfigError as error:
             faults.extend(error.faults)
         except REFUSED as error:
