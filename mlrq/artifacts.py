@@ -107,9 +107,14 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
         actual = digest(encode(document))
     except ValueError:
         actual = None
-    if claimed != actual:
+    if actual is None or claimed != actual:
         raise MlrqError(f"{path}: damaged (its SHA-256 does not match); {how} makes it anew")
     return document
+
+
+def forget_checksums(folder: Path) -> None:
+    """Remove the list before its files change: a run that is killed leaves none rather than a wrong one."""
+    (folder / CHECKSUMS).unlink(missing_ok=True)
 
 
 def write_checksums(folder: Path, names: tuple[str, ...]) -> None:

@@ -44,8 +44,9 @@ def _single(checked: config.Config) -> None:
     results = stages.run(checked, folder)
     from mlrq import report
 
-    for text in results.trained.notices if results.trained else []:
-        notice(text)
+    for made in (results.trained, results.evaluated):
+        for text in made.notices if made else []:
+            notice(text)
     if checked.report == "json":
         report.as_json(results)
     else:
@@ -92,10 +93,10 @@ class SweepReport(Callback):
         """Print and save the table of all jobs; leave with exit code 1 if one failed."""
         from mlrq import sweep
 
-        failures = sweep.finish(Path(config.hydra.sweep.dir), notice)
-        if failures:
-            # Hydra swallows a callback's exceptions, but lets SystemExit through.
-            _fail(FAILURE, *failures)
+        with _explained():  # Hydra swallows a callback's exceptions, but lets SystemExit through
+            failures = sweep.finish(Path(config.hydra.sweep.dir), notice)
+            if failures:
+                _fail(FAILURE, *failures)
 
 
 @contextmanager
@@ -133,7 +134,7 @@ def _explain(error: Exception) -> NoReturn:
         _fail(FAILURE, str(error))
     from mlrq import faults
 
-    if isinstance(error, faults.REFUSED):
+    if isinstance(error, faults.REFUSED) or (type(error) is ValueError and "override" in str(error)):
         found = faults.find(CONF, get_args_parser().parse_args())
         _fail(USAGE, *(found or [" ".join(str(error).split())]))
     if isinstance(error, OSError) and error.filename:

@@ -9,13 +9,17 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from mlrq.config import DatasetConfig, unknown_key
+from mlrq.config import TRUSTED_TARGETS, DatasetConfig, unknown_key
 from mlrq.datasets import Dataset
 from mlrq.errors import ConfigError, MlrqError
 
 
 def _located(key: str, target: str) -> Callable[..., Any]:
-    """The class or function at the dotted path `target`."""
+    """The class or function at the dotted path `target`, if a trusted package defines it.
+
+    A trusted module's namespace holds what it imports too, `os` among it: where a name is found says
+    little, where it was defined decides.
+    """
     module, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
@@ -23,7 +27,18 @@ def _located(key: str, target: str) -> Callable[..., Any]:
         raise MlrqError(f"{key}._target_={target}: cannot be found: {error}") from error
     if not callable(found):
         raise MlrqError(f"{key}._target_={target}: is not a class or a function")
+    if not f"{getattr(found, '__module__', None)}.".startswith(TRUSTED_TARGETS):
+        raise MlrqError(f"{key}._target_={target}: is defined by neither mlrq nor scikit-learn")
     return found  # type: ignore[no-any-return]
+
+
+def _locate_all(key: str, node: Any) -> None:
+    """Refuse every nested `_target_` that `_located` refuses, before Hydra calls any of them."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, item in items:
+        if name == "_target_":
+            _located(key, str(item))
+        _locate_all(f"{key}.{name}", item)
 
 
 def load_dataset(config: DatasetConfig) -> Dataset:
@@ -45,6 +60,7 @@ def build_estimator(spec: dict[str, Any], standardize: bool) -> Any:
     Raises:
         MlrqError: If there is no such class, or it has no such parameter.
     """
+    _locate_all("model.estimator", spec)
     allowed = list(inspect.signature(_located("model.estimator", spec["_target_"])).parameters)
     # Hydra's own keys, `_partial_` and the like, go through.
     extra = [key for key in spec if key not in allowed and not key.startswith("_")]

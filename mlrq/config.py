@@ -268,7 +268,10 @@ def _typed(node: DictConfig, schema: type, key: str, faults: list[str]) -> Any:
             continue
         try:
             if not (schema is Config and name in GROUPS):
-                typed[name] = node[name]
+                value = node[name]
+                typed[name] = (
+                    OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+                )
         except OmegaConfBaseException as error:
             faults.append(f"{prefix}{name}: {str(error).splitlines()[0]}")
     if not complete:
@@ -294,10 +297,10 @@ def check(composed: DictConfig) -> Config:
     config = _typed(composed, Config, "", faults)
     groups = {}
     for name in GROUPS:
-        node = composed[name]
+        node = composed.get(name)
         schema = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
         if not (isinstance(schema, type) and dataclasses.is_dataclass(schema)):
-            faults.append(f"{name}: its YAML file must list a schema first in its defaults list")
+            faults.append(f"{name}: required; choose an option whose YAML lists its schema first in defaults")
             continue
         groups[name] = _typed(node, schema, name, faults)
     _raise(faults)

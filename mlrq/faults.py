@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
@@ -19,6 +20,8 @@ from mlrq import config
 from mlrq.errors import ConfigError
 
 REFUSED = (HydraException, OmegaConfBaseException)
+# Hydra raises a plain ValueError for a group set to null.
+NOT_COMPOSED = (*REFUSED, ValueError)
 HINTS = {"hydra/launcher=joblib": "; it needs the joblib extra: pip install 'mlrq[joblib]'"}
 
 
@@ -73,6 +76,7 @@ def find(folder: Path, arguments: Namespace) -> list[str]:
     groups: list[str] = []
     values: list[str] = []
     search = [f"hydra.searchpath=[{Path(arguments.config_dir).absolute()}]"] if arguments.config_dir else []
+    GlobalHydra.instance().clear()  # still there if the fault showed only when a value was read
     with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
         base = compose("config", overrides=search)
         for text, override in _plain(arguments.overrides, arguments.multirun):
@@ -88,12 +92,12 @@ def find(folder: Path, arguments: Namespace) -> list[str]:
                 good.append(text)
                 if text in groups:
                     base = candidate
-            except REFUSED as error:
+            except NOT_COMPOSED as error:
                 faults.append(_explain(text, error, base))
         try:
             config.check(compose("config", overrides=[*search, *good]))
         except ConfigError as error:
             faults.extend(error.faults)
-        except REFUSED as error:
+        except NOT_COMPOSED as error:
             faults.append(str(error).splitlines()[0])
     return faults

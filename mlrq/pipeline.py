@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import documents, training
-from mlrq.artifacts import write, write_checksums, write_document
+from mlrq.artifacts import forget_checksums, write, write_checksums, write_document
 from mlrq.datasets import Dataset, Split, split
 from mlrq.documents import FloatArtifact, QuantizedArtifact, Training
 from mlrq.errors import MlrqError
@@ -84,6 +84,7 @@ class Evaluation:
         quantized_bytes: Size of the integer model's file, where there is one.
         actual: (samples, targets) of the first test rows.
         predicted: (samples, targets) by the integer model.
+        notices: What to know before trusting the figures.
     """
 
     model: QuantizedLinear
@@ -96,6 +97,7 @@ class Evaluation:
     quantized_bytes: int | None
     actual: NDArray[np.float64]
     predicted: NDArray[np.float64]
+    notices: list[str]
 
 
 def prepare(dataset: Dataset, test_size: float, seed: int) -> Data:
@@ -138,6 +140,7 @@ def train(data: Data, estimator: dict[str, Any], out: Path | None, fit: Fit = tr
         first_predictions=first.reshape(-1, len(dataset.targets)),
     )
     if out is not None:
+        forget_checksums(out)
         write(out / ESTIMATOR, training.dump(fitted))
         documents.write_float(out / FLOAT, artifact)
         write_checksums(out, FILES)
@@ -181,6 +184,7 @@ def quantize_model(
     model = quantize(exact, mean, **settings)
     artifact = QuantizedArtifact(model, origin.training, settings)
     if out is not None:
+        forget_checksums(out)
         documents.write_quantized(out / QUANTIZED, artifact)
         write_checksums(out, FILES)
     weight_error = model.weights - exact.coefficients
@@ -234,6 +238,11 @@ def evaluate(
             f"{', '.join(data.dataset.features)}: name the dataset that it was trained on, "
             f"{artifact.training.dataset}"
         )
+    notices = []
+    if data.dataset.sha256 == artifact.training.sha256:
+        _same_training(artifact.training, data, "the model")
+    else:
+        notices.append(f"{data.dataset.name} is not the data that the model was trained on")
     predicted = model.predict(parts.test_rows)
     result = Evaluation(
         model=model,
@@ -246,6 +255,7 @@ def evaluate(
         quantized_bytes=quantized_bytes,
         actual=parts.test_values[:samples],
         predicted=predicted[:samples],
+        notices=notices,
     )
     if origin is not None:
         exact = origin.model.predict(parts.test_rows)
@@ -256,6 +266,7 @@ def evaluate(
             max_difference=float(np.abs(predicted - exact).max()),
         )
     if out is not None:
+        forget_checksums(out)
         write_document(out / EVALUATION, "evaluation", 1, summary(result))
         write_checksums(out, FILES)
     return result

@@ -21,6 +21,8 @@ def sweep(outcomes: list[dict[str, Any]]) -> bytes:
     axes = figure.add_subplot()
     lines: dict[tuple[str, ...], list[tuple[int, float]]] = {}
     for outcome in outcomes:
+        if not outcome["float"]:
+            continue
         ratio = outcome["quantized"]["test"]["mse"] / outcome["float"]["test"]["mse"]
         lines.setdefault(_label(outcome), []).append((outcome["bits"], ratio))
     for label, points in sorted(lines.items()):

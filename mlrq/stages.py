@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlrq.config import Config
+from mlrq.errors import MlrqError
 
 PIPELINE = ("train", "quantize", "evaluate")
 
@@ -75,6 +76,8 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         integer = integer or documents.read_quantized(quantized_path)
         if origin is None and not config.artifact and float_path.exists():
             origin = documents.read_float(float_path)
+            if origin.training != integer.training:
+                raise MlrqError(f"{quantized_path} was not made from {float_path}: run stage=quantize")
         paths = (folder / pipeline.ESTIMATOR, quantized_path)
         sizes = [path.stat().st_size if on_disk and path.exists() else None for path in paths]
         with activity("Evaluating"):

@@ -76,57 +76,47 @@ def _varying(outcomes: list[dict[str, Any]]) -> list[str]:
     return sorted(key for key, found in values.items() if len(found) > 1)
 
 
+def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
+    test, train = metrics["test"], metrics["train"]
+    return {"test R2": test["r2"], "train R2": train["r2"], "MSE": test["mse"]}
+
+
 def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """The header and the rows of the table: float models first, then integer models by bits.
 
-    A float model that several jobs share has one row.
+    A float model that several jobs share has one row; None is an empty cell.
     """
     done = [outcome for outcome in outcomes if "quantized" in outcome]
     keys = _varying(done)
-    floats: dict[str, list[Any]] = {}
-    integers = []
+    floats: dict[str, dict[str, Any]] = {}
+    integers: list[dict[str, Any]] = []
     for outcome in done:
         overrides = dict(item.partition("=")[::2] for item in outcome["overrides"])
-        both = {name: outcome[name] for name in ("quantized", "float")}
-        labels = [overrides.get(key, "") for key in keys]
-        fixed = [
-            label if key.split(".")[0] != "quantization" else ""
-            for key, label in zip(keys, labels, strict=True)
-        ]
-        floats.setdefault(
-            json.dumps([outcome["model"], outcome["dataset"], both["float"]]),
-            [
-                "",
-                *fixed,
-                "float",
-                "",
-                "",
-                *_measures(both["float"]),
-                0.0,
-                None,
-                outcome["bytes"]["float"],
-            ],
-        )
+        labels = {key: overrides.get(key) for key in keys}
         integers.append(
-            [
-                outcome["job"],
-                *labels,
-                outcome["bits"],
-                outcome["scheme"],
-                outcome["rounding"],
-                *_measures(both["quantized"]),
-                outcome["max_difference"],
-                outcome["payload_bits"],
-                outcome["bytes"]["quantized"],
-            ]
+            {
+                "job": outcome["job"],
+                **labels,
+                "bits": outcome["bits"],
+                "scheme": outcome["scheme"],
+                "rounding": outcome["rounding"],
+                **_measured(outcome["quantized"]),
+                "max diff": outcome["max_difference"],
+                "payload bits": outcome["payload_bits"],
+                "artifact bytes": outcome["bytes"]["quantized"],
+            }
         )
-    first = 1 + len(keys)
-    integers.sort(key=lambda row: (row[first], row[first + 1], row[first + 2], row[0]))
-    return ["job", *keys, *(name for name, _ in COLUMNS)], [*floats.values(), *integers]
-
-
-def _measures(metrics: dict[str, dict[str, float]]) -> list[float]:
-    return [metrics["test"]["r2"], metrics["train"]["r2"], metrics["test"]["mse"]]
+        if outcome["float"]:
+            floats[json.dumps([outcome["model"], outcome["dataset"], outcome["float"]])] = {
+                **{key: label for key, label in labels.items() if not key.startswith("quantization")},
+                "bits": "float",
+                **_measured(outcome["float"]),
+                "max diff": 0.0,
+                "artifact bytes": outcome["bytes"]["float"],
+            }
+    integers.sort(key=lambda row: (row["bits"], row["scheme"], row["rounding"], row["job"]))
+    header = ["job", *keys, *(name for name, _ in COLUMNS)]
+    return header, [[row.get(name) for name in header] for row in (*floats.values(), *integers)]
 
 
 def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:

@@ -41,16 +41,20 @@ def read_lines(stream: TextIO, name: str) -> Iterator[str]:
     Raises:
         MlrqError: If it is not UTF-8 text, or its compression is foreign or cut short.
     """
+    number = 0
     try:
-        yield from stream
+        for number, line in enumerate(stream, 1):  # noqa: B007 - for the message
+            yield line
     except UnicodeDecodeError as error:
-        raise MlrqError(f"{name}: not UTF-8 text (byte {error.start}: {error.reason})") from None
+        raise MlrqError(f"{name}: not UTF-8 text after line {number}: {error.reason}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise MlrqError(f"{name}: cannot be read: {error}") from None
 
 
 def _is_number(text: str) -> bool:
     try:
+        if "_" in text:  # Python reads 1_000 as a number, nobody else does
+            return False
         float(text)
     except ValueError:
         return False
@@ -123,7 +127,7 @@ class CsvTable:
             cells = [pick(row) for row, _ in batch]
             try:
                 values = np.array(cells, dtype=np.float64)
-                clean = bool(np.isfinite(values).all())
+                clean = bool(np.isfinite(values).all()) and "_" not in "".join(map("".join, cells))
             except ValueError:
                 clean = False
             if not clean:
@@ -167,6 +171,13 @@ def present(columns: Sequence[str], wanted: Sequence[str], name: str) -> Sequenc
     return wanted
 
 
+def _is_finite_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer of more digits than a double holds
+        return False
+
+
 def json_lines(
     lines: Iterable[str], wanted: Sequence[str], name: str, extra: set[str]
 ) -> Iterator[NDArray[np.float64]]:
@@ -196,9 +207,9 @@ def json_lines(
             extra.update(row.keys() - known)
         for key in wanted:
             value = row[key]
-            number_like = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number_like or not math.isfinite(value):
-                raise MlrqError(f"{name}, line {number}, key {key!r}: {value!r} is not a finite number")
+            if not _is_finite_number(value):
+                value = repr(value)[:40]
+                raise MlrqError(f"{name}, line {number}, key {key!r}: {value} is not a finite number")
         return [row[key] for key in wanted]
 
     rows = (values(i, line) for i, line in enumerate(lines, 1) if line.strip())

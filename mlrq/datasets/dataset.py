@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
 
+LARGEST = 1e100  # squares and their sums must stay finite
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -60,8 +62,8 @@ def split(dataset: Dataset, test_size: float, seed: int) -> Split:
         seed: Of the permutation.
 
     Raises:
-        MlrqError: If there are too few rows, or a training column that is constant: a feature without
-            variance has no coefficient, a target without variance nothing to explain.
+        MlrqError: If there are too few rows, a value too large to be squared, or a training column that
+            is constant: a feature without variance has no coefficient, a target nothing to explain.
     """
     count = len(dataset.rows)
     test_count = math.ceil(test_size * count)
@@ -78,6 +80,8 @@ def split(dataset: Dataset, test_size: float, seed: int) -> Split:
         ("feature", dataset.features, parts.train_rows),
         ("target", dataset.targets, parts.train_values),
     ):
+        if np.abs(table).max() > LARGEST:
+            raise MlrqError(f"{dataset.name}: a {kind} exceeds {LARGEST:g}: change its unit")
         constant = np.flatnonzero((table == table[0]).all(axis=0))
         if len(constant):
             listed = ", ".join(f"{names[i]!r} (always {table[0, i]:g})" for i in constant)

@@ -87,7 +87,13 @@ def offset(weights: NDArray[np.float64], bits: int) -> Grid:
     high = 2**bits - 1
     start = float(weights.min())
     step = (float(weights.max()) - start) / high or 1.0
-    return Grid(_scale(step), 0, _stored(start), 0, high, step, start)
+    stored = _stored(start)
+    if not np.isfinite(stored):
+        raise MlrqError(
+            f"the weights need an offset of {start:g}, which float32 cannot hold: "
+            "change the unit of the features or of the target"
+        )
+    return Grid(_scale(step), 0, stored, 0, high, step, start)
 
 
 SCHEMES = {"symmetric": symmetric, "affine": affine, "offset": offset}
