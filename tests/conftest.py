@@ -1,0 +1,171 @@
+"""What the tests share: the real data, one run of the whole pipeline, and two ways to run the program."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from mlrq import cli, config
+from mlrq.datasets import Dataset, california_housing
+from mlrq.pipeline import Data, Trained, prepare, train
+
+PROJECT = Path(__file__).parent.parent
+LINEAR_REGRESSION = {
+    "name": "linear_regression",
+    "standardize": False,
+    "estimator": {"_target_": "sklearn.linear_model.LinearRegression", "fit_intercept": True},
+}
+
+
+@dataclass
+class Outcome:
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def faults(self) -> list[str]:
+        """The lines on standard error that announce an error, without the program's name."""
+        head = "mlrq: error: "
+        return [line[len(head) :] for line in self.err.splitlines() if line.startswith(head)]
+
+    def refused(self, *words: str, code: int = 1) -> None:
+        """Hold that the run failed with one line on standard error, and that it has `words`."""
+        assert self.code == code, self
+        assert len(self.err.splitlines()) == 1, self.err
+        assert len(self.faults) == 1, self.err
+        for word in words:
+            assert word in self.faults[0], self.faults[0]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def published() -> dict:
+    """The figures that the reference system publishes, as printed."""
+    return json.loads((Path(__file__).parent / "data" / "published_figures.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def california() -> Dataset:
+    return california_housing.load("embedded")
+
+
+@pytest.fixture(scope="session")
+def data(california: Dataset) -> Data:
+    """California Housing with the reference system's split."""
+    return prepare(california, test_size=0.2, seed=42)
+
+
+@pytest.fixture(scope="session")
+def trained(data: Data) -> Trained:
+    """The default float model."""
+    return train(data, LINEAR_REGRESSION, out=None)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`python -m mlrq` in this process, in an empty folder: every line of it but the start-up."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+    def call(*arguments: object, stdin: str | bytes = "") -> Outcome:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+        monkeypatch.setattr(sys, "argv", ["mlrq", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        printed = capsys.readouterr()
+        return Outcome(code, printed.out, printed.err)
+
+    return call
+
+
+@dataclass
+class Command:
+    """`python -m mlrq` as a process of its own."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict:
+        """What every process is started with."""
+        environment = {**os.environ, "NO_COLOR": "1", **self.environment}
+        environment.pop("HYDRA_FULL_ERROR", None)
+        return {"cwd": self.folder, "env": environment}
+
+    def __call__(self, *arguments: object, stdin: str = "") -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlrq", *map(str, arguments)],
+            input=stdin, capture_output=True, encoding="utf-8", **self.settings,
+        )  # fmt: skip
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def python(self, code: str, *arguments: object, stdin: str = "") -> Outcome:
+        """Run `code` instead, with `arguments` in sys.argv."""
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            input=stdin, capture_output=True, encoding="utf-8", **self.settings,
+        )  # fmt: skip
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: object, **settings: object) -> subprocess.Popen:
+        """Start it and return at once."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "mlrq", *map(str, arguments)], **(self.settings | settings)
+        )
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `python -m mlrq` has run once; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = Command(folder)()
+    assert done.code == 0, done.err
+    (folder / "stdout.txt").write_text(done.out)
+    return folder
+
+
+@pytest.fixture
+def outputs(finished: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the outputs of one run, where `run` and `command` look for them."""
+    shutil.copytree(finished / "outputs", tmp_path / "outputs")
+    return tmp_path / "outputs"
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The configuration of a command line, as Hydra composes it."""
+    config.register()
+    with initialize_config_dir(config_dir=str(cli.CONF), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
+
+
+def rows_csv(dataset: Dataset, rows: np.ndarray) -> str:
+    """`rows` as a CSV text whose cells read back to the same doubles."""
+    lines = [",".join(dataset.features), *(",".join(map(repr, row)) for row in rows.tolist())]
+    return "\n".join(lines) + "\n"
