@@ -59,15 +59,12 @@ class LinearModel:
         return affine(rows, self.coefficients, self.intercept)
 
 
-def _fold_scaler(
-    scaler: Any, coefficients: NDArray[np.float64], intercept: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Fold one fitted affine transformer into the model behind it; None where it is not affine.
+def _gain_and_shift(scaler: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The (width,) gain and shift of a fitted transformer z = x * gain + shift.
 
-    With the transformer z = x * gain + shift, coefficients @ z + intercept
-    = (coefficients * gain) @ x + (intercept + coefficients @ shift).
+    Raises:
+        MlrqError: Naming a transformer that is not of this kind.
     """
-    width = coefficients.shape[1]
     zeros, ones = np.zeros(width), np.ones(width)
     match type(scaler).__name__:
         case "StandardScaler":
@@ -81,8 +78,11 @@ def _fold_scaler(
         case "MaxAbsScaler":
             gain, shift = 1 / scaler.scale_, zeros
         case _:
-            return None
-    return coefficients * gain, intercept + coefficients @ shift
+            raise MlrqError(
+                f"{type(scaler).__name__}, a step of the pipeline, cannot be folded into coefficients: "
+                "use StandardScaler, RobustScaler, MinMaxScaler or MaxAbsScaler"
+            )
+    return gain, shift
 
 
 def fold(
@@ -113,6 +113,7 @@ def fold(
             f"{name} is not a fitted linear regressor (it has no coef_ and intercept_): "
             "choose one of sklearn.linear_model"
         )
+    affines = [_gain_and_shift(scaler, len(features)) for scaler in scalers]
     coefficients = np.atleast_2d(np.asarray(last.coef_, dtype=np.float64))
     intercept = np.broadcast_to(np.asarray(last.intercept_, dtype=np.float64), len(coefficients))
     if coefficients.shape != (len(targets), len(features)):
@@ -120,14 +121,9 @@ def fold(
             f"{name} was fitted on {coefficients.shape[1]} features and {len(coefficients)} targets, "
             f"but the dataset has {len(features)} and {len(targets)}"
         )
-    for scaler in reversed(scalers):
-        folded = _fold_scaler(scaler, coefficients, intercept)
-        if folded is None:
-            raise MlrqError(
-                f"{type(scaler).__name__}, a step of the pipeline, cannot be folded into coefficients: "
-                "use StandardScaler, RobustScaler, MinMaxScaler or MaxAbsScaler"
-            )
-        coefficients, intercept = folded
+    for gain, shift in reversed(affines):
+        # coefficients @ (x * gain + shift) + intercept
+        coefficients, intercept = coefficients * gain, intercept + coefficients @ shift
     if not (np.isfinite(coefficients).all() and np.isfinite(intercept).all()):
         raise MlrqError(f"{name} did not converge to finite coefficients: try model.standardize=true")
     model = LinearModel(coefficients, np.array(intercept), features, targets)
