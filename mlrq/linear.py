@@ -129,7 +129,7 @@ def fold(
     model = LinearModel(coefficients, np.array(intercept), features, targets)
     expected = np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(rows), -1)
     # The sums' terms, not their total, set the size of the rounding errors.
-    magnitude = np.abs(rows) @ np.abs(coefficients).T + np.abs(intercept) + 1.0
+    magnitude = np.abs(rows) @ np.abs(coefficients).T + np.abs(intercept)
     if expected.shape != magnitude.shape or (np.abs(model.predict(rows) - expected) > 1e-9 * magnitude).any():
         raise MlrqError(
             f"{name} is not linear: its predictions differ from coef_ and intercept_ "
