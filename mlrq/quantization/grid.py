@@ -46,7 +46,7 @@ def _stored(value: float) -> np.float32:
         return np.float32(value)
 
 
-def _scale(step: float) -> np.float32:
+def stored_scale(step: float) -> np.float32:
     """`step` as the float32 that inference stores.
 
     Raises:
@@ -65,7 +65,7 @@ def symmetric(weights: NDArray[np.float64], bits: int) -> Grid:
     """Signed codes -2^(bits-1) .. 2^(bits-1)-1 around zero; the largest magnitude meets the largest code."""
     high = 2 ** (bits - 1) - 1
     largest = float(np.abs(weights).max())
-    scale = _scale(largest / high if largest else 1.0)
+    scale = stored_scale(largest / high if largest else 1.0)
     return Grid(scale, 0, np.float32(0), -high - 1, high, float(scale), 0.0)
 
 
@@ -74,7 +74,7 @@ def affine(weights: NDArray[np.float64], bits: int) -> Grid:
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     smallest, largest = min(float(weights.min()), 0.0), max(float(weights.max()), 0.0)
     span = largest - smallest
-    scale = _scale(span / (high - low) if span else 1.0)
+    scale = stored_scale(span / (high - low) if span else 1.0)
     zero_point = int(np.clip(np.rint(low - smallest / float(scale)), low, high))
     return Grid(scale, zero_point, np.float32(0), low, high, float(scale), 0.0)
 
@@ -93,7 +93,7 @@ def offset(weights: NDArray[np.float64], bits: int) -> Grid:
             f"the weights need an offset of {start:g}, which float32 cannot hold: "
             "change the unit of the features or of the target"
         )
-    return Grid(_scale(step), 0, stored, 0, high, step, start)
+    return Grid(stored_scale(step), 0, stored, 0, high, step, start)
 
 
 SCHEMES = {"symmetric": symmetric, "affine": affine, "offset": offset}

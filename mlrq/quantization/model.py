@@ -1,31 +1,51 @@
 """`QuantizedLinear`: the integer model, and how it predicts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.linear import affine
+from mlrq.quantization.accumulate import accumulate, bound
+from mlrq.quantization.inputs import InputGrid
 
-Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32]
+Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class QuantizedLinear:
-    """A linear model whose weights are b-bit codes: weight = scale * (code - zero_point) + offset.
+    """A linear model whose weights are b-bit codes.
+
+    With float inputs, each divided by its `factor`,
+
+        prediction = sum over features of (scale * (code - zero_point) + offset) * x / factor + intercept
+
+    in float64. With integer inputs everything up to one product is integer,
+
+        accumulator = sum over features of (code - zero_point) * input_code + intercept
+        prediction  = float32(accumulator) * scale
+
+    where the product is rounded to float32. Either way the same row gives the same bits on every machine.
 
     Attributes:
         features: Names, in the order of the columns.
         targets: Names, in the order of the predictions.
         bits: Width of a code, 2 to 16.
         scheme: "symmetric", "affine" or "offset".
-        granularity: "per_tensor" (the targets share one grid) or "per_channel" (one grid a target).
+        granularity: "per_tensor" (the targets share one grid), "per_channel" (one grid a target) or
+            "per_feature" (the targets share one grid, and each feature has a factor).
         rounding: How the codes were chosen.
         codes: (targets, features) int32.
         scale: (targets,) float32, positive.
         zero_point: (targets,) int32; 0 unless the scheme is affine.
         offset: (targets,) float32; 0 unless the scheme is offset.
-        intercept: (targets,) float32 or float64, or int32 codes in units of `scale`, the accumulator's.
+        intercept: (targets,) floats in the target's unit, or integer codes in units of `scale`, the
+            accumulator's; always integer where inputs are.
+        factor: (features,) float32, positive; 1 unless the granularity is per_feature.
+        factor_bits: Bits that storing one factor takes: 32, 8 for a shift, 0 where there are none.
+        inputs: The grids of integer inputs; None for float inputs.
+        output_range: (2, targets) float32 limits that predictions are clamped to, or None.
     """
 
     features: tuple[str, ...]
@@ -39,33 +59,90 @@ class QuantizedLinear:
     zero_point: NDArray[np.int32]
     offset: NDArray[np.float32]
     intercept: Intercept
+    factor: NDArray[np.float32]
+    factor_bits: int = 0
+    inputs: InputGrid | None = None
+    output_range: NDArray[np.float32] | None = None
+
+    @cached_property
+    def steps(self) -> NDArray[np.int64]:
+        """(targets, features) code - zero_point."""
+        return self.codes.astype(np.int64) - self.zero_point[:, None]
+
+    @property
+    def grid_values(self) -> NDArray[np.float64]:
+        """(targets, features) scale * (code - zero_point) + offset, in float64.
+
+        Without an offset it is exact (24 bits times 17). With one it is what the reference system
+        computes: one product and one sum, each rounded to float32.
+        """
+        if self.scheme == "offset":
+            single = self.steps.astype(np.float32) * self.scale[:, None] + self.offset[:, None]
+            return single.astype(np.float64)
+        return self.steps * self.scale.astype(np.float64)[:, None]
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """(targets, features) dequantized weights: float64 numbers that hold the float32 arithmetic's values.
-
-        scale * (code - zero_point) is exact in float64 (24 bits times 17). With an offset it is what
-        the reference system computes: one product and one sum, each rounded to float32.
-        """
-        steps = self.codes - self.zero_point[:, None]
-        if self.scheme == "offset":
-            single = steps.astype(np.float32) * self.scale[:, None] + self.offset[:, None]
-            return single.astype(np.float64)
-        return steps * self.scale.astype(np.float64)[:, None]
+        """(targets, features) float64 weights of raw features that the codes stand for."""
+        unit = self.inputs.scale if self.inputs else self.factor
+        return self.grid_values / unit.astype(np.float64)
 
     @property
     def intercept_value(self) -> NDArray[np.float64]:
-        """(targets,) the intercept in the target's unit."""
-        unit = self.scale if self.intercept.dtype == np.int32 else np.ones_like(self.scale)
-        return self.intercept.astype(np.float64) * unit.astype(np.float64)
+        """(targets,) the intercept of raw features, in the target's unit."""
+        whole = self.intercept.dtype.kind == "i"
+        value = self.intercept * (self.scale.astype(np.float64) if whole else 1.0)
+        if self.inputs:
+            value = value - self.weights @ self.inputs.offset.astype(np.float64)
+        return np.asarray(value, dtype=np.float64)
+
+    @cached_property
+    def accumulator_bound(self) -> int | None:
+        """The largest magnitude that any partial sum can reach for any input; None with float inputs."""
+        if self.inputs is None:
+            return None
+        bias = self.intercept.astype(np.int64)
+        return int(bound(self.steps, bias, self.inputs.low, self.inputs.high).max())
+
+    @property
+    def accumulator_bits(self) -> int | None:
+        """32, or 64 where the bound asks for it; None with float inputs."""
+        if self.accumulator_bound is None:
+            return None
+        return 32 if self.accumulator_bound < 2**31 else 64
 
     @property
     def payload_bits(self) -> int:
-        """Bits that inference needs: every code, scale, zero point, offset and intercept."""
-        grids = 1 if self.granularity == "per_tensor" else len(self.targets)
+        """Bits that inference from raw features needs: every code, scale, zero point, offset, factor,
+        input grid, intercept and limit.
+        """
+        grids = len(self.targets) if self.granularity == "per_channel" else 1
         grid = 32 + (self.bits if self.scheme == "affine" else 32 if self.scheme == "offset" else 0)
-        return self.codes.size * self.bits + grids * grid + 8 * self.intercept.nbytes
+        features = self.factor_bits + (64 if self.inputs else 0)
+        limits = 64 * len(self.targets) if self.output_range is not None else 0
+        counts = (
+            self.codes.size * self.bits,
+            grids * grid,
+            len(self.features) * features,
+            8 * self.intercept.nbytes,
+            limits,
+        )
+        return sum(counts)
+
+    def accumulators(self, codes: NDArray[np.signedinteger]) -> NDArray[np.int32] | NDArray[np.int64]:
+        """(n, targets) exact accumulators of (n, features) input codes; only with integer inputs."""
+        if self.accumulator_bound is None:
+            raise ValueError("A model of float inputs has no accumulator.")
+        return accumulate(codes, self.steps, self.intercept.astype(np.int64), self.accumulator_bound)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, targets) float64 predictions of (n, features) float64 rows, the same bits on every machine."""
-        return affine(rows, self.weights, self.intercept_value)
+        """(n, targets) float64 predictions of (n, features) float64 rows."""
+        if self.inputs is None:
+            result = affine(rows, self.weights, self.intercept_value)
+        else:
+            sums = self.accumulators(self.inputs.encode(rows))
+            result = (sums.astype(np.float32) * self.scale).astype(np.float64)
+        if self.output_range is not None:
+            low, high = self.output_range.astype(np.float64)
+            np.clip(result, low, high, out=result)
+        return result

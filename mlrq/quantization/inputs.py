@@ -1,0 +1,113 @@
+"""Integer inputs: a grid for each feature, calibrated on training rows, so that any unit works.
+
+    code = saturate(rint((x - offset) / scale))        in float32, ties to even
+    real = scale * code + offset
+
+This is ONNX's Add and QuantizeLinear with zero point 0, bit for bit. A zero point alone will not do: it must
+be a code itself, so that a feature such as a longitude, between -124 and -114, would spend nearly all of its
+codes on values that never come.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MSE_SHRINKS = np.linspace(0.05, 1.0, 20)  # fractions of the full range that the mse calibration tries
+
+
+@dataclass(frozen=True)
+class InputGrid:
+    """The grids of all features.
+
+    Attributes:
+        bits: Width of a code, 8 or 16.
+        scale: (features,) float32, positive.
+        offset: (features,) float32, the real value of code 0.
+    """
+
+    bits: int
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    @property
+    def low(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def high(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - 1)) - 1
+
+    def _position(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Codes before saturation, as float32 whole numbers."""
+        single = rows.astype(np.float32)
+        single -= self.offset
+        single /= self.scale
+        np.rint(single, out=single)
+        return single
+
+    def encode(self, rows: NDArray[np.float64]) -> NDArray[np.int8] | NDArray[np.int16]:
+        """(n, features) codes of (n, features) float64 rows, which first become float32."""
+        position = self._position(rows)
+        np.clip(position, self.low, self.high, out=position)
+        return position.astype(np.int8) if self.bits == 8 else position.astype(np.int16)
+
+    def clip(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, features) float64 rows with what saturates moved to the range's ends, and nothing rounded."""
+        ends = [self.scale.astype(np.float64) * end + self.offset for end in (self.low, self.high)]
+        return np.clip(rows, *ends)
+
+    def saturated(self, rows: NDArray[np.float64]) -> float:
+        """Fraction of all cells that saturate, 0 to 1."""
+        position = self._position(rows)
+        return float(((position < self.low) | (position > self.high)).mean())
+
+
+def _grid(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> InputGrid:
+    """The grid whose smallest code means `low` and whose largest means `high`."""
+    steps = 2**bits - 1
+    span = high - low
+    # A range that float32 cannot resolve, such as a constant, gets a step that it can.
+    least = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32)).astype(np.float64)
+    scale = (np.maximum(span, least * steps) / steps).astype(np.float32)
+    offset = (low + 2.0 ** (bits - 1) * scale.astype(np.float64)).astype(np.float32)
+    return InputGrid(bits, scale, offset)
+
+
+def minmax(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
+    """The range of the training rows; `percentile` is not used."""
+    del percentile
+    return _grid(rows.min(axis=0), rows.max(axis=0), bits)
+
+
+def percentile(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
+    """The range without the lowest and the highest `percentile` percent of each feature."""
+    low, high = np.percentile(rows, [percentile, 100 - percentile], axis=0)
+    return _grid(low, high, bits)
+
+
+def mse(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
+    """For each feature the range, shrunk towards its median, whose codes are nearest in the mean square.
+
+    What saturates costs, and so does a coarse step; `percentile` is not used.
+    """
+    del percentile
+    middle = np.median(rows, axis=0)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    best = np.full(rows.shape[1], np.inf)
+    low_best, high_best = low.copy(), high.copy()
+    for shrink in MSE_SHRINKS:
+        tried_low, tried_high = middle + shrink * (low - middle), middle + shrink * (high - middle)
+        grid = _grid(tried_low, tried_high, bits)
+        real = grid.encode(rows) * grid.scale.astype(np.float64) + grid.offset
+        error = np.square(real - rows).mean(axis=0)
+        better = error < best
+        best = np.where(better, error, best)
+        low_best = np.where(better, tried_low, low_best)
+        high_best = np.where(better, tried_high, high_best)
+    return _grid(low_best, high_best, bits)
+
+
+CALIBRATIONS = {"minmax": minmax, "percentile": percentile, "mse": mse}

@@ -1,0 +1,72 @@
+"""The order in which codes are decided, and the triangle that goes with it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mlrq.solvers.problem import FloatArray, IntArray, Problem
+from mlrq.triangle import triangularise
+
+# Added to the unit diagonal of the correlation matrix before it is inverted, so that dependent
+# columns have an order too. The order never affects the proof, only its length.
+RIDGE = 1e-10
+
+
+def decision_order(triangle: FloatArray) -> IntArray:
+    """Columns in an order that lets the decoder prune early (V-BLAST ordering).
+
+    The decoder decides the last column first and pays `r_nn^2` for each unit of error there, so
+    that column should be the one with the longest part orthogonal to all others; then the same
+    among the rest (Wolniansky et al., 1998; Foschini's optimality of the greedy choice). That
+    length is 1/sqrt(P_jj) with `P` the inverse of `R'R` over the columns that are left, and
+    removing a column from `R'R` is one elimination step in `P`.
+
+    Args:
+        triangle: (n, n) float64.
+
+    Returns:
+        (n,) int64, the columns from the one decided last to the one decided first.
+    """
+    size = triangle.shape[1]
+    lengths = np.sqrt((triangle**2).sum(axis=0))
+    unit = triangle / np.where(lengths > 0, lengths, 1.0)
+    inverse = _inverse(np.einsum("ki,kj->ij", unit, unit) + RIDGE * np.eye(size))
+    weight = np.where(lengths > 0, 1.0 / np.where(lengths > 0, lengths, 1.0), np.inf)
+    left = np.ones(size, dtype=bool)
+    order = np.empty(size, dtype=np.int64)
+    for place in range(size - 1, -1, -1):
+        shortness = np.sqrt(np.maximum(np.diag(inverse), np.finfo(float).tiny)) * weight
+        chosen = int(np.argmin(np.where(left, shortness, np.inf)))
+        if not left[chosen]:
+            chosen = int(left.argmax())
+        order[place] = chosen
+        left[chosen] = False
+        pivot = inverse[chosen, chosen]
+        if pivot > 0:
+            inverse = inverse - inverse[:, chosen, None] * (inverse[chosen] / pivot)
+    return order
+
+
+def reorder(problem: Problem, order: IntArray) -> Problem:
+    """The same problem with its columns permuted and made triangular again.
+
+    What is left of the target below the triangle is a constant and rounds to zero: the triangle is
+    square, so its rows span the target's space.
+    """
+    joined = triangularise(np.column_stack([problem.triangle[:, order], problem.target]))
+    size = problem.size
+    return replace(problem, triangle=joined[:size, :size], target=joined[:size, size])
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    """Inverse of a positive definite (n, n) matrix by Gauss-Jordan sweeps, additions in order."""
+    work = matrix.copy()
+    for pivot in range(len(work)):
+        scale = work[pivot, pivot]
+        row = work[pivot] / scale
+        column = work[:, pivot].copy()
+        work -= column[:, None] * row
+        work[:, pivot] = -column / scale
+        work[pivot] = row
+        work[pivot, pivot] = 1.0 / scale
+    return work

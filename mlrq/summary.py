@@ -1,0 +1,247 @@
+"""One pass over the training data to the small triangle that everything else works on.
+
+A batch is reduced by orthogonal reflections alone. With a column of ones in front,
+
+    QR of [1, X - pivot] = [ sqrt(n)   sqrt(n) (mean - pivot) ]
+                           [ 0         triangle               ]
+
+so the centring is itself the first reflection, and `triangle' triangle` is the centred scatter
+matrix. Neither X'X nor the centred scatter is ever formed, so nothing is squared: an offset of 1e6
+or two nearly equal columns cost no more digits than the data itself has lost. The pivot (the mean
+of the first rows) is subtracted because the columns are then of the size of their spread. Two
+triangles with the same pivot are merged by the QR of one above the other, which is the same
+formula again (TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
+
+The rows are cut into chunks by row index alone, chunks into groups, and groups are merged from
+first to last. Up to `NARROW` columns every factorisation is too small for OpenBLAS to split over
+threads; wider tables are reduced by `mlrq.triangle`, which does not use BLAS at all. The result is
+therefore the same to the last bit for any number of threads, and `combine` makes it the same for
+any number of batches that are summarised at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mlrq.triangle import canonical, dependent, least_squares, triangularise
+
+FloatArray = npt.NDArray[np.float64]
+
+# Columns, with the ones, up to which LAPACK is used, and the numbers in one factorisation there:
+# OpenBLAS keeps matrix-vector work of less than 9216 numbers on one thread.
+NARROW, NUMBERS = 64, 8192
+# Rows of the chunks that wider tables are cut into, as a multiple of their columns.
+TALL = 4
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Row count, means and triangle of k columns, features first, then targets.
+
+    Attributes:
+        count: number of rows, >= 0.
+        mean: (k,) float64.
+        triangle: (k, k) float64, upper triangular with a diagonal >= 0;
+            `triangle' @ triangle = sum over rows of (row - mean)(row - mean)'`.
+        features: number of features, at most k.
+    """
+
+    count: int
+    mean: FloatArray
+    triangle: FloatArray
+    features: int
+
+    @property
+    def covariance_triangle(self) -> FloatArray:
+        """(k, k) upper triangular `R` with `R'R` = population covariance; zeros without rows."""
+        return np.asarray(self.triangle / np.sqrt(max(self.count, 1)))
+
+    @property
+    def feature_triangle(self) -> FloatArray:
+        """(f, f) upper triangular `R` of the features alone: `R'R` = their covariance."""
+        return self.covariance_triangle[: self.features, : self.features]
+
+    @property
+    def target_columns(self) -> FloatArray:
+        """(t, f): each target's column of the triangle, as far as features can explain it.
+
+        `||target_columns[j] - R w||^2` is the mean squared error of weights `w` on target j, less
+        what no weights can remove. Rows of dependent features explain nothing, so there the column
+        is replaced by `R` times the least squares weights.
+        """
+        columns = self.covariance_triangle[: self.features, self.features :].T
+        triangle = self.feature_triangle
+        if not dependent(triangle).any():
+            return columns
+        weights = least_squares(triangle, columns)
+        return np.einsum("tj,ij->ti", weights, triangle)
+
+    @property
+    def residual_variance(self) -> FloatArray:
+        """(t,) float64: mean squared error of least squares on each target."""
+        columns = self.covariance_triangle[:, self.features :]
+        return np.asarray((columns**2).sum(axis=0) - (self.target_columns**2).sum(axis=1))
+
+
+def empty(features: int, targets: int) -> Summary:
+    """The summary of no rows, which changes nothing when merged."""
+    columns = features + targets
+    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features)
+
+
+def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
+    """Summary of one batch.
+
+    Args:
+        features: (n, f), finite; read as float64.
+        targets: (n,) or (n, t), finite; read as float64.
+
+    Returns:
+        The summary; `empty` when there are no rows.
+
+    Raises:
+        ValueError: if the shapes do not fit or a value is not finite.
+    """
+    x, y = np.asarray(features), np.asarray(targets)
+    y = y[:, None] if y.ndim == 1 else y
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
+        raise ValueError(
+            f"Features must be (n, f) and targets (n,) or (n, t) with the same n, but their shapes "
+            f"are {x.shape} and {np.shape(targets)}."
+        )
+    if not len(x):
+        return empty(x.shape[1], y.shape[1])
+    pivot = _first_mean(x, y)
+    narrow = len(pivot) + 1 <= NARROW
+    joined = _reduce_narrow(x, y, pivot) if narrow else _reduce_wide(x, y, pivot)
+    if not np.isfinite(joined).all():
+        raise ValueError("Features and targets must be finite, but some values are not.")
+    # The ones' column is exactly sqrt(n) long.
+    mean = pivot + joined[0, 1:] / np.sqrt(len(x))
+    return Summary(len(x), mean, joined[1:, 1:], x.shape[1])
+
+
+def merge(first: Summary, second: Summary) -> Summary:
+    """Summary of the rows of both.
+
+    The rows of `second` come after those of `first`; the order matters in the last bits only.
+
+    Raises:
+        ValueError: if they are not of the same columns.
+    """
+    if (first.features, len(first.mean)) != (second.features, len(second.mean)):
+        raise ValueError(
+            f"Only summaries of the same columns can be merged, but one has {first.features} "
+            f"features of {len(first.mean)} columns and the other {second.features} of "
+            f"{len(second.mean)}."
+        )
+    if not first.count or not second.count:
+        return first if first.count else second
+    count = first.count + second.count
+    shift = second.mean - first.mean
+    # Between the two groups: n1 n2 / n times the square of the distance of their means.
+    between = np.sqrt(first.count * (second.count / count)) * shift
+    triangle = _factor(np.concatenate([first.triangle, second.triangle, between[None]]))
+    return Summary(count, first.mean + shift * (second.count / count), triangle, first.features)
+
+
+def combine(summaries: Iterable[Summary]) -> Summary:
+    """Merge from first to last. The order is part of the result, so give batches in data order.
+
+    Raises:
+        ValueError: if there are none, or they are not of the same columns.
+    """
+    total = None
+    for summary in summaries:
+        total = summary if total is None else merge(total, summary)
+    if total is None:
+        raise ValueError("There is nothing to combine: no summary was given.")
+    return total
+
+
+def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
+    """Ordinary least squares with an intercept; features that others explain get weight 0.
+
+    Returns:
+        coefficients (t, f) float64 and intercepts (t,) float64.
+    """
+    f = summary.features
+    coefficients = least_squares(summary.feature_triangle, summary.target_columns)
+    explained = (coefficients * summary.mean[:f]).sum(axis=1)
+    return coefficients, summary.mean[f:] - explained
+
+
+def _chunk_rows(columns: int) -> int:
+    """Rows per chunk: the power of two that fills one small factorisation, or a tall block."""
+    if columns <= NARROW:
+        return 1 << ((NUMBERS // columns).bit_length() - 1)
+    return TALL * columns
+
+
+def _first_mean(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> FloatArray:
+    """Mean (k,) of the rows of the first chunk."""
+    rows = slice(_chunk_rows(x.shape[1] + y.shape[1] + 1))
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = [part[rows].mean(axis=0, dtype=np.float64) for part in (x, y)]
+    return np.concatenate(means)
+
+
+def _centred(
+    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray, rows: slice
+) -> FloatArray:
+    """(m, 1 + k) float64: ones and the rows less the pivot."""
+    f = x.shape[1]
+    block = np.ones((len(x[rows]), 1 + len(pivot)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.subtract(x[rows], pivot[:f], out=block[:, 1 : 1 + f])
+        np.subtract(y[rows], pivot[f:], out=block[:, 1 + f :])
+    return block
+
+
+def _reduce_narrow(
+    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray
+) -> FloatArray:
+    """Triangle (1 + k, 1 + k) of [1, X - pivot] from many small factorisations at once.
+
+    A group is as many chunks as have triangles that stack to one more chunk.
+    """
+    columns = len(pivot) + 1
+    chunk = _chunk_rows(columns)
+    group = chunk * (chunk // columns)
+    total = np.zeros((columns, columns))
+    for start in range(0, len(x), group):
+        block = _centred(x, y, pivot, slice(start, start + group))
+        padding = -len(block) % chunk
+        if padding:
+            block = np.concatenate([block, np.zeros((padding, columns))])
+        triangles = _lapack_triangles(block.reshape(-1, chunk, columns))
+        total = _factor(np.concatenate([total, _factor(triangles.reshape(-1, columns))]))
+    return total
+
+
+def _reduce_wide(
+    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray
+) -> FloatArray:
+    """Triangle (1 + k, 1 + k) of [1, X - pivot], chunk after chunk."""
+    columns = len(pivot) + 1
+    total = np.zeros((columns, columns))
+    for start in range(0, len(x), chunk := _chunk_rows(columns)):
+        block = _centred(x, y, pivot, slice(start, start + chunk))
+        total = _factor(np.concatenate([total, block]))
+    return total
+
+
+def _factor(stacked: FloatArray) -> FloatArray:
+    """Canonical triangle (k, k) of a stack of triangles or rows (m, k)."""
+    columns = stacked.shape[1]
+    if columns > NARROW or len(stacked) < columns:
+        return triangularise(stacked)
+    return canonical(_lapack_triangles(stacked))
+
+
+def _lapack_triangles(stacked: FloatArray) -> FloatArray:
+    """Triangles (..., k, k) of matrices (..., m, k), m >= k, signs as they come."""
+    # The stubs describe the result of the other modes.
+    return np.asarray(np.linalg.qr(stacked, mode="r"), dtype=np.float64)
