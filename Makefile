@@ -92,6 +92,10 @@ lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(VENV)/bin/zizmor --quiet --offline --pedantic .github
+	@$(VENV)/bin/hadolint Dockerfile
 
 format: $(READY) ## Put the code in the project's style
 	@$(VENV)/bin/ruff check --fix .
