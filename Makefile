@@ -44,6 +44,20 @@ $(OUT)/quantized.json: $(OUT)/float.json $(OUT)/quantize.args | $(READY)
 $(OUT)/evaluation.json: $(OUT)/quantized.json $(OUT)/evaluate.args | $(READY)
 	@$(MLRQ) evaluate $(evaluate_ARGS)
 
+# The engine given, or the first that answers; nothing where none does. Asked only when a recipe needs it.
+ENGINE = $(shell for engine in $(or $(CONTAINER_ENGINE),docker podman); do \
+  $$engine info >/dev/null 2>&1 && echo $$engine && break; done)
+image_ARGS := $(CONTAINER_ENGINE) $(PYTHON_IMAGE)
+
+docker: $(OUT)/image.id ## Build the image mlrq; CONTAINER_ENGINE=docker|podman and PYTHON_IMAGE=... choose
+
+docker-test: $(OUT)/image.id $(OUT)/evaluation.json | $(READY) ## Hold the image to the host's numbers, sealed off
+	@$(PY) container/check.py "$(ENGINE)" $(OUT)
+
+$(OUT)/image.id: Dockerfile .dockerignore container/build container/build.lock requirements-image.lock \
+                 $(SOURCES) $(OUT)/quantized.json $(OUT)/image.args
+	@IMAGE_OPTIONAL=$(IMAGE_OPTIONAL) container/build "$(ENGINE)" $@
+
 # A stamp of a stage's overrides: it changes only when they do.
 $(OUT)/%.args: FORCE
 	@mkdir -p $(@D)
@@ -78,6 +92,10 @@ lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(VENV)/bin/zizmor --quiet --offline --pedantic .github
+	@$(VENV)/bin/hadolint Dockerfile
 
 format: $(READY) ## Put the code in the project's style
 	@$(VENV)/bin/ruff check --fix .
