@@ -44,9 +44,8 @@ def _single(checked: config.Config) -> None:
     results = stages.run(checked, folder)
     from mlrq import report
 
-    for made in (results.trained, results.evaluated):
-        for text in made.notices if made else []:
-            notice(text)
+    for text in stages.notices(results):
+        notice(text)
     if checked.report == "json":
         report.as_json(results)
     else:
@@ -66,7 +65,10 @@ def _job(composed: DictConfig) -> None:
             stages.predict(checked, folder, notice)
             return None
         results = stages.run(checked, folder, memory=sweep_folder / "cache")
-        return (checked.model.name, results.data.dataset.name, results.evaluated)
+        for text in stages.notices(results):
+            notice(f"job {job.job.num}: {text}")
+        labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
+        return results.evaluated and (results.evaluated, {**labels, "seconds": results.seconds})
 
     sweep.run_job(folder, job.job.num, list(job.overrides.task), work, trace=bool(job.verbose))
 
@@ -123,7 +125,9 @@ def _explained() -> Iterator[None]:
 def _arguments(arguments: list[str]) -> list[str]:
     """The command line as Hydra takes it: a bare stage is stage=..., -v is hydra.verbose=true."""
     taken = ["hydra.verbose=true" if item in ("-v", "--verbose") else item for item in arguments]
-    return [f"stage={item}" if item in config.STAGES else item for item in taken]
+    taken = [f"stage={item}" if item in config.STAGES else item for item in taken]
+    # argparse takes overrides on one side of a flag only
+    return sorted(taken, key=lambda item: item not in ("-m", "--multirun"))
 
 
 def _explain(error: Exception) -> NoReturn:

@@ -151,21 +151,64 @@ class QuantizationConfig:
     bits: int = 8
     scheme: str = "symmetric"
     granularity: str = "per_tensor"
-    rounding: str = "nearest"
-    intercept: str = "float32"
+    rounding: str = "exact"
+    intercept: str = "auto"
     refit_intercept: bool = True
+    inputs: str = "float"
+    calibration: str = "minmax"
+    percentile: float = 0.1
+    feature_scale: str = "std"
+    output_range: str | None = None
+    nodes: int = 5_000_000
+    seconds: float = 60.0
+    max_r2_drop: float | str | None = "auto"
+    strict: bool = False
 
     def __post_init__(self) -> None:
         faults: list[str] = []
         _within(faults, "quantization.bits", self.bits, 2, 16)
         for key, allowed in (
             ("scheme", ("symmetric", "affine", "offset")),
-            ("granularity", ("per_tensor", "per_channel")),
-            ("rounding", ("nearest", "truncate")),
-            ("intercept", ("float32", "float64", "int32")),
+            ("granularity", ("per_tensor", "per_channel", "per_feature")),
+            ("rounding", ("nearest", "truncate", "babai", "exact")),
+            ("intercept", ("auto", "float32", "float64", "int32")),
+            ("inputs", ("float", "int8", "int16")),
+            ("calibration", ("minmax", "percentile", "mse")),
+            ("feature_scale", ("std", "pow2")),
         ):
             _one_of(faults, f"quantization.{key}", getattr(self, key), allowed)
-        _raise(faults)
+        if self.output_range not in (None, "train"):
+            faults.append(f"quantization.output_range={self.output_range}: must be train or null")
+        if not 0 <= self.percentile < 50:
+            faults.append(f"quantization.percentile={self.percentile}: must be 0 or more and below 50")
+        _within(faults, "quantization.nodes", self.nodes, 1)
+        _not_negative(faults, "quantization.seconds", self.seconds)
+        if isinstance(self.max_r2_drop, str) and self.max_r2_drop != "auto":
+            faults.append(f"quantization.max_r2_drop={self.max_r2_drop}: must be a number, null or auto")
+        elif isinstance(self.max_r2_drop, float):
+            _not_negative(faults, "quantization.max_r2_drop", self.max_r2_drop)
+        _raise(faults + self._conflicts())
+
+    def _conflicts(self) -> list[str]:
+        """Values that are fine alone, but not together."""
+        faults = []
+        if self.scheme == "offset" and self.rounding in ("babai", "exact"):
+            faults.append(
+                f"quantization.scheme=offset: not with rounding={self.rounding}; use nearest or truncate"
+            )
+        if self.inputs != "float":
+            if self.scheme == "offset":
+                faults.append("quantization.scheme=offset: not with integer inputs; use symmetric or affine")
+            if self.granularity == "per_feature":
+                faults.append(
+                    "quantization.granularity=per_feature: not with integer inputs, whose grids scale "
+                    "each feature already; use per_tensor"
+                )
+            if self.intercept not in ("auto", "int32"):
+                faults.append(
+                    f"quantization.intercept={self.intercept}: not with integer inputs; use auto or int32"
+                )
+        return faults
 
 
 @dataclass

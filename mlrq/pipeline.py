@@ -1,6 +1,5 @@
 """The stages, train, quantize and evaluate: plain objects and paths in, artifacts and results out."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from mlrq.artifacts import forget_checksums, write, write_checksums, write_docum
 from mlrq.datasets import Dataset, Split, split
 from mlrq.documents import FloatArtifact, QuantizedArtifact, Training
 from mlrq.errors import MlrqError
+from mlrq.guard import Guard, check
 from mlrq.linear import fold
 from mlrq.metrics import Metrics, measure, verdict
-from mlrq.quantization import QuantizedLinear, quantize
+from mlrq.quantization import QuantizedLinear
+from mlrq.quantization.quantize import quantize
 
 ESTIMATOR = "model.joblib"
 FLOAT = "float.json"
@@ -23,8 +24,6 @@ QUANTIZED = "quantized.json"
 EVALUATION = "evaluation.json"
 FILES = (ESTIMATOR, FLOAT, QUANTIZED, EVALUATION)
 FIRST_ROWS = 5  # test rows compared one by one, and judged
-
-Fit = Callable[..., tuple[Any, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Quantized:
-    """What quantizing made, and how far it is from the float model on the first test rows.
+    """What quantizing made, and how far it is from the float model.
 
     Attributes:
         artifact: The integer model.
@@ -59,6 +58,7 @@ class Quantized:
         first: Predictions for the first test rows by the estimator, the float formula and the integer
             model, each (up to 5, targets).
         verdict: good, acceptable or poor.
+        guard: The comparison on the training rows.
     """
 
     artifact: QuantizedArtifact
@@ -67,6 +67,7 @@ class Quantized:
     intercept_error: NDArray[np.float64]
     first: dict[str, NDArray[np.float64]]
     verdict: str
+    guard: Guard
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class Evaluation:
         quantized_bytes: Size of the integer model's file, where there is one.
         actual: (samples, targets) of the first test rows.
         predicted: (samples, targets) by the integer model.
+        unclamped: The integer model's errors on the test rows without its output range, if it has one.
+        excess: Of the codes; see `QuantizedArtifact`.
+        certificate: Of the codes; see `QuantizedArtifact`.
         notices: What to know before trusting the figures.
     """
 
@@ -97,6 +101,9 @@ class Evaluation:
     quantized_bytes: int | None
     actual: NDArray[np.float64]
     predicted: NDArray[np.float64]
+    unclamped: Metrics | None
+    excess: float
+    certificate: dict[str, Any] | None
     notices: list[str]
 
 
@@ -105,7 +112,9 @@ def prepare(dataset: Dataset, test_size: float, seed: int) -> Data:
     return Data(dataset, split(dataset, test_size, seed), test_size, seed)
 
 
-def train(data: Data, estimator: dict[str, Any], out: Path | None, fit: Fit = training.fit) -> Trained:
+def train(
+    data: Data, estimator: dict[str, Any], out: Path | None, fit: training.Fit = training.fit
+) -> Trained:
     """Fit `estimator`, fold it into a `LinearModel`, and save both.
 
     Args:
@@ -118,9 +127,10 @@ def train(data: Data, estimator: dict[str, Any], out: Path | None, fit: Fit = tr
         MlrqError: If the estimator does not suit the data, or is not linear.
     """
     dataset, parts = data.dataset, data.parts
-    fitted, notices = fit(
+    packed, notices = fit(
         parts.train_rows, parts.train_values, estimator["estimator"], estimator["standardize"]
     )
+    fitted = training.load(packed)
     model = fold(fitted, dataset.features, dataset.targets, parts.train_rows)
     first = np.asarray(fitted.predict(parts.test_rows[:FIRST_ROWS]), dtype=np.float64)
     artifact = FloatArtifact(
@@ -141,7 +151,7 @@ def train(data: Data, estimator: dict[str, Any], out: Path | None, fit: Fit = tr
     )
     if out is not None:
         forget_checksums(out)
-        write(out / ESTIMATOR, training.dump(fitted))
+        write(out / ESTIMATOR, packed)
         documents.write_float(out / FLOAT, artifact)
         write_checksums(out, FILES)
     return Trained(
@@ -167,7 +177,7 @@ def _same_training(origin: Training, data: Data, path_hint: str) -> None:
 def quantize_model(
     data: Data, origin: FloatArtifact, settings: dict[str, Any], out: Path | None
 ) -> Quantized:
-    """Make the integer model of a float model, save it, and compare the two on the first test rows.
+    """Make the integer model of a float model, guard it, save it, and compare first predictions.
 
     Args:
         data: What the float model was trained on.
@@ -176,19 +186,27 @@ def quantize_model(
         out: Folder for `quantized.json`; None writes nothing.
 
     Raises:
-        MlrqError: If `data` is not the training data, or a number does not fit its format.
+        MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
+            objects and is strict; then nothing is written.
     """
     _same_training(origin.training, data, FLOAT)
     parts, exact = data.parts, origin.model
-    mean = parts.train_rows.mean(axis=0)
-    model = quantize(exact, mean, **settings)
-    artifact = QuantizedArtifact(model, origin.training, settings)
+    settings = dict(settings)
+    limit, strict = settings.pop("max_r2_drop"), settings.pop("strict")
+    # Ordinary least squares is fitted to the data once more, as integers; any other model is followed.
+    least_squares = origin.training.estimator["estimator"]["_target_"].endswith(".LinearRegression")
+    goal = parts.train_values if least_squares else exact.predict(parts.train_rows)
+    made = quantize(exact, parts.train_rows, goal, **settings)
+    model = made.model
+    guard = check(model, exact, parts, goal, limit)
+    if strict and guard.notices:
+        raise MlrqError("quantization.strict: " + "; ".join(guard.notices))
+    certificate = asdict(made.certificate) if made.certificate else None
+    artifact = QuantizedArtifact(model, origin.training, settings, made.excess, certificate)
     if out is not None:
         forget_checksums(out)
         documents.write_quantized(out / QUANTIZED, artifact)
         write_checksums(out, FILES)
-    weight_error = model.weights - exact.coefficients
-    shift = weight_error @ mean if settings["refit_intercept"] else 0.0
     first_rows = parts.test_rows[:FIRST_ROWS]
     first = {
         "estimator": origin.first_predictions,
@@ -196,14 +214,14 @@ def quantize_model(
         "integer": model.predict(first_rows),
     }
     difference = first["integer"] - first["formula"]
-    spread = np.array(origin.training.target_spread)
     return Quantized(
         artifact,
         origin,
-        weight_error=weight_error,
-        intercept_error=model.intercept_value - (exact.intercept - shift),
+        weight_error=model.weights - exact.coefficients,
+        intercept_error=model.intercept_value - made.intercept,
         first=first,
-        verdict=verdict(difference, spread),
+        verdict=verdict(difference, np.array(origin.training.target_spread)),
+        guard=guard,
     )
 
 
@@ -255,8 +273,14 @@ def evaluate(
         quantized_bytes=quantized_bytes,
         actual=parts.test_values[:samples],
         predicted=predicted[:samples],
+        unclamped=None,
+        excess=artifact.excess,
+        certificate=artifact.certificate,
         notices=notices,
     )
+    if model.output_range is not None:
+        free = replace(model, output_range=None).predict(parts.test_rows)
+        result = replace(result, unclamped=measure(parts.test_values, free))
     if origin is not None:
         exact = origin.model.predict(parts.test_rows)
         result = replace(
@@ -286,6 +310,10 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "granularity": model.granularity,
         "rounding": model.rounding,
         "payload_bits": model.payload_bits,
+        "accumulator": {"bits": model.accumulator_bits, "bound": model.accumulator_bound},
+        "excess": result.excess,
+        "certificate": result.certificate,
+        "unclamped": asdict(result.unclamped) if result.unclamped else None,
         "bytes": {"float": result.float_bytes, "quantized": result.quantized_bytes},
         "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},
     }

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlrq.artifacts import encode
+from mlrq.guard import Guard
 from mlrq.metrics import Metrics
 from mlrq.pipeline import (
     ESTIMATOR,
@@ -167,10 +168,48 @@ def _quantized(result: Quantized) -> None:
         None,
         grids,
         None,
-        Text(f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}"),
-        Text(f"payload {model.payload_bits:,} bits"),
+        *_facts(result),
     )
     _first(result)
+
+
+def _facts(result: Quantized) -> list[Text]:
+    """The lines below the codes: errors, proof, accumulator, saturation, size."""
+    model, artifact, guard = result.artifact.model, result.artifact, result.guard
+    lines = [
+        f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}",
+        f"excess loss on the training rows {artifact.excess:.6g}",
+        f"proof: {_proof(artifact.certificate)}",
+    ]
+    if model.inputs:
+        lines += [
+            f"inputs: {model.inputs.bits}-bit integers, {guard.saturated:.2%} of the training cells saturate",
+            f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
+            *_clipping(guard),
+        ]
+    return [Text(line) for line in [*lines, f"payload {model.payload_bits:,} bits"]]
+
+
+def _proof(certificate: dict[str, Any] | None) -> str:
+    """What the solver proved, in words."""
+    if certificate is None:
+        return "none, each weight was rounded by itself"
+    effort = f"{certificate['nodes']:,} partial solutions examined"
+    if certificate["optimal"]:
+        return f"no codes and no scale have less excess ({effort})"
+    least = certificate["lower_bound"]
+    return f"the least possible excess lies between {least:.6g} and this one ({effort})"
+
+
+def _clipping(guard: Guard) -> tuple[str, str]:
+    """How much of the change in test R2 comes from inputs that saturate, and how much from integers."""
+    (_, exact), (_, clipped), (_, quantized) = guard.float_r2, guard.clipped_r2, guard.quantized_r2
+    gain = quantized > exact and clipped - exact > abs(quantized - clipped)
+    return (
+        f"test R2: float {exact:.4f}, float on clipped inputs {clipped:.4f}, quantized {quantized:.4f}:",
+        f"clipping changes it by {clipped - exact:+.4f}, quantizing by {quantized - clipped:+.4f}"
+        + ("; the gain is clipping" if gain else ""),
+    )
 
 
 def _first(result: Quantized) -> None:
@@ -203,6 +242,8 @@ def _evaluated(result: Evaluation) -> None:
     )
     made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
     parts: list[Any] = [made]
+    if result.unclamped is not None:
+        parts.append(Text(f"R2 without the output range {number(result.unclamped.r2)}"))
     if result.max_difference is not None:
         parts.append(Text(f"largest difference between the two {number(result.max_difference)}"))
     _section("Evaluate: test rows", *parts)

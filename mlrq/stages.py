@@ -1,6 +1,7 @@
 """From a checked configuration to the stages it asks for."""
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ class Results:
     trained: Any = None
     quantized: Any = None
     evaluated: Any = None
+    seconds: float | None = None  # that quantizing took
 
 
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
@@ -68,8 +70,10 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         origin = results.trained.artifact
     if "quantize" in stages:
         origin = origin or documents.read_float(float_path)
+        start = time.perf_counter()
         with activity("Quantizing"):
             results.quantized = pipeline.quantize_model(data, origin, asdict(config.quantization), out)
+        results.seconds = time.perf_counter() - start
         integer = results.quantized.artifact
     if "evaluate" in stages:
         on_disk = integer is None or out is not None
@@ -83,3 +87,9 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
+
+
+def notices(results: Results) -> list[str]:
+    """What the stages have to say that is not a result."""
+    made = (results.trained, results.quantized and results.quantized.guard, results.evaluated)
+    return [text for one in made if one for text in one.notices]

@@ -200,9 +200,7 @@ def _centred(
     return block
 
 
-def _reduce_narrow(
-    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray
-) -> FloatArray:
+def _reduce_narrow(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray) -> FloatArray:
     """Triangle (1 + k, 1 + k) of [1, X - pivot] from many small factorisations at once.
 
     A group is as many chunks as have triangles that stack to one more chunk.
@@ -221,9 +219,7 @@ def _reduce_narrow(
     return total
 
 
-def _reduce_wide(
-    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray
-) -> FloatArray:
+def _reduce_wide(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray) -> FloatArray:
     """Triangle (1 + k, 1 + k) of [1, X - pivot], chunk after chunk."""
     columns = len(pivot) + 1
     total = np.zeros((columns, columns))

@@ -24,11 +24,20 @@ COLUMNS = (
     ("train R2", 4),
     ("MSE", 4),
     ("max diff", 4),
+    ("excess", None),
+    ("proof", None),
+    ("ms", None),
     ("payload bits", None),
     ("artifact bytes", None),
 )
 
-Result = tuple[str, str, Evaluation | None] | None  # model, dataset, evaluation
+# An evaluation, and what to note beside it: model, dataset, seconds. None where nothing was evaluated.
+ROUNDINGS = ("truncate", "nearest", "babai", "exact")  # from the simplest to the best
+
+# What a narrow terminal can do without, first things first.
+DISPENSABLE = ("artifact bytes", "MSE", "max diff", "train R2", "scheme", "payload bits", "ms", "job")
+
+Result = tuple[Evaluation, dict[str, Any]] | None
 
 
 def run_job(folder: Path, number: int, overrides: list[str], work: Callable[[], Result], trace: bool) -> None:
@@ -47,10 +56,11 @@ def run_job(folder: Path, number: int, overrides: list[str], work: Callable[[], 
         outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
         print(f"job {number}: {name}: failed: {outcome['error']}", flush=True)
     else:
-        if result and result[2]:
-            outcome |= {"model": result[0], "dataset": result[1], **summary(result[2])}
+        if result:
+            evaluation, notes = result
+            outcome |= {**notes, **summary(evaluation)}
             del outcome["samples"]
-            print(f"job {number}: {name}: test R2 {result[2].test.r2:.4f}", flush=True)
+            print(f"job {number}: {name}: test R2 {evaluation.test.r2:.4f}", flush=True)
         else:
             print(f"job {number}: {name}: done", flush=True)
     write(folder / OUTCOME, encode(outcome))
@@ -74,6 +84,15 @@ def _varying(outcomes: list[dict[str, Any]]) -> list[str]:
     for key in {key for overrides in split for key in overrides} - shown:
         values[key] = {overrides.get(key) for overrides in split}
     return sorted(key for key, found in values.items() if len(found) > 1)
+
+
+def proof(certificate: dict[str, Any] | None, excess: float) -> str:
+    """What is proven of codes: that they are the best, or how much of their excess may be too much."""
+    if certificate is None:
+        return "none"
+    if certificate["optimal"]:
+        return "optimal"
+    return f"gap {certificate['gap'] / excess:.0%}" if excess > 0 else "optimal"
 
 
 def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -102,6 +121,9 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
                 "rounding": outcome["rounding"],
                 **_measured(outcome["quantized"]),
                 "max diff": outcome["max_difference"],
+                "excess": outcome["excess"],
+                "proof": proof(outcome["certificate"], outcome["excess"]),
+                "ms": None if outcome["seconds"] is None else round(1000 * outcome["seconds"]),
                 "payload bits": outcome["payload_bits"],
                 "artifact bytes": outcome["bytes"]["quantized"],
             }
@@ -114,7 +136,7 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
                 "max diff": 0.0,
                 "artifact bytes": outcome["bytes"]["float"],
             }
-    integers.sort(key=lambda row: (row["bits"], row["scheme"], row["rounding"], row["job"]))
+    integers.sort(key=lambda row: (row["bits"], row["scheme"], ROUNDINGS.index(row["rounding"]), row["job"]))
     header = ["job", *keys, *(name for name, _ in COLUMNS)]
     return header, [[row.get(name) for name in header] for row in (*floats.values(), *integers)]
 
@@ -126,31 +148,50 @@ def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:
     def text(name: str, value: Any) -> str:
         if value is None or value == "":
             return ""
-        if digits.get(name) is not None and isinstance(value, float):
-            return f"{value:.{digits[name]}f}"
+        if isinstance(value, float):
+            fixed = digits.get(name)
+            return f"{value:.{fixed}f}" if fixed is not None else f"{value:.3g}"
         return f"{value:,}" if isinstance(value, int) and name.endswith("s") else str(value)
 
     return [[text(name, value) for name, value in zip(header, row, strict=True)] for row in table]
 
 
+def _widest(name: str, cells: list[str]) -> int:
+    """Columns of text that a column needs: a header may break between words, a cell may not."""
+    return max(len(word) for word in [*name.split(), *cells])
+
+
+def _needed(header: list[str], texts: list[list[str]]) -> int:
+    columns = zip(header, *texts, strict=True)
+    return sum(_widest(name, list(cells)) + 1 for name, *cells in columns)
+
+
 def _show(header: list[str], texts: list[list[str]]) -> None:
     """Print the table: words to the left, numbers to the right, nothing ever cut.
 
-    It is as wide as it must be, for a narrow terminal wraps lines but a cut number is lost.
+    On a terminal that is too narrow, columns are left out, the least important first, and named.
     """
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    left_out = []
+    for name in DISPENSABLE if console.is_terminal else ():
+        if _needed(header, texts) > console.width and name in header:
+            left_out.append(name)
+            place = header.index(name)
+            header = header[:place] + header[place + 1 :]
+            texts = [row[:place] + row[place + 1 :] for row in texts]
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for name, *cells in zip(header, *texts, strict=True):
-        widest = max(len(word) for word in [*name.split(), *cells])
-        words = name in ("scheme", "rounding") or not cells[-1][-1:].isdigit()
-        made.add_column(name, justify="left" if words else "right", width=widest)
+        words = name in ("scheme", "rounding", "proof") or not cells[-1][-1:].isdigit()
+        made.add_column(name, justify="left" if words else "right", width=_widest(name, cells))
     for row in texts:
         made.add_row(*row, style="bold" if "float" in row else None)
-    needed = sum(column.width or 0 for column in made.columns) + len(made.columns)
-    wide = Console(highlight=False, width=max(needed, Console().width))
+    wide = Console(highlight=False, width=max(_needed(header, texts), console.width))
     wide.print("", made, "", sep="\n")
+    if left_out:
+        wide.print(f"left out of a narrow terminal: {', '.join(left_out)}; all are in {TABLE}.csv\n")
 
 
 def _markdown(header: list[str], texts: list[list[str]]) -> str:

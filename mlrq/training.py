@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from mlrq.artifacts import lock
 from mlrq.components import build_estimator
 from mlrq.errors import MlrqError
 
+Fit = Callable[..., tuple[bytes, list[str]]]
+
 
 def fit(
     rows: NDArray[np.float64], values: NDArray[np.float64], spec: dict[str, Any], standardize: bool
-) -> tuple[Any, list[str]]:
+) -> tuple[bytes, list[str]]:
     """Fit the estimator of `spec` on one BLAS thread, so that its bits do not depend on their number.
 
     Args:
@@ -25,7 +28,8 @@ def fit(
         standardize: Whether a StandardScaler comes first.
 
     Returns:
-        The fitted estimator, and the texts of the warnings that fitting gave.
+        The fitted estimator as a joblib file, and the texts of the warnings that fitting gave. Bytes, for
+        an estimator that comes out of a cache is pickled to other bytes than the one that went in.
 
     Raises:
         MlrqError: If a parameter or the data does not suit the estimator.
@@ -41,30 +45,36 @@ def fit(
             name = spec["_target_"].rpartition(".")[2]
             raise MlrqError(f"{name} cannot be fitted: {str(error).splitlines()[0]}") from error
     notices = [f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught]
-    return estimator, sorted(set(notices))
+    return _dump(estimator), sorted(set(notices))
 
 
-def fit_once(folder: Path) -> Any:
-    """`fit`, remembering its results in `folder` between the jobs of a sweep, whatever process runs them."""
+def fit_once(folder: Path) -> Fit:
+    """`fit`, remembering its results in `folder` between the jobs of a sweep, in whatever process they run."""
     import joblib
 
     remembered = joblib.Memory(folder, verbose=0).cache(fit)
 
-    def locked(*args: Any) -> tuple[Any, list[str]]:
+    def locked(*args: Any) -> tuple[bytes, list[str]]:
         with lock(folder / "lock"):  # jobs that start together wait for the first to fit
-            result: tuple[Any, list[str]] = remembered(*args)
+            result: tuple[bytes, list[str]] = remembered(*args)
             return result
 
     return locked
 
 
-def dump(estimator: Any) -> bytes:
-    """The estimator as a joblib file, for local use: loading one runs the code in it."""
+def _dump(estimator: Any) -> bytes:
     import joblib
 
     stream = io.BytesIO()
     joblib.dump(estimator, stream)
     return stream.getvalue()
+
+
+def load(fitted: bytes) -> Any:
+    """The estimator that `fit` returned. Loading runs the code in it: never give it bytes from elsewhere."""
+    import joblib
+
+    return joblib.load(io.BytesIO(fitted))
 
 
 def versions() -> dict[str, str]:

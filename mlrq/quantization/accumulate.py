@@ -8,7 +8,7 @@ arithmetic does the work.
 import numpy as np
 from numpy.typing import NDArray
 
-ROWS_PER_BLOCK = 16384  # eight features of a block in float32 are 512 kB: about a core's cache
+ROWS_PER_BLOCK = 8192  # eight features of a block in float32 are 256 kB: they fit a core's cache
 SINGLE_EXACT, DOUBLE_EXACT = 2**24, 2**53
 
 
@@ -23,7 +23,8 @@ def bound(weights: NDArray[np.int64], bias: NDArray[np.int64], low: int, high: i
         low: Smallest input code.
         high: Largest input code.
     """
-    return np.abs(weights).sum(axis=1) * max(abs(low), abs(high)) + np.abs(bias)
+    magnitude = np.abs(weights).sum(axis=1) * max(abs(low), abs(high)) + np.abs(bias)
+    return np.asarray(magnitude, dtype=np.int64)
 
 
 def accumulate(
@@ -43,15 +44,16 @@ def accumulate(
     Returns:
         (n, targets), int32 where `largest` fits, else int64.
     """
-    kind = np.int32 if largest < 2**31 else np.int64
+    kind: type[np.int32] | type[np.int64] = np.int32 if largest < 2**31 else np.int64
     if largest >= DOUBLE_EXACT:
-        return (codes.astype(np.int64) @ weights.T + bias).astype(kind)
-    real = np.float32 if largest < SINGLE_EXACT else np.float64
+        return (codes.astype(np.int64) @ weights.T + bias).astype(np.int64)
+    real: type[np.float32] | type[np.float64] = np.float32 if largest < SINGLE_EXACT else np.float64
     transposed = np.ascontiguousarray(weights.T, dtype=real)
     result = np.empty((len(codes), len(weights)), dtype=kind)
+    block = np.empty((ROWS_PER_BLOCK, codes.shape[1]), dtype=real)
     for start in range(0, len(codes), ROWS_PER_BLOCK):
-        block = codes[start : start + ROWS_PER_BLOCK].astype(real)
-        sums = block @ transposed
-        sums += bias
-        result[start : start + ROWS_PER_BLOCK] = sums
+        part = result[start : start + ROWS_PER_BLOCK]
+        filled = block[: len(part)]
+        filled[:] = codes[start : start + ROWS_PER_BLOCK]
+        part[:] = filled @ transposed + bias
     return result

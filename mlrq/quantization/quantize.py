@@ -6,6 +6,7 @@ form ||R (w - scale * step)||^2, whatever the units of the features.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +33,13 @@ class Quantization:
             same inputs, once the mean error is zero; summed over targets.
         certificate: Whether no codes and no scale have a smaller excess, or how much smaller it may be;
             None where each weight was rounded by itself.
+        intercept: (targets,) float64, of raw features, before it was stored in its format.
     """
 
     model: QuantizedLinear
     excess: float
     certificate: Certificate | None
+    intercept: NDArray[np.float64]
 
 
 def quantize(
@@ -115,7 +118,9 @@ def quantize(
         origin = summary.mean[count:] if grids else exact + weights @ summary.mean[:count]
         exact = origin - made.grid_values @ summary.mean[:count]
     kind = ("int32" if grids else "float32") if intercept == "auto" else intercept
-    return Quantization(_with_intercept(made, exact, kind), float(np.square(error).sum()), certificate)
+    meant = exact - made.weights @ grids.offset.astype(np.float64) if grids else exact
+    stored = _with_intercept(made, exact, kind)
+    return Quantization(stored, float(np.square(error).sum()), certificate, meant)
 
 
 def _factors(
@@ -143,7 +148,7 @@ def _codes(
     rounding: str,
     nodes: int,
     seconds: float,
-) -> tuple[dict[str, NDArray[np.generic]], Certificate | None]:
+) -> tuple[dict[str, Any], Certificate | None]:
     """Codes, scale, zero point and offset of each target, and the certificate if there is one."""
     count = len(weights)
     if rounding in SOLVERS:

@@ -44,9 +44,7 @@ def scale_range(problem: Problem, weights: FloatArray) -> tuple[float, float]:
     lengths = np.sqrt((problem.triangle**2).sum(axis=0))
     effect = np.abs(weights) * lengths
     relevant = np.abs(weights[effect > NEGLIGIBLE * effect.max()])
-    return float(relevant.min() / (2 * max(problem.outer[1], -problem.outer[0]))), float(
-        2.5 * relevant.max()
-    )
+    return float(relevant.min() / (2 * max(problem.outer[1], -problem.outer[0]))), float(2.5 * relevant.max())
 
 
 def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:

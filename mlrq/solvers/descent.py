@@ -33,9 +33,7 @@ def descend(problem: Problem, codes: FloatArray) -> FloatArray:
     return np.where(after < before, improved, codes)
 
 
-def _descend_one(
-    problem: Problem, gram: FloatArray, pull: FloatArray, start: FloatArray
-) -> FloatArray:
+def _descend_one(problem: Problem, gram: FloatArray, pull: FloatArray, start: FloatArray) -> FloatArray:
     codes = start.copy()
     diagonal = np.diag(gram)
     image = (gram * codes).sum(axis=1)

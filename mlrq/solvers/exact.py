@@ -73,9 +73,7 @@ def exact(
     )
     if outcome.complete:
         return best, Certificate(True, best.excess, 0.0, outcome.nodes)
-    bound, spent = projected_bound(
-        ordered, best.excess, nodes=nodes - outcome.nodes, deadline=deadline
-    )
+    bound, spent = projected_bound(ordered, best.excess, nodes=nodes - outcome.nodes, deadline=deadline)
     bound = max(bound, round_down(outcome.lower_bound), separable_bound(ordered))
     bound = min(bound, best.excess)
     return best, Certificate(False, bound, best.excess - bound, outcome.nodes + spent)
@@ -97,9 +95,7 @@ def good_codes(problem: Problem) -> FloatArray:
     return np.column_stack([codes, descend(problem, codes)])
 
 
-def projected_bound(
-    problem: Problem, threshold: float, *, nodes: int, deadline: float
-) -> tuple[float, int]:
+def projected_bound(problem: Problem, threshold: float, *, nodes: int, deadline: float) -> tuple[float, int]:
     """Lower bound from the last rows alone, as many of them as the budget allows.
 
     The last k rows contain the last k codes only, so they are a smaller problem of the same kind,
@@ -110,9 +106,7 @@ def projected_bound(
     """
     bound, spent = 0.0, 0
     for size in range(4, problem.size, 4):
-        part = replace(
-            problem, triangle=problem.triangle[-size:, -size:], target=problem.target[-size:]
-        )
+        part = replace(problem, triangle=problem.triangle[-size:, -size:], target=problem.target[-size:])
         least = min(threshold, float(part.fit(good_codes(part))[0].min()))
 
         def offer(codes: FloatArray, part: Problem = part) -> float:

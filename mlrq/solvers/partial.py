@@ -111,9 +111,7 @@ def code_ranges(problem: Problem, partial: Partial, reach: float) -> tuple[Float
     return np.fmax(first, room_low), np.fmin(last, room_high)
 
 
-def decide(
-    problem: Problem, partial: Partial, first: FloatArray, count: npt.NDArray[np.int64]
-) -> Partial:
+def decide(problem: Problem, partial: Partial, first: FloatArray, count: npt.NDArray[np.int64]) -> Partial:
     """All children: vector i with the codes first_i, first_i + 1, ... (count_i of them) added."""
     row = problem.size - len(partial.codes) - 1
     parent = np.repeat(np.arange(count.size), count)

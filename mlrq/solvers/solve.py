@@ -175,9 +175,7 @@ def _power_of_two(values: FloatArray) -> float:
     return 2.0 ** math.frexp(largest)[1] if largest > 0 else 1.0
 
 
-def _checked_arrays(
-    triangle: npt.ArrayLike, targets: npt.ArrayLike
-) -> tuple[FloatArray, FloatArray]:
+def _checked_arrays(triangle: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     r = np.asarray(triangle, dtype=np.float64)
     if r.ndim != 2 or r.shape[0] != r.shape[1] or r.shape[0] == 0:
         raise ValueError(f"The triangle must be a square matrix, but its shape is {r.shape}.")
@@ -208,10 +206,6 @@ def _check_limits(low: int, high: int, rounding: str, nodes: int, seconds: float
             f"{low} and high is {high}."
         )
     if rounding not in get_args(Rounding):
-        raise ValueError(
-            f"The rounding must be one of {', '.join(get_args(Rounding))}, not {rounding!r}."
-        )
+        raise ValueError(f"The rounding must be one of {', '.join(get_args(Rounding))}, not {rounding!r}.")
     if nodes < 0 or not seconds >= 0:
-        raise ValueError(
-            f"The budgets must not be negative, but nodes is {nodes} and seconds is {seconds}."
-        )
+        raise ValueError(f"The budgets must not be negative, but nodes is {nodes} and seconds is {seconds}.")

@@ -1,0 +1,53 @@
+"""Arrays from untrusted JSON: shape, type and range checked, ValueError for anything else."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def finite(table: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Finite float64 numbers of `shape`."""
+    values = np.array(table, dtype=np.float64)
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ValueError(f"expected finite numbers of shape {shape}")
+    return values
+
+
+def whole(table: Any, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
+    """Integers of `shape` in low..high."""
+    values = np.array(table)
+    if values.dtype.kind != "i" or values.shape != shape or ((values < low) | (values > high)).any():
+        raise ValueError(f"expected integers of shape {shape} in {low}..{high}")
+    return values.astype(np.int64)
+
+
+def single(table: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Finite numbers of `shape` that are float32 exactly."""
+    values = finite(table, shape)
+    rounded = values.astype(np.float32)
+    if (rounded != values).any():
+        raise ValueError("expected float32 numbers")
+    return rounded
+
+
+def positive(table: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Positive float32 numbers of `shape`."""
+    values = single(table, shape)
+    if (values <= 0).any():
+        raise ValueError("expected positive numbers")
+    return values
+
+
+def names(table: Any) -> tuple[str, ...]:
+    """A list of strings, not empty."""
+    if not (isinstance(table, list) and table and all(isinstance(name, str) for name in table)):
+        raise ValueError("expected a list of names")
+    return tuple(table)
+
+
+def one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
+    """`value`, if it is allowed."""
+    if value not in allowed:
+        raise ValueError(f"expected one of {', '.join(map(str, allowed))}, not {value!r}")
+    return value

@@ -1,0 +1,101 @@
+"""The guard: what quantizing did to the model, on the rows it was trained on, and whether to worry.
+
+Integer inputs saturate at the ends of their ranges. That changes the model by itself, and may even improve
+it where outliers ruin the fit; so it is measured apart, with a float model of the same inputs, clipped but
+not rounded. What is left is the doing of the integers.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.datasets import Split
+from mlrq.linear import LinearModel
+from mlrq.metrics import measure
+from mlrq.quantization import QuantizedLinear
+from mlrq.summary import fit_least_squares, summarize
+
+SATURATION_LIMIT = 0.01  # of all input cells
+R2_DROP_LIMIT, GENEROUS_BITS = 0.01, 8  # the default limit, and the bits from which it holds
+
+
+@dataclass(frozen=True)
+class Guard:
+    """R2 on training and test rows of three models, and what is wrong with the last.
+
+    Attributes:
+        float_r2: (training, test) of the float model.
+        clipped_r2: Of a float model fitted and evaluated on clipped inputs; that of the float model
+            where inputs are float.
+        quantized_r2: Of the integer model, without its output range.
+        saturated: Fraction of the training inputs beyond their range, 0 to 1.
+        notices: One line for each thing that is wrong.
+    """
+
+    float_r2: tuple[float, float]
+    clipped_r2: tuple[float, float]
+    quantized_r2: tuple[float, float]
+    saturated: float
+    notices: list[str]
+
+
+def _limit(max_r2_drop: float | str | None, bits: int) -> float | None:
+    if max_r2_drop == "auto":
+        return R2_DROP_LIMIT if bits >= GENEROUS_BITS else None
+    return None if max_r2_drop is None else float(max_r2_drop)
+
+
+def check(
+    model: QuantizedLinear,
+    origin: LinearModel,
+    parts: Split,
+    goal: NDArray[np.float64],
+    max_r2_drop: float | str | None,
+) -> Guard:
+    """Compare an integer model with the float model that it was made from.
+
+    Args:
+        model: The integer model.
+        origin: The float model.
+        parts: Training and test rows.
+        goal: (n, targets) float64 that the codes were fitted to.
+        max_r2_drop: How much lower the training R2 may be; None for any, "auto" for 0.01 from eight bits
+            up and any below.
+    """
+    free = replace(model, output_range=None)
+    tables = ((parts.train_rows, parts.train_values), (parts.test_rows, parts.test_values))
+    quantized = [free.predict(rows) for rows, _ in tables]
+    exact = [origin.predict(rows) for rows, _ in tables]
+    clipped, saturated = exact, 0.0
+    if model.inputs is not None:
+        saturated = model.inputs.saturated(parts.train_rows)
+        coefficients, intercept = fit_least_squares(summarize(model.inputs.clip(parts.train_rows), goal))
+        ideal = LinearModel(coefficients, intercept, model.features, model.targets)
+        clipped = [ideal.predict(model.inputs.clip(rows)) for rows, _ in tables]
+
+    def scores(predicted: list[NDArray[np.float64]]) -> tuple[float, float]:
+        train, test = (measure(values, p).r2 for (_, values), p in zip(tables, predicted, strict=True))
+        return train, test
+
+    made = Guard(scores(exact), scores(clipped), scores(quantized), saturated, [])
+    made.notices.extend(_objections(made, quantized[0], model, _limit(max_r2_drop, model.bits)))
+    return made
+
+
+def _objections(
+    guard: Guard, predicted: NDArray[np.float64], model: QuantizedLinear, limit: float | None
+) -> list[str]:
+    found = []
+    constant = [model.targets[i] for i in np.flatnonzero(np.ptp(predicted, axis=0) == 0)]
+    if constant:
+        found.append(f"predictions of {', '.join(constant)} are constant: use more bits")
+    if guard.saturated > SATURATION_LIMIT:
+        found.append(f"{guard.saturated:.1%} of the training inputs saturate: widen the calibration")
+    drop = max(guard.float_r2[0], guard.clipped_r2[0]) - guard.quantized_r2[0]
+    if limit is not None and drop > limit:
+        found.append(
+            f"training R2 drops by {drop:.4f}, more than max_r2_drop={limit:g}: use more bits, "
+            "rounding=exact or granularity=per_feature"
+        )
+    return found
