@@ -70,6 +70,7 @@ FORCE:
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mlrq needs Python 3.11 or newer; name one with make PYTHON=python3.12" >&2; exit 1; }
+	@[ ! -L $(VENV) ] || { echo "$(VENV) is a link, and would be emptied: remove it" >&2; exit 1; }
 	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV) || \
 	  { echo "python3 -m venv failed: on Debian, apt install python3-venv" >&2; exit 1; }
@@ -82,6 +83,8 @@ lock: $(READY) ## Pin the newest versions of everything, by hash
 	  --no-header --no-annotate --all-extras --group dev -o requirements.lock pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --constraints requirements.lock --group image -o requirements-image.lock
+	@echo setuptools | $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -o container/build.lock -
 
 # ---- development
 

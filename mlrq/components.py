@@ -23,6 +23,9 @@ def _located(key: str, target: str) -> Callable[..., Any]:
     module, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        hint = "; this installation can only predict and evaluate" if error.name == "sklearn" else ""
+        raise MlrqError(f"{key}._target_={target}: cannot be found: {error}{hint}") from error
     except (ImportError, AttributeError) as error:
         raise MlrqError(f"{key}._target_={target}: cannot be found: {error}") from error
     if not callable(found):

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import warnings
 from importlib import resources
 
 import numpy as np
@@ -57,12 +58,16 @@ def _fetch() -> Dataset:
     try:
         from sklearn.datasets import fetch_california_housing
 
-        rows, values = fetch_california_housing(return_X_y=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it announces each of its attempts over two lines
+            rows, values = fetch_california_housing(return_X_y=True)
     except ImportError as error:
         raise MlrqError(f"dataset.source=sklearn needs scikit-learn: {error}") from error
-    except OSError as error:  # no network, a refused download, a damaged cache
+    except Exception as error:  # no network, a refused download, a damaged cache: it raises anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise MlrqError(
-            f"scikit-learn could not fetch California Housing ({error}): use dataset.source=embedded"
+            f"scikit-learn could not fetch California Housing ({reason}): "
+            "empty scikit-learn's cache, or use dataset.source=embedded"
         ) from error
     return _dataset("scikit-learn's fetcher", rows, values[:, None])
 
