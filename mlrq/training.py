@@ -49,7 +49,7 @@ def fit(
 
 
 def fit_once(folder: Path) -> Fit:
-    """`fit`, remembering its results in `folder` between the jobs of a sweep, in whatever process they run."""
+    """`fit`, remembering its results in `folder` between the jobs of a sweep, in any process."""
     import joblib
 
     remembered = joblib.Memory(folder, verbose=0).cache(fit)
