@@ -7,6 +7,7 @@ The integers are checked against plain int64 arithmetic before anything is timed
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
@@ -39,7 +40,7 @@ def main() -> None:
         assert (accumulate(codes, weights, bias, largest) == codes.astype(np.int64) @ weights.T + bias).all()
         times = [
             (
-                seconds(lambda w=weights, n=largest: accumulate(codes, w, bias, n)),
+                seconds(partial(accumulate, codes, weights, bias, largest)),
                 seconds(lambda: model.predict(features)),
             )
             for _ in range(RUNS)

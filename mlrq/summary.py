@@ -76,13 +76,15 @@ class Summary:
         if not dependent(triangle).any():
             return columns
         weights = least_squares(triangle, columns)
-        return np.einsum("tj,ij->ti", weights, triangle)
+        return np.asarray(np.einsum("tj,ij->ti", weights, triangle))
 
     @property
     def residual_variance(self) -> FloatArray:
         """(t,) float64: mean squared error of least squares on each target."""
         columns = self.covariance_triangle[:, self.features :]
-        return np.asarray((columns**2).sum(axis=0) - (self.target_columns**2).sum(axis=1))
+        unexplained = columns[: self.features].T - self.target_columns
+        rest = columns[self.features :]
+        return np.asarray((unexplained**2).sum(axis=1) + (rest**2).sum(axis=0))
 
 
 def empty(features: int, targets: int) -> Summary:

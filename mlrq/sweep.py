@@ -150,7 +150,7 @@ def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:
             return ""
         if isinstance(value, float):
             fixed = digits.get(name)
-            return f"{value:.{fixed}f}" if fixed is not None else f"{value:.3g}"
+            return f"{value:.{fixed}f}" if fixed is not None else f"{value:.4g}"
         return f"{value:,}" if isinstance(value, int) and name.endswith("s") else str(value)
 
     return [[text(name, value) for name, value in zip(header, row, strict=True)] for row in table]

@@ -1,8 +1,9 @@
 """Upper triangles by Householder reflections, and least squares from them.
 
-Everything here is element-wise NumPy and never BLAS: the order of every addition is fixed, so the
-result is the same to the last bit whatever the number of BLAS threads. The matrices are small
-(features + targets columns), which makes that affordable.
+The result is the same to the last bit whatever the number of BLAS threads. Up to `NARROW` columns
+everything is element-wise NumPy and never BLAS. Wider matrices are reflected a panel of columns at
+a time, and the rest is updated by matrix products cut into tiles so small that OpenBLAS does not
+split them over threads (it keeps products of less than 2^18 multiplications on one).
 """
 
 import numpy as np
@@ -13,6 +14,8 @@ FloatArray = npt.NDArray[np.float64]
 # A column whose part outside the span of its predecessors is shorter than this fraction of its
 # own length is taken to be dependent on them.
 DEPENDENT = 1e-11
+# Columns up to which no products are used; columns of a panel; rows and columns of a tile.
+NARROW, PANEL, TILE_ROWS, TILE_COLUMNS = 64, 16, 64, 128
 
 
 def triangularise(matrix: FloatArray) -> FloatArray:
@@ -30,11 +33,14 @@ def triangularise(matrix: FloatArray) -> FloatArray:
         that the matrix does not have are zero.
     """
     rows, columns = matrix.shape
-    work = np.array(matrix, dtype=np.float64)
-    for column in range(min(rows, columns)):
-        _reflect(work, column, column)
-    triangle = np.zeros((columns, columns))
     kept = min(rows, columns)
+    if columns > NARROW:
+        work = _reflect_panels(matrix)
+    else:
+        work = np.array(matrix, dtype=np.float64)
+        for column in range(kept):
+            _reflect(work, column, column)
+    triangle = np.zeros((columns, columns))
     triangle[:kept] = np.triu(work[:kept])
     return canonical(triangle)
 
@@ -85,12 +91,47 @@ def least_squares(triangle: FloatArray, targets: FloatArray) -> FloatArray:
     return weights
 
 
-def _reflect(work: FloatArray, row: int, column: int) -> None:
-    """Reflect rows `row:` of `work` in place so that `column` is zero below `row`."""
+def _reflect_panels(matrix: FloatArray) -> FloatArray:
+    """The matrix (m, k) after k reflections, with rows of zeros added to fill the tiles.
+
+    The reflections of a panel are gathered as `I - V T V'` (Schreiber and Van Loan, 1989, the form
+    that LAPACK uses) and applied to the columns after it.
+    """
+    rows, columns = matrix.shape
+    work = np.concatenate([matrix, np.zeros((-rows % TILE_ROWS, columns))])
+    for start in range(0, min(rows, columns), PANEL):
+        stop = min(start + PANEL, rows, columns)
+        top = start - start % TILE_ROWS
+        panel = work[top:, start:stop].copy()
+        normals = np.zeros_like(panel)
+        factor = np.zeros((stop - start, stop - start))
+        for j in range(stop - start):
+            normal = _reflect(panel, start - top + j, j)
+            normals[start - top + j :, j] = normal
+            factor[j, j] = 2.0 / max((normal**2).sum(), np.finfo(float).tiny)
+            overlap = (normals[:, :j] * normals[:, j, None]).sum(axis=0)
+            factor[:j, j] = -factor[j, j] * (factor[:j, :j] * overlap).sum(axis=1)
+        work[top:, start:stop] = panel
+        tall = normals.reshape(-1, TILE_ROWS, stop - start)
+        for left in range(stop, columns, TILE_COLUMNS):
+            rest = work[top:, left : left + TILE_COLUMNS]
+            tiles = rest.reshape(-1, TILE_ROWS, rest.shape[1])
+            along = np.matmul(tall.transpose(0, 2, 1), tiles).sum(axis=0)
+            along = (factor[:, :, None] * along[:, None]).sum(axis=0)
+            rest -= np.matmul(tall, along).reshape(rest.shape)
+    return work
+
+
+def _reflect(work: FloatArray, row: int, column: int) -> FloatArray:
+    """Reflect rows `row:` of `work` in place so that `column` is zero below `row`.
+
+    Returns:
+        The normal (m - row,) of the mirror, all zeros when there was nothing to do.
+    """
     normal = work[row:, column].copy()
     largest = np.abs(normal).max(initial=0.0)
     if largest == 0.0:
-        return
+        return normal
     normal /= largest
     length = np.sqrt((normal**2).sum())
     normal[0] += np.copysign(length, normal[0])
@@ -98,3 +139,4 @@ def _reflect(work: FloatArray, row: int, column: int) -> None:
     along = (normal[:, None] * block).sum(axis=0) * (2.0 / (normal**2).sum())
     block -= normal[:, None] * along
     work[row + 1 :, column] = 0.0
+    return normal

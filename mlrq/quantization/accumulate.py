@@ -54,12 +54,13 @@ def accumulate(
     result: Sums = np.empty((rows, len(weights)), dtype=kind)
     block = np.empty((min(rows, ROWS_PER_BLOCK), features), dtype=real)
     sums = np.empty(len(block), dtype=real)
-    columns = weights.astype(real)
+    columns, starts = weights.astype(real), bias.astype(real)
     for start in range(0, rows, ROWS_PER_BLOCK):
         part = slice(start, start + ROWS_PER_BLOCK)
         size = len(codes[part])
         block[:size] = codes[part]
         for target, column in enumerate(columns):
-            result[part, target] = np.dot(block[:size], column, out=sums[:size])
-    result += bias.astype(kind)
+            np.dot(block[:size], column, out=sums[:size])
+            sums[:size] += starts[target]
+            result[part, target] = sums[:size]
     return result

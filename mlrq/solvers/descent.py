@@ -11,7 +11,10 @@ PAIRS_UP_TO = 128
 
 
 def descend(problem: Problem, codes: FloatArray) -> FloatArray:
-    """Improve each column of codes until no single step or pair of steps helps.
+    """Improve each column of codes until no step helps.
+
+    A step changes one code by 1, or two codes by 1 each when the box does not slide and there are
+    at most `PAIRS_UP_TO` columns.
 
     At its best scale a vector leaves `||y||^2 - <y, Rp>^2 / ||Rp||^2`, so a move is judged by that
     quotient alone, from `h = R'y` and `G = R'R`: adding `a` to code i changes `<y, Rp>` by `a h_i`

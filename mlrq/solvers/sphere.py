@@ -8,7 +8,8 @@ arrays to work on, memory stays bounded and the threshold drops early.
 
 Rounding: the computed residual of a vector that could win is off by at most `rounding_slack` in
 length. The threshold is widened by that much before anything is discarded; what is kept needlessly
-is only work. It is a first-order bound, not interval arithmetic.
+is only work; lower bounds are narrowed by as much. It is a first-order bound, not interval
+arithmetic.
 """
 
 import time
@@ -92,7 +93,7 @@ def search(
         starts = range(0, len(children), chunk)
         stack += [children.take(slice(start, start + chunk)) for start in reversed(starts)]
     unexplored = [float(block.bound.min()) for block in stack]
-    return Outcome(not unexplored, min(unexplored, default=np.inf), examined)
+    return Outcome(not unexplored, _narrowed(min(unexplored, default=np.inf), slack), examined)
 
 
 def rounding_slack(problem: Problem, threshold: float) -> float:
@@ -116,6 +117,11 @@ def rounding_slack(problem: Problem, threshold: float) -> float:
 def _widened(threshold: float, slack: float) -> float:
     """The threshold with room for the rounding of a residual."""
     return float((np.sqrt(threshold) + slack) ** 2)
+
+
+def _narrowed(bound: float, slack: float) -> float:
+    """The bound less what rounding may have added to it."""
+    return float(max(np.sqrt(bound) - slack, 0.0) ** 2)
 
 
 def _within(partial: Partial, reach: float) -> Partial:

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from quantizing import DEFAULTS, least_squares, quantized
 
-from mlrq.datasets import diabetes
 from mlrq.linear import LinearModel
 from mlrq.metrics import measure
-from mlrq.pipeline import Data, prepare
+from mlrq.pipeline import Data
 from mlrq.quantization.quantize import Quantization, quantize
 from mlrq.summary import fit_least_squares, summarize
 
@@ -51,19 +50,6 @@ def test_raw_features_reach_the_least_excess(data, bits, excess):
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_raw_features_stay_good_at_every_width(data, bits):
     assert r2(data, quantized(data, bits=bits)) > 0.56
-
-
-@pytest.mark.parametrize("name", ["california_housing", "diabetes"])
-@pytest.mark.parametrize("bits", range(2, 17))
-def test_exact_is_never_worse_than_babai_nor_babai_than_nearest(data, name, bits):
-    table = data if name == "california_housing" else prepare(diabetes.load(), 0.2, 42)
-    nearest, babai, exact = (
-        quantized(table, bits=bits, rounding=rounding).excess for rounding in ("nearest", "babai", "exact")
-    )
-    # The scale that is stored is float32: it may undo the last digits of an excess that is all but zero.
-    slack = 1e-6 * nearest
-    assert exact <= babai + slack
-    assert babai <= nearest + slack
 
 
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_feature"])
