@@ -1,0 +1,178 @@
+"""The documentation and the program stay in step."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, composed
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from mlrq import cli, config
+
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
+FLAGS = {"-m", "--multirun", "-v", "--verbose", "--help", "--version"}
+LANGUAGES = r"```(?:sh|bash|console|shell)\n(.*?)```"
+MAKEFILE = (PROJECT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+
+
+def commands(path: Path) -> list[list[str]]:
+    """The words of every line of every shell block, without prompts, comments and redirections."""
+    found = []
+    for block in re.findall(LANGUAGES, path.read_text(), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(re.sub(r"\s[<>|].*", "", line.removeprefix("$ ")), comments=True)
+            if words:
+                found.append(words)
+    return found
+
+
+ALL = [(path.name, words) for path in DOCUMENTS for words in commands(path)]
+
+
+def those(starts: list[str]) -> list:
+    return [
+        pytest.param(words, id=f"{name}: {' '.join(words)}")
+        for name, words in ALL
+        if [word.rpartition("/")[2] for word in words[: len(starts)]] == starts
+    ]
+
+
+def hold(arguments: list[str]) -> None:
+    """Every job that the command line asks for composes and passes the check."""
+    taken = cli._arguments(arguments)
+    if "--cfg" in taken:
+        place = taken.index("--cfg")
+        assert taken.pop(place + 1) in ("job", "hydra", "all")
+        taken.pop(place)
+    overrides = [word for word in taken if word not in FLAGS]
+    assert not [word for word in overrides if word.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    if not {"-m", "--multirun"} & set(taken):
+        assert not [override for override in parsed if override.is_sweep_override()]
+    for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
+        for job in batch:
+            config.check(composed(*job))
+
+
+def test_the_readme_shows_commands_of_both_kinds():
+    readme = [words for name, words in ALL if name == "README.md"]
+    assert len([words for words in readme if "mlrq" in words]) >= 5
+    assert ["make", "all"] in readme
+    assert ["make", "test"] in readme
+
+
+def test_every_command_in_the_documents_is_of_a_kind_that_is_held_here():
+    known = ("python -m mlrq", "mlrq", "make", "docker run", "podman run", "git clone", "cd", "pip install")
+    for name, words in ALL:
+        line = " ".join([words[0].rpartition("/")[2], *words[1:]])
+        assert line.startswith(known), f"{name}: {line}"
+
+
+@pytest.mark.parametrize("words", those(["python", "-m", "mlrq"]))
+def test_every_python_command_composes(words):
+    hold(words[3:])
+
+
+@pytest.mark.parametrize("words", those(["make"]))
+def test_every_make_command_has_its_target_and_its_overrides_compose(words):
+    targets = [word for word in words[1:] if "=" not in word]
+    assert targets
+    assert set(targets) <= TARGETS
+    for word in words[1:]:
+        if word.startswith("ARGS="):
+            hold([*(["-m"] if "sweep" in targets else []), *shlex.split(word.removeprefix("ARGS="))])
+
+
+@pytest.mark.parametrize("words", those(["docker", "run"]))
+def test_every_container_command_is_one_that_the_program_takes(words):
+    # No container is started here: `make docker-test` does that. What follows the image is ours.
+    hold(words[words.index("mlrq") + 1 :])
+    assert "docker" in TARGETS
+
+
+def test_every_target_of_make_is_explained_and_phony_or_a_file():
+    explained = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
+    wanted = {
+        "all",
+        "train",
+        "quantize",
+        "evaluate",
+        "predict",
+        "sweep",
+        "docker",
+        "docker-test",
+        "test",
+        "lint",
+        "clean",
+        "help",
+    }
+    assert wanted <= explained
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split()
+    assert explained <= set(phony)
+
+
+def test_every_option_is_in_the_readme():
+    readme = DOCUMENTS[0].read_text()
+    for group in ("dataset", "model", "quantization"):
+        for path in (cli.CONF / group).glob("*.yaml"):
+            assert f"`{path.stem}`" in readme, f"{group}={path.stem}"
+
+
+def test_every_key_of_the_artifact_is_in_the_readme(finished):
+    import json
+
+    section = DOCUMENTS[0].read_text().partition("## The artifact")[2].partition("\n## ")[0]
+    for key in json.loads((finished / "outputs" / "quantized.json").read_text()):
+        assert f"`{key}`" in section
+
+
+def test_the_output_shown_in_the_readme_is_what_the_program_prints(finished):
+    (shown,) = re.findall(r"```text\n(Data:.*?)```", DOCUMENTS[0].read_text(), re.DOTALL)
+    printed = [line.rstrip() for line in (finished / "stdout.txt").read_text().splitlines()]
+    for line in shown.splitlines():
+        # Bytes on disk depend on the versions installed.
+        if line.strip() and line != "..." and "size on disk" not in line:
+            assert line.rstrip() in printed
+
+
+def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
+    from dataclasses import asdict
+
+    from mlrq.pipeline import evaluate, quantize_model
+
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (.*) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
+    assert len(rows) >= 6
+    for option, bits, rest in rows:
+        settings = asdict(config.check(composed(f"quantization={option}")).quantization)
+        made = quantize_model(data, trained.artifact, settings, None).artifact
+        done = evaluate(data, made, trained.artifact, 0, None)
+        expected = [
+            str(settings["bits"]), settings["scheme"], settings["rounding"],
+            f"{done.test.r2:.4f}", f"{done.train.r2:.4f}", f"{done.test.mse:.4f}",
+            f"{done.max_difference:.4f}", str(done.model.payload_bits),
+        ]  # fmt: skip
+        assert [bits, *rest.split(" | ")[:7]] == expected
+
+
+def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENTS[1].read_text(), re.DOTALL)
+    shutil.copytree(cli.CONF, tmp_path / "conf")
+    (tmp_path / "conf" / "dataset" / "houses.yaml").write_text(text)
+    config.register()
+    with initialize_config_dir(config_dir=str(tmp_path / "conf"), version_base="1.3"):
+        checked = config.check(compose("config", overrides=["dataset=houses"]))
+    assert checked.dataset.path == "data/houses.csv"
+    assert checked.dataset.target == ["price"]
+
+
+def test_every_path_on_the_map_exists():
+    block = DOCUMENTS[1].read_text().partition("```text\n")[2].partition("```")[0]
+    paths = re.findall(r"^([\w./]+)", block, re.MULTILINE)
+    assert len(paths) > 10
+    for path in paths:
+        assert (PROJECT / path).exists(), path

@@ -1,0 +1,101 @@
+"""Which module may know what: start-up stays fast, and inference needs no scikit-learn."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, rows_csv
+
+PACKAGE = PROJECT / "mlrq"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+KNOW_HYDRA = {"cli.py", "config.py", "components.py", "faults.py"}
+
+LOADED = """
+import json, sys
+from mlrq.cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+def loaded(outcome) -> set[str]:
+    assert outcome.code == 0, outcome.err
+    return set(json.loads(outcome.err.splitlines()[-1]))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_door_knows_hydra(path):
+    found = {name.split(".")[0] for name in imports(path)}
+    if str(path.relative_to(PACKAGE)) not in KNOW_HYDRA:
+        assert not found & {"hydra", "omegaconf"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_below_imports_what_is_above_it(path):
+    above = {
+        "datasets": {"cli", "stages", "pipeline", "report", "sweep", "quantization", "training", "linear"},
+        "quantization": {"cli", "stages", "pipeline", "report", "sweep", "datasets", "training"},
+        "export": {"cli", "stages", "pipeline", "report", "sweep", "datasets", "training"},
+        "pipeline.py": {"cli", "stages", "report", "sweep", "config"},
+        "linear.py": {"cli", "stages", "pipeline", "report", "sweep", "datasets", "quantization"},
+        "metrics.py": {"cli", "stages", "pipeline", "report", "sweep", "datasets", "quantization"},
+        "artifacts.py": {"cli", "stages", "pipeline", "report", "sweep", "datasets", "quantization"},
+    }  # fmt: skip
+    forbidden = above.get(path.relative_to(PACKAGE).parts[0], set())
+    own = {name.split(".")[1] for name in imports(path) if name.startswith("mlrq.")}
+    assert not own & forbidden
+
+
+def test_there_is_no_drawer_for_odds_and_ends():
+    assert not {path.stem for path in MODULES} & {"utils", "util", "helpers", "misc", "common"}
+
+
+def test_the_schema_needs_nothing_scientific(command):
+    code = "import sys, mlrq.config; print(sorted({'numpy', 'sklearn', 'scipy', 'rich'} & set(sys.modules)))"
+    done = command.python(code)
+    assert (done.code, done.out) == (0, "[]\n")
+
+
+def test_predicting_imports_no_scikit_learn(command, outputs, california, data):
+    text = rows_csv(california, data.parts.test_rows[:10])
+    found = loaded(command.python(LOADED, "predict", stdin=text))
+    assert "numpy" in found
+    assert not found & {"sklearn", "scipy", "joblib", "rich", "matplotlib"}
+
+
+def test_evaluating_california_imports_no_scikit_learn(command, outputs):
+    found = loaded(command.python(LOADED, "evaluate"))
+    assert not found & {"sklearn", "scipy", "joblib", "matplotlib"}
+
+
+def test_evaluating_a_csv_imports_no_scikit_learn(command, outputs, tmp_path, california):
+    lines = rows_csv(california, california.rows[:200]).splitlines()
+    values = ["MedHouseVal", *map(repr, california.values[:200, 0].tolist())]
+    text = "\n".join(f"{line},{value}" for line, value in zip(lines, values, strict=True))
+    (tmp_path / "mine.csv").write_text(text)
+    found = loaded(
+        command.python(
+            LOADED, "evaluate", "dataset=csv", "dataset.path=mine.csv", "dataset.target=MedHouseVal"
+        )
+    )
+    assert not found & {"sklearn", "scipy", "joblib", "matplotlib"}
+
+
+def test_the_version_is_printed_before_anything_scientific_is_imported(command):
+    found = command.python(LOADED, "--version")
+    assert not loaded(found) & {"numpy", "sklearn", "scipy", "rich"}
