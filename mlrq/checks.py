@@ -25,7 +25,8 @@ def whole(table: Any, shape: tuple[int, ...], low: int, high: int) -> NDArray[np
 def single(table: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Finite numbers of `shape` that are float32 exactly."""
     values = finite(table, shape)
-    rounded = values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
     if (rounded != values).any():
         raise ValueError("expected float32 numbers")
     return rounded
@@ -40,10 +41,22 @@ def positive(table: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def names(table: Any) -> tuple[str, ...]:
-    """A list of strings, not empty."""
+    """A list of distinct strings, not empty."""
     if not (isinstance(table, list) and table and all(isinstance(name, str) for name in table)):
         raise ValueError("expected a list of names")
+    if len(set(table)) < len(table):
+        raise ValueError("expected distinct names")
     return tuple(table)
+
+
+def typed(body: dict[str, Any], types: dict[str, type]) -> dict[str, Any]:
+    """`body`, if it has exactly the keys of `types`, each with a value of that very type."""
+    if body.keys() != types.keys():
+        raise ValueError(f"expected the keys {', '.join(types)}")
+    for key, kind in types.items():
+        if type(body[key]) is not kind:
+            raise ValueError(f"expected {key} to be {kind.__name__}")
+    return body
 
 
 def one_of(value: Any, allowed: tuple[Any, ...]) -> Any:

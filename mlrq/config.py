@@ -15,6 +15,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlrq.errors import ConfigError
+from mlrq.settings import Settings
 
 STAGES = ("all", "train", "quantize", "evaluate", "predict")
 # `_target_` names code to run, so only this project's and scikit-learn's is let through.
@@ -145,22 +146,13 @@ class ModelConfig:
 
 
 @dataclass
-class QuantizationConfig:
-    """How float weights become b-bit codes."""
+class QuantizationConfig(Settings):
+    """How float weights become b-bit codes, and what the guard allows.
 
-    bits: int = 8
-    scheme: str = "symmetric"
-    granularity: str = "per_tensor"
-    rounding: str = "exact"
-    intercept: str = "auto"
-    refit_intercept: bool = True
-    inputs: str = "float"
-    calibration: str = "minmax"
-    percentile: float = 0.1
-    feature_scale: str = "std"
-    output_range: str | None = None
-    nodes: int = 5_000_000
-    seconds: float = 60.0
+    `max_r2_drop` is how much R2 may drop on the training rows; "auto" is 0.01 from eight bits up and any
+    drop below. `strict` makes an objection of the guard an error.
+    """
+
     max_r2_drop: float | str | None = "auto"
     strict: bool = False
 
@@ -305,16 +297,15 @@ def _typed(node: DictConfig, schema: type, key: str, faults: list[str]) -> Any:
         if name not in known:
             faults.append(unknown_key(f"{prefix}{name}", known))
             continue
+        if schema is Config and name in GROUPS:
+            continue
         if OmegaConf.is_missing(node, name):
             faults.append(f"{prefix}{name}: required; add {prefix}{name}=VALUE")
             complete = False
             continue
         try:
-            if not (schema is Config and name in GROUPS):
-                value = node[name]
-                typed[name] = (
-                    OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-                )
+            value = node[name]
+            typed[name] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         except OmegaConfBaseException as error:
             faults.append(f"{prefix}{name}: {str(error).splitlines()[0]}")
     if not complete:

@@ -6,13 +6,13 @@ Everything read is checked, because a hash proves only that a file is whole, not
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.artifacts import read_document, write_document
-from mlrq.checks import finite, names, one_of, positive, single, whole
+from mlrq.checks import finite, names, one_of, positive, single, typed, whole
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.quantization import InputGrid, QuantizedLinear
@@ -21,6 +21,7 @@ from mlrq.quantization.model import Intercept
 
 SCHEMA = 1
 GRANULARITIES = ("per_tensor", "per_channel", "per_feature")
+ROUNDINGS = ("nearest", "truncate", "babai", "exact")
 MAKE_FLOAT = "`mlrq train`"
 MAKE_QUANTIZED = "`mlrq quantize`"
 
@@ -83,10 +84,12 @@ class QuantizedArtifact:
     certificate: dict[str, Any] | None
 
 
-def _training(body: Any) -> Training:
-    training = Training(**body)
-    if not all(isinstance(spread, float) for spread in training.target_spread):
-        raise ValueError("expected a spread for each target")
+def _training(body: Any, targets: int) -> Training:
+    types = {name: get_origin(hint) or hint for name, hint in get_type_hints(Training).items()}
+    training = Training(**typed(body, types))
+    if not (0 < training.test_size < 1 and 0 <= training.seed < 2**32):
+        raise ValueError("expected a split")
+    positive(np.float32(finite(training.target_spread, (targets,))), (targets,))
     return training
 
 
@@ -113,7 +116,9 @@ def _float(body: dict[str, Any]) -> FloatArtifact:
         targets,
     )
     first = body["first_predictions"]
-    return FloatArtifact(model, _training(body["training"]), finite(first, (len(first), len(targets))))
+    return FloatArtifact(
+        model, _training(body["training"], len(targets)), finite(first, (len(first), len(targets)))
+    )
 
 
 def _accumulator_body(model: QuantizedLinear) -> dict[str, int | None]:
@@ -191,7 +196,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         bits=bits,
         scheme=scheme,
         granularity=one_of(body["granularity"], GRANULARITIES),
-        rounding=str(body["rounding"]),
+        rounding=one_of(body["rounding"], ROUNDINGS),
         codes=whole(body["codes"], (len(targets), len(features)), low, high).astype(np.int32),
         scale=positive(body["scale"], channels),
         zero_point=whole(body["zero_point"], channels, min(low, 0), high).astype(np.int32),
@@ -205,7 +210,11 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     if body["accumulator"] != _accumulator_body(model):
         raise ValueError("the accumulator's bound is not what the codes give")
     return QuantizedArtifact(
-        model, _training(body["training"]), body["settings"], float(body["excess"]), body["certificate"]
+        model,
+        _training(body["training"], len(targets)),
+        body["settings"],
+        float(body["excess"]),
+        body["certificate"],
     )
 
 

@@ -1,6 +1,6 @@
 """The stages, train, quantize and evaluate: plain objects and paths in, artifacts and results out."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mlrq.linear import fold
 from mlrq.metrics import Metrics, measure, verdict
 from mlrq.quantization import QuantizedLinear
 from mlrq.quantization.quantize import quantize
+from mlrq.settings import Settings
 
 ESTIMATOR = "model.joblib"
 FLOAT = "float.json"
@@ -175,15 +176,22 @@ def _same_training(origin: Training, data: Data, path_hint: str) -> None:
 
 
 def quantize_model(
-    data: Data, origin: FloatArtifact, settings: dict[str, Any], out: Path | None
+    data: Data,
+    origin: FloatArtifact,
+    settings: Settings,
+    out: Path | None,
+    max_r2_drop: float | str | None = "auto",
+    strict: bool = False,
 ) -> Quantized:
     """Make the integer model of a float model, guard it, save it, and compare first predictions.
 
     Args:
         data: What the float model was trained on.
         origin: The float model.
-        settings: The quantization group of the configuration.
+        settings: How to quantize.
         out: Folder for `quantized.json`; None writes nothing.
+        max_r2_drop: For the guard; see `mlrq.guard.check`.
+        strict: Whether what the guard objects to is an error.
 
     Raises:
         MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
@@ -191,18 +199,17 @@ def quantize_model(
     """
     _same_training(origin.training, data, FLOAT)
     parts, exact = data.parts, origin.model
-    settings = dict(settings)
-    limit, strict = settings.pop("max_r2_drop"), settings.pop("strict")
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed.
     least_squares = origin.training.estimator["estimator"]["_target_"].endswith(".LinearRegression")
     goal = parts.train_values if least_squares else exact.predict(parts.train_rows)
-    made = quantize(exact, parts.train_rows, goal, **settings)
+    made = quantize(exact, parts.train_rows, goal, settings)
     model = made.model
-    guard = check(model, exact, parts, goal, limit)
+    guard = check(model, exact, parts, goal, max_r2_drop)
     if strict and guard.notices:
         raise MlrqError("quantization.strict: " + "; ".join(guard.notices))
     certificate = asdict(made.certificate) if made.certificate else None
-    artifact = QuantizedArtifact(model, origin.training, settings, made.excess, certificate)
+    recorded = {item.name: getattr(settings, item.name) for item in fields(Settings)}
+    artifact = QuantizedArtifact(model, origin.training, recorded, made.excess, certificate)
     if out is not None:
         forget_checksums(out)
         documents.write_quantized(out / QUANTIZED, artifact)

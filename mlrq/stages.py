@@ -70,9 +70,11 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         origin = results.trained.artifact
     if "quantize" in stages:
         origin = origin or documents.read_float(float_path)
-        start = time.perf_counter()
+        chosen, start = config.quantization, time.perf_counter()
         with activity("Quantizing"):
-            results.quantized = pipeline.quantize_model(data, origin, asdict(config.quantization), out)
+            results.quantized = pipeline.quantize_model(
+                data, origin, chosen, out, chosen.max_r2_drop, chosen.strict
+            )
         results.seconds = time.perf_counter() - start
         integer = results.quantized.artifact
     if "evaluate" in stages:

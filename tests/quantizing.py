@@ -3,23 +3,8 @@
 from mlrq.linear import LinearModel
 from mlrq.pipeline import Data
 from mlrq.quantization.quantize import Quantization, quantize
+from mlrq.settings import Settings
 from mlrq.summary import fit_least_squares, summarize
-
-DEFAULTS = {
-    "bits": 8,
-    "scheme": "symmetric",
-    "granularity": "per_tensor",
-    "rounding": "exact",
-    "intercept": "auto",
-    "refit_intercept": True,
-    "inputs": "float",
-    "calibration": "minmax",
-    "percentile": 0.1,
-    "feature_scale": "std",
-    "output_range": None,
-    "nodes": 5_000_000,
-    "seconds": 600.0,
-}
 
 
 def least_squares(data: Data) -> LinearModel:
@@ -29,4 +14,4 @@ def least_squares(data: Data) -> LinearModel:
 
 def quantized(data: Data, **settings: object) -> Quantization:
     values = data.parts.train_values
-    return quantize(least_squares(data), data.parts.train_rows, values, **{**DEFAULTS, **settings})
+    return quantize(least_squares(data), data.parts.train_rows, values, Settings(**settings))

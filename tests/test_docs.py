@@ -141,18 +141,16 @@ def test_the_output_shown_in_the_readme_is_what_the_program_prints(finished):
 
 
 def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
-    from dataclasses import asdict
-
     from mlrq.pipeline import evaluate, quantize_model
 
     rows = re.findall(r"^\| (\w+) \| (\d+) \| (.*) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
     assert len(rows) >= 6
     for option, bits, rest in rows:
-        settings = asdict(config.check(composed(f"quantization={option}")).quantization)
+        settings = config.check(composed(f"quantization={option}")).quantization
         made = quantize_model(data, trained.artifact, settings, None).artifact
         done = evaluate(data, made, trained.artifact, 0, None)
         expected = [
-            str(settings["bits"]), settings["scheme"], settings["rounding"],
+            str(settings.bits), settings.scheme, settings.rounding,
             f"{done.test.r2:.4f}", f"{done.train.r2:.4f}", f"{done.test.mse:.4f}",
             f"{done.max_difference:.4f}", str(done.model.payload_bits),
         ]  # fmt: skip

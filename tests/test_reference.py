@@ -1,6 +1,5 @@
 """The figures that the reference system publishes, to the printed digit."""
 
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,18 +8,15 @@ from conftest import composed
 from mlrq.config import check
 from mlrq.metrics import measure
 from mlrq.pipeline import evaluate, quantize_model
+from mlrq.settings import Settings
 
 MEASURES = ("r2", "mse", "max_error", "mean_absolute_error")
-REFERENCE = {
-    "scheme": "offset", "granularity": "per_tensor", "rounding": "truncate",
-    "intercept": "float32", "refit_intercept": False,
-}  # fmt: skip
 BITS = {"uint16": 16, "uint8": 8}
 
 
-def reference_settings(bits: int) -> dict:
+def reference_settings(bits: int) -> Settings:
     """The settings that the YAML option composes, so that the option itself is held."""
-    return asdict(check(composed(f"quantization=reference_uint{bits}")).quantization)
+    return check(composed(f"quantization=reference_uint{bits}")).quantization
 
 
 @pytest.fixture(scope="module", params=BITS)
@@ -117,15 +113,13 @@ def test_codes_and_weights_are_the_published_scheme_done_by_hand(data, trained, 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_the_reference_options_state_the_published_scheme(bits):
     settings = reference_settings(bits)
-    assert settings["bits"] == bits
-    assert settings["refit_intercept"] is False
-    assert (settings["scheme"], settings["rounding"]) == ("offset", "truncate")
+    assert settings.bits == bits
+    assert settings.refit_intercept is False
+    assert (settings.scheme, settings.rounding) == ("offset", "truncate")
 
 
 def test_eight_bits_with_the_intercept_refitted_keep_what_the_reference_lost(data, trained):
-    settings = REFERENCE | {
-        "bits": 8, "scheme": "symmetric", "rounding": "nearest", "refit_intercept": True,
-    }  # fmt: skip
+    settings = Settings(bits=8, rounding="nearest")
     made = quantize_model(data, trained.artifact, settings, None).artifact.model
     done = measure(data.parts.test_values, made.predict(data.parts.test_rows))
     assert done.r2 > 0.55
@@ -134,9 +128,7 @@ def test_eight_bits_with_the_intercept_refitted_keep_what_the_reference_lost(dat
 def test_refitting_the_intercept_makes_the_mean_training_error_zero(data, trained):
     parts = data.parts
     for bits in range(2, 17):
-        settings = REFERENCE | {
-            "bits": bits, "scheme": "symmetric", "rounding": "nearest", "refit_intercept": True,
-        }  # fmt: skip
+        settings = Settings(bits=bits, rounding="nearest")
         made = quantize_model(data, trained.artifact, settings, None).artifact.model
         error = made.predict(parts.train_rows) - parts.train_values
         # The intercept is stored as a float32: half of its last place is all that may remain.

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from quantizing import DEFAULTS, least_squares, quantized
+from quantizing import least_squares, quantized
 
 from mlrq.linear import LinearModel
 from mlrq.metrics import measure
 from mlrq.pipeline import Data
 from mlrq.quantization.quantize import Quantization, quantize
+from mlrq.settings import Settings
 from mlrq.summary import fit_least_squares, summarize
 
 
@@ -126,7 +127,7 @@ def test_a_regularised_model_is_followed_not_refitted(data):
     exact = least_squares(data)
     shrunk = LinearModel(exact.coefficients / 2, exact.intercept, exact.features, exact.targets)
     goal = shrunk.predict(data.parts.train_rows)
-    made = quantize(shrunk, data.parts.train_rows, goal, **{**DEFAULTS, "inputs": "int16", "bits": 16})
+    made = quantize(shrunk, data.parts.train_rows, goal, Settings(inputs="int16", bits=16))
     difference = made.model.predict(data.parts.train_rows) - goal
     assert np.square(difference).mean() < 1e-6
     assert abs(difference.mean()) < 1e-6
