@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, rows_csv
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -40,7 +40,7 @@ def make(tmp_path: Path) -> Make:
     return Make(tmp_path / "out")
 
 
-def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make):
+def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, data):
     first = make("evaluate")
     assert first.returncode == 0, first.stderr
     stamps = make.stamps()
@@ -50,6 +50,10 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make):
         assert (again.returncode, again.stderr) == (0, "")
         assert "Train:" not in again.stdout
         assert "saved" not in again.stdout
+    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
+    overrides = f"predict.input={tmp_path / 'rows.csv'} predict.output={tmp_path / 'p.csv'}"
+    assert make("predict", f"ARGS={overrides}").returncode == 0
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 4
     assert make.stamps() == stamps
 
 
@@ -84,15 +88,6 @@ def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(make):
     assert (make.out / "quantized.json").read_bytes() == kept
     # The failure is not taken for done.
     assert make("quantize", "ARGS=quantization.bits=17").returncode != 0
-
-
-def test_predict_takes_its_overrides(make, tmp_path, california, data):
-    from conftest import rows_csv
-
-    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
-    done = make("predict", f"ARGS=predict.input={tmp_path / 'rows.csv'} predict.output={tmp_path / 'p.csv'}")
-    assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "p.csv").read_text().splitlines()) == 4
 
 
 def test_help_lists_every_target_with_what_it_does(make):

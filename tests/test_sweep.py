@@ -68,7 +68,7 @@ def test_the_float_model_is_fitted_once_a_sweep(run, tmp_path, monkeypatch):
     fitted = []
     build = training.build_estimator
     monkeypatch.setattr(training, "build_estimator", lambda *given: fitted.append(given) or build(*given))
-    assert run("-m", "quantization.bits=2,4,8,16").code == 0
+    assert run("-m", "quantization.bits=2,8").code == 0
     assert len(fitted) == 1
     assert run("-m", "model=ridge,lasso", "quantization.bits=4,8", "hydra.sweep.dir=other").code == 0
     assert len(fitted) == 3
@@ -113,19 +113,13 @@ def test_a_sweep_in_which_every_job_fails_lists_them_and_has_no_table(run, tmp_p
     assert not (sweep_folder(tmp_path) / "sweep.csv").exists()
 
 
-def test_a_sweep_from_the_real_command_exits_with_1_where_a_job_failed(command):
-    done = command("-m", "quantization.bits=8,99")
-    assert done.code == 1
-    assert done.faults == ["job 1 (quantization.bits=99) failed: quantization.bits=99: must be from 2 to 16"]
-    assert "Traceback" not in done.err
-
-
 def test_jobs_may_run_in_processes_side_by_side(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib extra is not installed")
     done = command("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "quantization.bits=4,8,17")
     assert done.code == 1
     assert done.faults == ["job 2 (quantization.bits=17) failed: quantization.bits=17: must be from 2 to 16"]
     assert [row["bits"] for row in table(sweep_folder(tmp_path))] == ["float", "4", "8"]
+    assert "Traceback" not in done.err
     # Fitted once between them: one entry in the cache.
     assert len(list((sweep_folder(tmp_path) / "cache").rglob("output.pkl"))) == 1
 
@@ -147,6 +141,6 @@ def test_a_model_swept_without_its_float_model_has_a_table_all_the_same(run, out
 
 
 def test_a_second_sweep_in_the_same_folder_forgets_the_first(run, tmp_path):
-    assert run("-m", "quantization.bits=2,3,4", "hydra.sweep.dir=s").code == 0
+    assert run("-m", "quantization.bits=2,4", "hydra.sweep.dir=s").code == 0
     assert run("-m", "quantization.bits=8", "hydra.sweep.dir=s").code == 0
     assert [row["bits"] for row in table(tmp_path / "s")] == ["float", "8"]
