@@ -1,5 +1,6 @@
 """Arrays from untrusted JSON: shape, type and range checked, ValueError for anything else."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -49,18 +50,24 @@ def names(table: Any) -> tuple[str, ...]:
     return tuple(table)
 
 
-def typed(body: dict[str, Any], types: dict[str, type]) -> dict[str, Any]:
-    """`body`, if it has exactly the keys of `types`, each with a value of that very type."""
-    if body.keys() != types.keys():
-        raise ValueError(f"expected the keys {', '.join(types)}")
-    for key, kind in types.items():
-        if type(body[key]) is not kind:
-            raise ValueError(f"expected {key} to be {kind.__name__}")
+def keyed(body: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """`body`, if it is an object with exactly `keys`."""
+    if not isinstance(body, dict) or body.keys() != set(keys):
+        raise ValueError(f"expected an object with the keys {', '.join(keys)}")
     return body
 
 
+def typed(body: Any, types: dict[str, type]) -> dict[str, Any]:
+    """`body`, if it has exactly the keys of `types`, each with a value of that very type."""
+    checked = keyed(body, types)
+    for key, kind in types.items():
+        if type(checked[key]) is not kind:
+            raise ValueError(f"expected {key} to be {kind.__name__}")
+    return checked
+
+
 def one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
-    """`value`, if it is allowed."""
-    if value not in allowed:
-        raise ValueError(f"expected one of {', '.join(map(str, allowed))}, not {value!r}")
+    """`value`, if it is allowed; 8.0 and True are not 8 and 1."""
+    if not any(value == item and type(value) is type(item) for item in allowed):
+        raise ValueError(f"expected one of {', '.join(map(str, allowed))}")
     return value

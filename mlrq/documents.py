@@ -4,7 +4,7 @@ Everything read is checked, because a hash proves only that a file is whole, not
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.artifacts import read_document, write_document
-from mlrq.checks import finite, names, one_of, positive, single, typed, whole
+from mlrq.checks import finite, keyed, names, one_of, positive, single, typed, whole
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.quantization import InputGrid, QuantizedLinear
 from mlrq.quantization.grid import SCHEMES
 from mlrq.quantization.model import Intercept
+from mlrq.settings import Settings
+from mlrq.solvers import Certificate
 
 SCHEMA = 1
 GRANULARITIES = ("per_tensor", "per_channel", "per_feature")
@@ -138,14 +140,11 @@ def write_quantized(path: Path, artifact: QuantizedArtifact) -> None:
         "factor_bits": model.factor_bits,
         "features": list(model.features),
         "inputs": _input_body(model.inputs),
-        "granularity": model.granularity,
         "intercept": model.intercept.tolist(),
         "intercept_format": str(model.intercept.dtype),
         "offset": model.offset.tolist(),
         "output_range": None if model.output_range is None else model.output_range.tolist(),
-        "rounding": model.rounding,
         "scale": model.scale.tolist(),
-        "scheme": model.scheme,
         "settings": artifact.settings,
         "targets": list(model.targets),
         "training": asdict(artifact.training),
@@ -183,8 +182,9 @@ def _intercept(table: Any, kind: str, shape: tuple[int, ...]) -> Intercept:
 def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     features, targets = names(body["features"]), names(body["targets"])
     channels, columns = (len(targets),), (len(features),)
+    settings = keyed(body["settings"], [item.name for item in fields(Settings)])
     bits = one_of(body["bits"], tuple(range(2, 17)))
-    scheme = one_of(body["scheme"], tuple(SCHEMES))
+    scheme = one_of(settings["scheme"], tuple(SCHEMES))
     low = 0 if scheme == "offset" else -(1 << (bits - 1))
     high = low + (1 << bits) - 1
     factor, limits = body["factor"], body["output_range"]
@@ -195,8 +195,8 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         targets=targets,
         bits=bits,
         scheme=scheme,
-        granularity=one_of(body["granularity"], GRANULARITIES),
-        rounding=one_of(body["rounding"], ROUNDINGS),
+        granularity=one_of(settings["granularity"], GRANULARITIES),
+        rounding=one_of(settings["rounding"], ROUNDINGS),
         codes=whole(body["codes"], (len(targets), len(features)), low, high).astype(np.int32),
         scale=positive(body["scale"], channels),
         zero_point=whole(body["zero_point"], channels, min(low, 0), high).astype(np.int32),
@@ -212,9 +212,9 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     return QuantizedArtifact(
         model,
         _training(body["training"], len(targets)),
-        body["settings"],
-        float(body["excess"]),
-        body["certificate"],
+        settings,
+        typed({"excess": body["excess"]}, {"excess": float})["excess"],
+        None if body["certificate"] is None else typed(body["certificate"], get_type_hints(Certificate)),
     )
 
 

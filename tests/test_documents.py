@@ -1,7 +1,7 @@
 """The two artifacts: round trips, and every kind of damage in one line."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,12 +13,11 @@ from mlrq.artifacts import digest, encode
 from mlrq.documents import read_float, read_quantized, write_float, write_quantized
 from mlrq.errors import MlrqError
 from mlrq.pipeline import quantize_model, train
+from mlrq.settings import Settings
 
 KINDS = {"float.json": read_float, "quantized.json": read_quantized}
-DEFAULTS = {
-    "bits": 8, "scheme": "symmetric", "granularity": "per_tensor", "rounding": "nearest",
-    "intercept": "float32", "refit_intercept": True,
-}  # fmt: skip
+NEAREST = Settings(rounding="nearest")
+DEFAULTS = asdict(NEAREST)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +64,7 @@ def forged(folder, name, original, **changes):
 def test_a_quantized_model_reads_back_as_it_was(
     data, trained, tmp_path, scheme, granularity, intercept, bits
 ):
-    settings = DEFAULTS | {
-        "bits": bits, "scheme": scheme, "granularity": granularity, "intercept": intercept,
-    }  # fmt: skip
+    settings = replace(NEAREST, bits=bits, scheme=scheme, granularity=granularity, intercept=intercept)
     made = quantize_model(data, trained.artifact, settings, None).artifact
     write_quantized(tmp_path / "q.json", made)
     back = read_quantized(tmp_path / "q.json")
@@ -204,8 +201,17 @@ NONSENSE = {
     "intercept": [[0.1], [1e300], [], ["x"], [[1.0]]],
     "bits": [1, 17, 8.0, "8", [], True],
     "settings": [[], "x", {}, {"scheme": "odd"},
-                 DEFAULTS | {"scheme": "odd"}, DEFAULTS | {"scheme": []}, DEFAULTS | {"intercept": "int8"},
-                 DEFAULTS | {"granularity": "odd"}],
+                 DEFAULTS | {"scheme": "odd"}, DEFAULTS | {"scheme": []}, DEFAULTS | {"granularity": "odd"},
+                 DEFAULTS | {"rounding": "odd"}, DEFAULTS | {"more": 1}],
+    "intercept_format": ["int8", "int64", "", 3, []],
+    "factor": [[1.0] * 7, [0.0] * 8, [-1.0] * 8, [1.0] * 8, "x"],
+    "factor_bits": [8, 32, -1, "0"],
+    "inputs": [[], {}, {"bits": 8}, {"bits": 4, "scale": [1.0] * 8, "offset": [0.0] * 8},
+               {"bits": 8, "scale": [0.0] * 8, "offset": [0.0] * 8}],
+    "output_range": [[[0.0]], [[0.0, 1.0]], "x", [["a"], ["b"]]],
+    "accumulator": [{}, {"bits": 32, "bound": 1}, 3],
+    "excess": ["x", [], {}],
+    "certificate": [{}, [], {"optimal": True}, "proof"],
     "training": [[], "x", {}, {"dataset": "d"}],
 }  # fmt: skip
 
@@ -266,7 +272,7 @@ def test_several_targets_read_back(tmp_path):
         "estimator": {"_target_": "sklearn.linear_model.LinearRegression"},
     }
     made = train(data, spec, None).artifact
-    small = quantize_model(data, made, DEFAULTS | {"granularity": "per_channel"}, None).artifact
+    small = quantize_model(data, made, replace(NEAREST, granularity="per_channel"), None).artifact
     write_float(tmp_path / "f.json", made)
     write_quantized(tmp_path / "q.json", small)
     assert meaning(read_float(tmp_path / "f.json")) == meaning(made)

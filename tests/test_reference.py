@@ -1,6 +1,5 @@
 """The figures that the reference system publishes, to the printed digit."""
 
-
 import numpy as np
 import pytest
 from conftest import composed

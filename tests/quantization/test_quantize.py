@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
-from mlrq.quantization import quantize
+from mlrq.quantization.quantize import quantize
+from mlrq.settings import Settings
 
 SCHEMES = ("symmetric", "affine", "offset")
-DEFAULTS = {
-    "bits": 8, "scheme": "symmetric", "granularity": "per_tensor", "rounding": "nearest",
-    "intercept": "float32", "refit_intercept": True,
-}  # fmt: skip
+DEFAULTS = {"rounding": "nearest"}
 SETTINGS = st.fixed_dictionaries(
     {
         "bits": st.integers(2, 16),
@@ -42,8 +40,9 @@ def linear(weights, intercept=None) -> LinearModel:
 
 def quantized(weights, intercept=None, mean=None, /, **settings):
     model = linear(weights, intercept)
-    mean = np.zeros(len(model.features)) if mean is None else np.array(mean, dtype=np.float64)
-    return quantize(model, mean, **(DEFAULTS | settings))
+    # A single training row is its own mean, and nearest rounding asks the rows for no more.
+    row = np.zeros((1, len(model.features))) if mean is None else np.array([mean], dtype=np.float64)
+    return quantize(model, row, model.predict(row), Settings(**(DEFAULTS | settings))).model
 
 
 @st.composite
@@ -225,7 +224,7 @@ def test_more_bits_never_lose_more_on_california(trained, data):
     exact, rows = trained.artifact.model, data.parts.train_rows
     lost = []
     for bits in (2, 4, 8, 16):
-        made = quantize(exact, rows.mean(axis=0), **(DEFAULTS | {"bits": bits}))
+        made = quantize(exact, rows, data.parts.train_values, Settings(bits=bits)).model
         lost.append(np.square(made.predict(rows) - exact.predict(rows)).mean())
     assert lost == sorted(lost, reverse=True)
     assert lost[-1] < 1e-4
