@@ -202,7 +202,7 @@ def quantize_model(
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed.
     least_squares = origin.training.estimator["estimator"]["_target_"].endswith(".LinearRegression")
     goal = parts.train_values if least_squares else exact.predict(parts.train_rows)
-    made = quantize(exact, parts.train_rows, goal, settings)
+    made = quantize(exact, parts.train_rows, parts.train_values, settings, goal)
     model = made.model
     guard = check(model, exact, parts, goal, max_r2_drop)
     if strict and guard.notices:

@@ -5,39 +5,47 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-# Told by the line's own words, or by the horizontal axis.
-UNLABELLED = ("model", "quantization.bits", "quantization.scheme", "quantization.rounding")
 STYLES = {
     "truncate": ("tab:purple", "v"),
     "nearest": ("tab:red", "s"),
     "babai": ("tab:orange", "^"),
     "exact": ("tab:green", "o"),
 }
+# Told by the words that every line has, or by the horizontal axis.
+TOLD = ("model", "quantization.bits", "quantization.scheme", "quantization.rounding")
+LONGEST_LABEL = 60
 
 
-def _parts(outcome: dict[str, Any]) -> tuple[str, ...]:
-    """What a line of the plot stands for: everything but the bits."""
-    others = [item for item in outcome["overrides"] if item.partition("=")[0] not in UNLABELLED]
-    return (outcome["rounding"], outcome["model"], outcome["scheme"], *others)
+def _parts(outcome: dict[str, Any]) -> dict[str, str]:
+    """What tells a line of the plot from others: everything but the bits."""
+    overrides = {item.partition("=")[0]: item for item in outcome["overrides"]}
+    words = {key: outcome[key] for key in ("rounding", "model", "scheme")}
+    return words | {key: item for key, item in overrides.items() if key not in TOLD}
+
+
+def _label(parts: dict[str, str], every: list[dict[str, str]]) -> str:
+    """The parts in which lines differ; the rounding where they do not."""
+    told = [part for key, part in parts.items() if len({other.get(key) for other in every}) > 1]
+    return " ".join(told or [parts["rounding"]])[-LONGEST_LABEL:]
 
 
 def sweep(outcomes: list[dict[str, Any]]) -> bytes:
     """Excess loss on the training rows by bits: one line a combination of everything else.
 
-    Where only the rounding differs, lines have its colour and marker, and only its name.
+    Where only the rounding differs, lines have its colour and marker.
     """
-    lines: dict[tuple[str, ...], list[tuple[int, float]]] = {}
-    for outcome in outcomes:
-        if outcome["excess"] > 0:  # a logarithm has no place for a perfect model
-            lines.setdefault(_parts(outcome), []).append((outcome["bits"], outcome["excess"]))
-    only_rounding = len({parts[1:] for parts in lines}) == 1
+    drawn = [outcome for outcome in outcomes if outcome["excess"] > 0]  # a logarithm has no place for 0
+    every = [_parts(outcome) for outcome in drawn]
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for outcome, parts in zip(drawn, every, strict=True):
+        lines.setdefault(_label(parts, every), []).append((outcome["bits"], outcome["excess"]))
+    only_rounding = set(lines) <= set(STYLES)
+    order = list(STYLES)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    order = list(STYLES)
-    for parts, points in sorted(lines.items(), key=lambda item: (order.index(item[0][0]), item[0])):
+    for label, points in sorted(lines.items(), key=lambda item: order.index(item[0]) if only_rounding else 0):
         bits, excess = zip(*sorted(points), strict=True)
-        colour, marker = STYLES[parts[0]] if only_rounding else (None, "o")
-        label = parts[0] if only_rounding else " ".join(parts)
+        colour, marker = STYLES[label] if only_rounding else (None, "o")
         axes.plot(bits, excess, marker=marker, color=colour, label=label)
     axes.set_yscale("log")
     axes.set_xlabel("bits per weight")

@@ -68,7 +68,7 @@ def test_the_default_is_the_main_job():
     assert checked.dataset._target_ == "mlrq.datasets.california_housing.load"
     assert (checked.dataset.test_size, checked.dataset.seed) == (0.2, 42)
     assert checked.model.name == "linear_regression"
-    assert (checked.quantization.bits, checked.quantization.rounding) == (8, "nearest")
+    assert (checked.quantization.bits, checked.quantization.rounding) == (8, "exact")
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
@@ -97,7 +97,7 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
         (["quantization.scheme=odd"], "quantization.scheme=odd: must be one of symmetric"),
         (["quantization.granularity=x"], "quantization.granularity=x: must be one of per_tensor"),
         (["quantization.rounding=up"], "quantization.rounding=up: must be one of nearest"),
-        (["quantization.intercept=int8"], "quantization.intercept=int8: must be one of float32"),
+        (["quantization.intercept=int8"], "quantization.intercept=int8: must be one of auto, float32"),
         (["predict.format=xml"], "predict.format=xml: must be one of auto, csv, jsonl"),
         (["predict.delimiter=ab"], "predict.delimiter='ab': must be one character"),
         (["predict.delimiter="], "predict.delimiter='': must be one character"),

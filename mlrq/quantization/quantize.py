@@ -21,6 +21,7 @@ from mlrq.settings import Settings
 from mlrq.solvers import Certificate, solve
 from mlrq.summary import Summary, fit_least_squares, summarize
 
+INT32 = np.iinfo(np.int32)
 SOLVERS = ("babai", "exact")
 
 
@@ -44,20 +45,26 @@ class Quantization:
 
 
 def quantize(
-    model: LinearModel, rows: NDArray[np.float64], goal: NDArray[np.float64], settings: Settings
+    model: LinearModel,
+    rows: NDArray[np.float64],
+    values: NDArray[np.float64],
+    settings: Settings,
+    goal: NDArray[np.float64] | None = None,
 ) -> Quantization:
     """The integer model of a float model.
 
     Args:
         model: The float model.
         rows: (n, features) float64 training rows.
-        goal: (n, targets) float64 that predictions are fitted to: the training targets for ordinary
-            least squares, the float model's own predictions for any other.
+        values: (n, targets) float64 training targets.
         settings: How.
+        goal: (n, targets) float64 that predictions are fitted to: None for `values`, as suits ordinary
+            least squares; the float model's own predictions for any other.
 
     Raises:
         MlrqError: If a scale or an intercept does not fit its format.
     """
+    goal = values if goal is None else goal
     integer = settings.inputs != "float"
     inputs = (
         CALIBRATIONS[settings.calibration](rows, int(settings.inputs[3:]), settings.percentile)
@@ -80,7 +87,7 @@ def quantize(
         factor=factor,
         factor_bits=factor_bits,
         inputs=inputs,
-        output_range=_limits(goal) if settings.output_range == "train" else None,
+        output_range=_limits(values) if settings.output_range == "train" else None,
         **codes,
     )
     error = summary.feature_triangle @ (weights - made.grid_values).T
@@ -108,8 +115,8 @@ def _factors(rows: NDArray[np.float64], settings: Settings) -> tuple[NDArray[np.
     return spread.astype(np.float32), 32
 
 
-def _limits(goal: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.stack([goal.min(axis=0), goal.max(axis=0)]).astype(np.float32)
+def _limits(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.stack([values.min(axis=0), values.max(axis=0)]).astype(np.float32)
 
 
 def _codes(
@@ -157,7 +164,7 @@ def _with_intercept(model: QuantizedLinear, exact: NDArray[np.float64], kind: st
     """`model` with the intercept `exact`, rounded to nearest in the format `kind`."""
     if kind == "int32":
         codes = np.rint(exact / model.scale.astype(np.float64))
-        if (np.abs(codes) < 2**31).all():
+        if ((codes >= INT32.min) & (codes <= INT32.max)).all():
             return replace(model, intercept=codes.astype(np.int32))
         if model.inputs and (np.abs(codes) < 2**62).all():
             return replace(model, intercept=codes.astype(np.int64))
