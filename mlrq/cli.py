@@ -70,7 +70,9 @@ def _job(composed: DictConfig) -> None:
         labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
         return results.evaluated and (results.evaluated, {**labels, "seconds": results.seconds})
 
-    sweep.run_job(folder, job.job.num, list(job.overrides.task), work, trace=bool(job.verbose))
+    # The experiment is the same for all jobs; what it sweeps over is listed anyway.
+    overrides = [item for item in job.overrides.task if not item.startswith("experiment=")]
+    sweep.run_job(folder, job.job.num, overrides, work, trace=bool(job.verbose))
 
 
 def _task(composed: DictConfig) -> None:
