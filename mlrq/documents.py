@@ -19,9 +19,10 @@ from mlrq.quantization import InputGrid, QuantizedLinear
 from mlrq.quantization.grid import SCHEMES
 from mlrq.quantization.model import Intercept
 from mlrq.settings import Settings
-from mlrq.solvers import Certificate
+from mlrq.solvers.problem import Certificate
 
 SCHEMA = 1
+ESTIMATOR, FLOAT, QUANTIZED = "model.joblib", "float.json", "quantized.json"  # in the output folder
 GRANULARITIES = ("per_tensor", "per_channel", "per_feature")
 ROUNDINGS = ("nearest", "truncate", "babai", "exact")
 MAKE_FLOAT = "`mlrq train`"

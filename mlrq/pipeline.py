@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlrq import documents, training
 from mlrq.artifacts import forget_checksums, write, write_checksums, write_document
 from mlrq.datasets import Dataset, Split, split
-from mlrq.documents import FloatArtifact, QuantizedArtifact, Training
+from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact, Training
 from mlrq.errors import MlrqError
 from mlrq.guard import Guard, check
 from mlrq.linear import fold
@@ -19,9 +19,6 @@ from mlrq.quantization import QuantizedLinear
 from mlrq.quantization.quantize import quantize
 from mlrq.settings import Settings
 
-ESTIMATOR = "model.joblib"
-FLOAT = "float.json"
-QUANTIZED = "quantized.json"
 EVALUATION = "evaluation.json"
 FILES = (ESTIMATOR, FLOAT, QUANTIZED, EVALUATION)
 FIRST_ROWS = 5  # test rows compared one by one, and judged

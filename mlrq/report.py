@@ -12,19 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mlrq.artifacts import encode
+from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED
 from mlrq.guard import Guard
 from mlrq.metrics import Metrics
-from mlrq.pipeline import (
-    ESTIMATOR,
-    EVALUATION,
-    FLOAT,
-    QUANTIZED,
-    Data,
-    Evaluation,
-    Quantized,
-    Trained,
-    summary,
-)
+from mlrq.pipeline import EVALUATION, Data, Evaluation, Quantized, Trained, summary
 from mlrq.stages import Results
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}

@@ -26,8 +26,7 @@ class Results:
 
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
     """Predict the rows that the configuration names. Imports no scikit-learn, and no tables to print."""
-    from mlrq.documents import read_quantized
-    from mlrq.pipeline import QUANTIZED
+    from mlrq.documents import QUANTIZED, read_quantized
     from mlrq.prediction import predict
     from mlrq.progress import RowCounter
 
@@ -55,8 +54,8 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
 
     stages = PIPELINE if config.stage == "all" else (config.stage,)
     out = folder if config.save else None
-    float_path = folder / pipeline.FLOAT
-    quantized_path = Path(config.artifact or folder / pipeline.QUANTIZED)
+    float_path = folder / documents.FLOAT
+    quantized_path = Path(config.artifact or folder / documents.QUANTIZED)
 
     with activity("Reading the dataset"):
         dataset = load_dataset(config.dataset)
@@ -84,7 +83,7 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
             origin = documents.read_float(float_path)
             if origin.training != integer.training:
                 raise MlrqError(f"{quantized_path} was not made from {float_path}: run stage=quantize")
-        paths = (folder / pipeline.ESTIMATOR, quantized_path)
+        paths = (folder / documents.ESTIMATOR, quantized_path)
         sizes = [path.stat().st_size if on_disk and path.exists() else None for path in paths]
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)

@@ -18,7 +18,8 @@ from mlrq.quantization.inputs import CALIBRATIONS
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.rounding import ROUNDINGS
 from mlrq.settings import Settings
-from mlrq.solvers import Certificate, solve
+from mlrq.solvers.problem import Certificate
+from mlrq.solvers.solve import solve
 from mlrq.summary import Summary, fit_least_squares, summarize
 
 INT32 = np.iinfo(np.int32)
