@@ -18,7 +18,7 @@ evaluate_ARGS := $(filter-out predict.%,$(ARGS))
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict sweep docker docker-test test lint format bench lock clean help
+.PHONY: all train quantize evaluate predict sweep summary docker docker-test docker-reproduce test lint format bench lock clean help
 
 all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
@@ -32,6 +32,9 @@ predict: $(OUT)/quantized.json ## Predict rows: make predict ARGS="predict.input
 
 sweep: $(READY) ## Compare bit widths in one table; ARGS replaces the sweep: ARGS="model=ridge,lasso"
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
+
+summary: ## The table of the newest sweep as Markdown
+	@cat "$$(ls -t $(OUT)/sweeps/*/sweep.md | head -n 1)"
 
 # ---- files
 
@@ -50,6 +53,9 @@ ENGINE = $(shell for engine in $(or $(CONTAINER_ENGINE),docker podman); do \
 image_ARGS := $(CONTAINER_ENGINE) $(PYTHON_IMAGE)
 
 docker: $(OUT)/image.id ## Build the image mlrq; CONTAINER_ENGINE=docker|podman and PYTHON_IMAGE=... choose
+
+docker-reproduce: $(OUT)/quantized.json | $(READY) ## Build the image twice from nothing and compare every file
+	@$(PY) container/reproduce.py "$(ENGINE)"
 
 docker-test: $(OUT)/image.id $(OUT)/evaluation.json | $(READY) ## Hold the image to the host's numbers, sealed off
 	@$(PY) container/check.py "$(ENGINE)" $(OUT)

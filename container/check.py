@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mlrq.artifacts import digest, encode
+
 Finished = subprocess.CompletedProcess[str]
 Run = Callable[..., Finished]
 
@@ -27,6 +29,7 @@ SEALED = (
 MODEL = "/app/outputs/quantized.json"
 SAMPLE = re.compile(r"^  \d+(?: +-?\d+\.\d+){3}", re.MULTILINE)
 ROWS = 10
+LARGEST_MB = 100  # of which NumPy is most
 LOOK_INSIDE = """
 import importlib.util, os
 print(os.getuid(), *(n for n in ("sklearn", "scipy", "joblib") if importlib.util.find_spec(n)))
@@ -122,17 +125,50 @@ def inside(sealed: Run) -> None:
     check("it holds nothing to train with", not packages, " ".join(packages))
 
 
-def damage(sealed: Run, model: str) -> None:
-    """One bit of one code changed."""
+def refused(name: str, there: Finished) -> None:
+    """One line on standard error, nothing on standard output, and an exit code that is not 0."""
+    said = [line for line in there.stderr.splitlines() if line.startswith("mlrq:")]
+    holds = there.returncode and len(said) == 1 and "Traceback" not in there.stderr and not there.stdout
+    says = f"exit code {there.returncode}: {there.stdout} {there.stderr}"
+    check(f"{name} refused in one line", bool(holds), says)
+
+
+def other_models(sealed: Run, model: dict[str, Any]) -> None:
+    """A model of the user's own in place of the one inside, and one with a bit changed."""
+    body = {key: value for key, value in model.items() if key != "sha256"}
+    body["codes"][0][0] ^= 1
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "quantized.json")
-        path.write_text(re.sub(r'(?<="codes":\[\[)-?\d+', lambda code: str(int(code[0]) ^ 1), model))
+        swap = ("--volume", f"{path}:{MODEL}:ro,Z")
+        wanted = ("evaluate", "save=false", "report=json")
+        path.write_bytes(encode({**body, "sha256": digest(encode(body))}))
         path.chmod(0o444)
-        there = sealed(flags=("--volume", f"{path}:{MODEL}:ro,Z"))
-    said = [line for line in there.stderr.splitlines() if line.startswith("mlrq:")]
-    refused = there.returncode and len(said) == 1 and "Traceback" not in there.stderr
-    says = f"exit code {there.returncode}: {there.stdout} {there.stderr}"
-    check("a damaged model is refused in one line", bool(refused and not there.stdout), says)
+        there, here = sealed(*wanted, flags=swap), host(*wanted, f"artifact={path}")
+        pair = [json.loads(done.stdout or "{}").get("quantized") for done in (there, here)]
+        apart = values_apart(*pair, "quantized") or ("" if pair[0] else there.stderr)
+        check("another model takes its place", not apart, apart)
+        path.chmod(0o644)
+        path.write_bytes(encode({**body, "sha256": model["sha256"]}))
+        path.chmod(0o444)
+        refused("a damaged model is", sealed(flags=swap))
+
+
+def bad_rows(sealed: Run, features: list[str]) -> None:
+    """Rows that cannot be predicted."""
+    refused("rows that lack a column are", sealed("predict", rows="nothing\n1\n"))
+    cells = ",".join(["1"] * (len(features) - 1) + ["many"])
+    there = sealed("predict", rows=f"{','.join(features)}\n{cells}\n")
+    header_only = Finished(there.args, there.returncode, "", there.stderr)  # written before the bad row
+    refused("rows with a bad cell are", header_only)
+
+
+def size(engine: str, image: str) -> None:
+    """Bytes over the base image, which a label names."""
+    template = '{{.Size}} {{index .Config.Labels "org.opencontainers.image.base.name"}}'
+    bytes_all, base = run(engine, "image", "inspect", "--format", template, image).stdout.split()
+    bytes_base = run(engine, "image", "inspect", "--format", "{{.Size}}", base).stdout
+    over = (int(bytes_all) - int(bytes_base)) / 1e6
+    check(f"it is at most {LARGEST_MB} MB over its base", over <= LARGEST_MB, f"{over:.0f} MB")
 
 
 def main(engine: str, folder: Path) -> None:
@@ -142,7 +178,7 @@ def main(engine: str, folder: Path) -> None:
     image = (folder / "image.id").read_text().strip()
     if run(engine, "image", "inspect", image).returncode:
         fail(f"{engine} does not have the image; remove {folder / 'image.id'} and try again")
-    model = (folder / "quantized.json").read_text()
+    model = json.loads((folder / "quantized.json").read_text())
     artifact = f"artifact={folder / 'quantized.json'}"
 
     def sealed(*arguments: str, flags: tuple[str, ...] = (), rows: str = "") -> Finished:
@@ -150,9 +186,11 @@ def main(engine: str, folder: Path) -> None:
 
     seconds = default_command(sealed, artifact)
     metrics(sealed, json.loads((folder / "evaluation.json").read_text()))
-    predictions(sealed, artifact, json.loads(model)["features"])
+    predictions(sealed, artifact, model["features"])
     inside(sealed)
-    damage(sealed, model)
+    other_models(sealed, model)
+    bad_rows(sealed, model["features"])
+    size(engine, image)
     print(f"the image holds; from run to printed metrics {seconds:.2f} s")
 
 
