@@ -145,7 +145,7 @@ def other_models(sealed: Run, model: dict[str, Any]) -> None:
         path.chmod(0o444)
         there, here = sealed(*wanted, flags=swap), host(*wanted, f"artifact={path}")
         pair = [json.loads(done.stdout or "{}").get("quantized") for done in (there, here)]
-        apart = values_apart(*pair, "quantized") or ("" if pair[0] else there.stderr)
+        apart = values_apart(pair[0], pair[1], "quantized") or ("" if pair[0] else there.stderr)
         check("another model takes its place", not apart, apart)
         path.chmod(0o644)
         path.write_bytes(encode({**body, "sha256": model["sha256"]}))
@@ -157,9 +157,7 @@ def bad_rows(sealed: Run, features: list[str]) -> None:
     """Rows that cannot be predicted."""
     refused("rows that lack a column are", sealed("predict", rows="nothing\n1\n"))
     cells = ",".join(["1"] * (len(features) - 1) + ["many"])
-    there = sealed("predict", rows=f"{','.join(features)}\n{cells}\n")
-    header_only = Finished(there.args, there.returncode, "", there.stderr)  # written before the bad row
-    refused("rows with a bad cell are", header_only)
+    refused("rows with a bad cell are", sealed("predict", rows=f"{','.join(features)}\n{cells}\n"))
 
 
 def size(engine: str, image: str) -> None:

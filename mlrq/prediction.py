@@ -91,15 +91,17 @@ def predict(
             batches = table.batches(model.features)
             extra.update(set(table.columns) - set(model.features))
         sink = sys.stdout.buffer if destination == "-" else stack.enter_context(atomic(Path(destination)))
-        if not is_json:
-            sink.write(_csv_row(model.targets, delimiter).encode())
+        # The header waits for the first rows, so that bad ones leave no output that looks like a result.
+        header = "" if is_json else _csv_row(model.targets, delimiter)
         done = 0
         for batch in batches:
             values = model.predict(batch)
             text = _json_rows(values, model.targets) if is_json else _csv_rows(values, delimiter)
-            sink.write(text.encode())
+            sink.write((header + text).encode())
+            header = ""
             done += len(batch)
             progress(done)
+        sink.write(header.encode())
         sink.flush()
     if extra:
         notify(f"{name}: ignored what the model does not use: {', '.join(sorted(extra))}")
