@@ -65,7 +65,7 @@ def _job(composed: DictConfig) -> None:
             stages.predict(checked, folder, notice)
             return None
         results = stages.run(checked, folder, memory=sweep_folder / "cache")
-        for text in stages.notices(results):
+        for text in stages.notices(results) + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
         labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
         return results.evaluated and (results.evaluated, {**labels, "seconds": results.seconds})

@@ -178,7 +178,9 @@ def _facts(result: Quantized) -> list[Text]:
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
-    return [Text(line) for line in [*lines, f"payload {model.payload_bits:,} bits"]]
+    lines.append(f"payload {model.payload_bits:,} bits")
+    warnings = [Text(f"warning: {text}", style="yellow") for text in guard.notices]
+    return [*map(Text, lines), *warnings]
 
 
 def _proof(certificate: dict[str, Any] | None) -> str:
@@ -188,8 +190,7 @@ def _proof(certificate: dict[str, Any] | None) -> str:
     effort = f"{certificate['nodes']:,} partial solutions examined"
     if certificate["optimal"]:
         return f"no codes and no scale have less excess ({effort})"
-    least = certificate["lower_bound"]
-    return f"the least possible excess lies between {least:.6g} and this one ({effort})"
+    return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
 
 
 def _clipping(guard: Guard) -> tuple[str, str]:

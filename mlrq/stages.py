@@ -92,5 +92,5 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
 
 def notices(results: Results) -> list[str]:
     """What the stages have to say that is not a result."""
-    made = (results.trained, results.quantized and results.quantized.guard, results.evaluated)
+    made = (results.trained, results.evaluated)
     return [text for one in made if one for text in one.notices]
