@@ -53,6 +53,11 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
+def settled(err: str) -> str:
+    """Standard error without the signs of life that a slow or busy machine gets after a second."""
+    return "".join(line for line in err.splitlines(True) if not line.endswith(" ...\n"))
+
+
 @pytest.fixture(scope="session")
 def published() -> dict:
     """The figures that the reference system publishes, as printed."""
@@ -95,7 +100,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         printed = capsys.readouterr()
-        return Outcome(code, printed.out, printed.err)
+        return Outcome(code, printed.out, settled(printed.err))
 
     return call
 
@@ -119,7 +124,7 @@ class Command:
             [sys.executable, "-m", "mlrq", *map(str, arguments)],
             input=stdin, capture_output=True, encoding="utf-8", **self.settings,
         )  # fmt: skip
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Outcome(done.returncode, done.stdout, settled(done.stderr))
 
     def python(self, code: str, *arguments: object, stdin: str = "") -> Outcome:
         """Run `code` instead, with `arguments` in sys.argv."""
@@ -127,7 +132,7 @@ class Command:
             [sys.executable, "-c", code, *map(str, arguments)],
             input=stdin, capture_output=True, encoding="utf-8", **self.settings,
         )  # fmt: skip
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Outcome(done.returncode, done.stdout, settled(done.stderr))
 
     def start(self, *arguments: object, **settings: object) -> subprocess.Popen:
         """Start it and return at once."""
