@@ -41,6 +41,10 @@ def _single(checked: config.Config) -> None:
     if checked.stage == "predict":
         stages.predict(checked, folder, notice)
         return
+    if checked.stage == "export":
+        for path in stages.export(checked, folder):
+            print(f"saved {path} ({path.stat().st_size:,} B)")
+        return
     results = stages.run(checked, folder)
     from mlrq import report
 
@@ -63,6 +67,9 @@ def _job(composed: DictConfig) -> None:
         checked = validation.check(composed)
         if checked.stage == "predict":
             stages.predict(checked, folder, notice)
+            return None
+        if checked.stage == "export":
+            stages.export(checked, folder)
             return None
         results = stages.run(checked, folder, memory=sweep_folder / "cache")
         for text in stages.notices(results) + (results.quantized.guard.notices if results.quantized else []):

@@ -13,7 +13,7 @@ from omegaconf import MISSING
 from mlrq.errors import ConfigError
 from mlrq.settings import Settings
 
-STAGES = ("all", "train", "quantize", "evaluate", "predict")
+STAGES = ("all", "train", "quantize", "evaluate", "predict", "export")
 
 
 def _one_of(faults: list[str], key: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -214,6 +214,24 @@ class PredictConfig:
 
 
 @dataclass
+class ExportConfig:
+    """What an exported model becomes: C or ONNX."""
+
+    format: str = MISSING
+    model: str = "quantized"
+    prefix: str = "mlrq"
+    packed: bool = False
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        _one_of(faults, "export.format", self.format, ("c", "onnx"))
+        _one_of(faults, "export.model", self.model, ("quantized", "float"))
+        if self.format == "c" and self.model == "float":
+            faults.append("export.model=float: C is integer only; use export=onnx")
+        _raise(faults)
+
+
+@dataclass
 class Config:
     """The whole configuration. The groups are typed by their own schemas."""
 
@@ -227,6 +245,7 @@ class Config:
     model: Any = MISSING
     quantization: Any = MISSING
     predict: Any = MISSING
+    export: Any = MISSING
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -238,7 +257,7 @@ class Config:
         _raise(faults)
 
 
-GROUPS = ("dataset", "model", "quantization", "predict")
+GROUPS = ("dataset", "model", "quantization", "predict", "export")
 
 SCHEMAS: dict[str, type] = {
     "config": Config,
@@ -249,6 +268,7 @@ SCHEMAS: dict[str, type] = {
     "model": ModelConfig,
     "quantization": QuantizationConfig,
     "predict": PredictConfig,
+    "export": ExportConfig,
 }
 
 

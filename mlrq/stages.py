@@ -10,6 +10,7 @@ from typing import Any
 from mlrq.config import Config
 from mlrq.errors import MlrqError
 
+EXPORTS = "export"  # in the output folder
 PIPELINE = ("train", "quantize", "evaluate")
 
 
@@ -36,6 +37,36 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
         notify("reading rows from the terminal; predict.input=FILE reads a file, Ctrl-D ends")
     with RowCounter() as counter:
         predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, notify, counter)
+
+
+def export(config: Config, folder: Path) -> list[Path]:
+    """Write the model in the form that `config.export` names; the paths of the files.
+
+    Raises:
+        MlrqError: If there is no such model, or it cannot take that form.
+    """
+    from mlrq import documents
+    from mlrq.artifacts import write
+
+    wanted = config.export
+    path = Path(config.artifact or folder / documents.QUANTIZED)
+    if wanted.format == "c":
+        from mlrq.export import c
+
+        artifact = documents.read_quantized(path)
+        texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
+        files = {name: text.encode() for name, text in texts.items()}
+    else:
+        from mlrq.export import onnx
+
+        if wanted.model == "float":
+            data = onnx.export_float(documents.read_float(folder / documents.FLOAT))
+        else:
+            data = onnx.export(documents.read_quantized(path))
+        files = {"float.onnx" if wanted.model == "float" else "model.onnx": data}
+    for name, content in files.items():
+        write(folder / EXPORTS / name, content)
+    return [folder / EXPORTS / name for name in files]
 
 
 def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
