@@ -41,7 +41,8 @@ class Training:
         train_rows: Number of training rows.
         test_rows: Number of test rows.
         target_spread: Standard deviation of each target over the training rows.
-        estimator: The model group of the configuration.
+        estimator: The model group of the configuration; of a model trained elsewhere, the same with
+            `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
         versions: Of the packages that made the model.
     """
 
