@@ -104,8 +104,10 @@ format: $(READY) ## Put the code in the project's style
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-bench: $(READY) ## Measure start-up and prediction times
+bench: $(READY) ## Measure start-up, integer prediction and the solvers
 	@$(PY) benchmarks/startup.py
+	@$(PY) benchmarks/integer_prediction.py
+	@$(PY) benchmarks/solvers.py
 
 clean: ## Remove the outputs and the environment
 	@rm -rf $(OUT) $(VENV) dist .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mlrq import __version__, config, stages
+from mlrq import __version__, config, stages, validation
 from mlrq.errors import ConfigError, MlrqError
 
 _HERE = Path(__file__).resolve().parent
@@ -60,7 +60,7 @@ def _job(composed: DictConfig) -> None:
     folder, sweep_folder = Path(job.runtime.output_dir), Path(job.sweep.dir)
 
     def work() -> sweep.Result:
-        checked = config.check(composed)
+        checked = validation.check(composed)
         if checked.stage == "predict":
             stages.predict(checked, folder, notice)
             return None
@@ -79,7 +79,7 @@ def _task(composed: DictConfig) -> None:
         _job(composed)
     else:
         with _explained():
-            _single(config.check(composed))
+            _single(validation.check(composed))
 
 
 class SweepReport(Callback):

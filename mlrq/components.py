@@ -9,9 +9,10 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from mlrq.config import TRUSTED_TARGETS, DatasetConfig, unknown_key
+from mlrq.config import DatasetConfig
 from mlrq.datasets import Dataset
 from mlrq.errors import ConfigError, MlrqError
+from mlrq.validation import TRUSTED_TARGETS, unknown_key
 
 
 def _located(key: str, target: str) -> Callable[..., Any]:

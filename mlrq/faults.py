@@ -16,7 +16,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from mlrq import config
+from mlrq import config, validation
 from mlrq.errors import ConfigError
 
 REFUSED = (HydraException, OmegaConfBaseException)
@@ -61,7 +61,7 @@ def _explain(text: str, error: Exception, base: DictConfig | None) -> str:
     name = key.rpartition(".")[2]
     if isinstance(node, DictConfig) and name not in node:
         allowed = [str(item) for item in node if item != "_target_"]
-        return config.unknown_key(key, allowed)
+        return validation.unknown_key(key, allowed)
     return f"{text}: {first}"
 
 
@@ -95,7 +95,7 @@ def find(folder: Path, arguments: Namespace) -> list[str]:
             except NOT_COMPOSED as error:
                 faults.append(_explain(text, error, base))
         try:
-            config.check(compose("config", overrides=[*search, *good]))
+            validation.check(compose("config", overrides=[*search, *good]))
         except ConfigError as error:
             faults.extend(error.faults)
         except NOT_COMPOSED as error:

@@ -7,7 +7,7 @@ from conftest import composed
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from mlrq import cli, config
+from mlrq import cli, config, validation
 from mlrq.errors import ConfigError
 
 OPTIONS = sorted(
@@ -18,7 +18,7 @@ CSV = ("dataset=csv", "dataset.path=x.csv", "dataset.target=y")
 
 def faults(*overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        config.check(composed(*overrides))
+        validation.check(composed(*overrides))
     return caught.value.faults
 
 
@@ -37,7 +37,7 @@ def test_every_group_has_the_options_that_the_program_promises():
 def test_every_option_of_every_group_composes_and_passes_the_check(option):
     group, _, name = option.partition("=")
     required = ["dataset.path=x.csv", "dataset.target=y"] if option == "dataset=csv" else []
-    checked = config.check(composed(option, *required))
+    checked = validation.check(composed(option, *required))
     chosen = getattr(checked, group)
     if group == "model":
         assert chosen.name == name
@@ -49,7 +49,7 @@ def test_every_option_of_every_group_composes_and_passes_the_check(option):
 
 @pytest.mark.parametrize("path", sorted((cli.CONF / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_experiment_composes(path: Path):
-    config.check(composed(f"experiment={path.stem}"))
+    validation.check(composed(f"experiment={path.stem}"))
 
 
 @pytest.mark.parametrize("path", sorted(cli.CONF.glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -63,7 +63,7 @@ def test_every_option_lists_its_schema_first(path: Path):
 
 
 def test_the_default_is_the_main_job():
-    checked = config.check(composed())
+    checked = validation.check(composed())
     assert checked.stage == "all"
     assert checked.dataset._target_ == "mlrq.datasets.california_housing.load"
     assert (checked.dataset.test_size, checked.dataset.seed) == (0.2, 42)
@@ -73,7 +73,7 @@ def test_the_default_is_the_main_job():
 
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_two_to_sixteen_bits_are_allowed(bits):
-    assert config.check(composed(f"quantization.bits={bits}")).quantization.bits == bits
+    assert validation.check(composed(f"quantization.bits={bits}")).quantization.bits == bits
 
 
 @pytest.mark.parametrize("bits", [-8, 0, 1, 17, 32])
@@ -190,21 +190,21 @@ def test_an_estimator_without_a_target_is_refused():
 
 
 def test_one_target_or_several_become_a_list():
-    assert config.check(composed(*CSV)).dataset.target == ["y"]
-    assert config.check(composed(*CSV, "dataset.target=[y,z]")).dataset.target == ["y", "z"]
-    assert config.check(composed(*CSV, "dataset.features=a")).dataset.features == ["a"]
-    assert config.check(composed(*CSV)).dataset.features is None
+    assert validation.check(composed(*CSV)).dataset.target == ["y"]
+    assert validation.check(composed(*CSV, "dataset.target=[y,z]")).dataset.target == ["y", "z"]
+    assert validation.check(composed(*CSV, "dataset.features=a")).dataset.features == ["a"]
+    assert validation.check(composed(*CSV)).dataset.features is None
 
 
 @pytest.mark.parametrize(("typed", "meant"), [(r"\t", "\t"), (";", ";"), ("|", "|")])
 def test_a_delimiter_is_one_character_or_the_letters_of_a_tab(typed, meant):
-    assert config.check(composed(*CSV, f"dataset.delimiter='{typed}'")).dataset.delimiter == meant
-    assert config.check(composed(f"predict.delimiter='{typed}'")).predict.delimiter == meant
+    assert validation.check(composed(*CSV, f"dataset.delimiter='{typed}'")).dataset.delimiter == meant
+    assert validation.check(composed(f"predict.delimiter='{typed}'")).predict.delimiter == meant
 
 
 def test_an_interpolation_is_resolved_wherever_it_stands(monkeypatch):
     monkeypatch.setenv("MLRQ_TEST_FOLDER", "elsewhere")
-    checked = config.check(
+    checked = validation.check(
         composed("output_dir=${oc.env:MLRQ_TEST_FOLDER}", "model=ridge",
                  "model.estimator.alpha=${dataset.test_size}")
     )  # fmt: skip

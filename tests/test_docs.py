@@ -10,8 +10,11 @@ from conftest import PROJECT, composed
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from quantizing import quantized
 
-from mlrq import cli, config
+from mlrq import cli, config, validation
+from mlrq.metrics import measure
+from mlrq.pipeline import evaluate, quantize_model
 
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
 FLAGS = {"-m", "--multirun", "-v", "--verbose", "--help", "--version"}
@@ -56,7 +59,7 @@ def hold(arguments: list[str]) -> None:
         assert not [override for override in parsed if override.is_sweep_override()]
     for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
         for job in batch:
-            config.check(composed(*job))
+            validation.check(composed(*job))
 
 
 def test_the_readme_shows_commands_of_both_kinds():
@@ -70,7 +73,8 @@ def test_every_command_in_the_documents_is_of_a_kind_that_is_held_here():
     known = ("python -m mlrq", "mlrq", "make", "docker run", "podman run", "git clone", "cd", "pip install")
     for name, words in ALL:
         line = " ".join([words[0].rpartition("/")[2], *words[1:]])
-        assert line.startswith(known), f"{name}: {line}"
+        benchmark = words[0] == "python" and words[1].startswith("benchmarks/")
+        assert line.startswith(known) or (benchmark and (PROJECT / words[1]).is_file()), f"{name}: {line}"
 
 
 @pytest.mark.parametrize("words", those(["python", "-m", "mlrq"]))
@@ -141,12 +145,10 @@ def test_the_output_shown_in_the_readme_is_what_the_program_prints(finished):
 
 
 def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
-    from mlrq.pipeline import evaluate, quantize_model
-
     rows = re.findall(r"^\| (\w+) \| (\d+) \| (.*) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
     assert len(rows) >= 6
     for option, bits, rest in rows:
-        settings = config.check(composed(f"quantization={option}")).quantization
+        settings = validation.check(composed(f"quantization={option}")).quantization
         made = quantize_model(data, trained.artifact, settings, None).artifact
         done = evaluate(data, made, trained.artifact, 0, None)
         expected = [
@@ -157,13 +159,35 @@ def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
         assert [bits, *rest.split(" | ")[:7]] == expected
 
 
+def test_the_table_of_solvers_in_the_readme_is_measured(data):
+    rows = re.findall(r"^\| (\d) \| (.*) \| (\w+) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
+    assert [int(bits) for bits, _, _ in rows] == list(range(2, 9))
+    for bits, cells, proof in rows:
+        expected = []
+        for rounding in ("nearest", "babai", "exact"):
+            made = quantized(data, bits=int(bits), rounding=rounding)
+            test = measure(data.parts.test_values, made.model.predict(data.parts.test_rows))
+            expected += [f"{made.excess:.4g}", f"{test.r2:.4f}"]
+        assert cells.split(" | ") == expected
+        assert proof == ("optimal" if made.certificate.optimal else "gap")
+
+
+def test_the_r2_beside_a_command_in_the_readme_is_measured(data, trained):
+    found = re.findall(r"^python -m mlrq (.*?) +# test R2 ([0-9.]+)$", DOCUMENTS[0].read_text(), re.MULTILINE)
+    assert len(found) >= 3
+    for overrides, printed in found:
+        settings = validation.check(composed(*overrides.split())).quantization
+        made = quantize_model(data, trained.artifact, settings, None).artifact.model
+        assert f"{measure(data.parts.test_values, made.predict(data.parts.test_rows)).r2:.4f}" == printed
+
+
 def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
     (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENTS[1].read_text(), re.DOTALL)
     shutil.copytree(cli.CONF, tmp_path / "conf")
     (tmp_path / "conf" / "dataset" / "houses.yaml").write_text(text)
     config.register()
     with initialize_config_dir(config_dir=str(tmp_path / "conf"), version_base="1.3"):
-        checked = config.check(compose("config", overrides=["dataset=houses"]))
+        checked = validation.check(compose("config", overrides=["dataset=houses"]))
     assert checked.dataset.path == "data/houses.csv"
     assert checked.dataset.target == ["price"]
 

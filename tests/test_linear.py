@@ -32,7 +32,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVR, LinearSVR
 
-from mlrq import cli, config, training
+from mlrq import cli, training, validation
 from mlrq.errors import MlrqError
 from mlrq.linear import ROWS_PER_BLOCK, affine, fold
 
@@ -62,7 +62,7 @@ def assert_folds(estimator, rows, targets=1):
 def test_every_model_option_folds_with_and_without_standardizing(name, standardize):
     # Gradient descent diverges on raw units, so the features are of one unit here.
     rows = load_diabetes().data
-    chosen = config.check(composed(f"model={name}", f"model.standardize={standardize}")).model
+    chosen = validation.check(composed(f"model={name}", f"model.standardize={standardize}")).model
     packed, _ = training.fit(rows, VALUES[:, None], chosen.estimator, chosen.standardize)
     fitted = training.load(packed)
     last = fitted.steps[-1][1] if chosen.standardize else fitted
@@ -75,7 +75,7 @@ def test_every_model_option_folds_with_and_without_standardizing(name, standardi
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_option_learns_california(name, data):
-    chosen = asdict(config.check(composed(f"model={name}")).model)
+    chosen = asdict(validation.check(composed(f"model={name}")).model)
     parts = data.parts
     packed, _ = training.fit(parts.train_rows, parts.train_values, chosen["estimator"], chosen["standardize"])
     fitted = training.load(packed)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import composed
 
-from mlrq.config import check
 from mlrq.metrics import measure
 from mlrq.pipeline import evaluate, quantize_model
 from mlrq.settings import Settings
+from mlrq.validation import check
 
 MEASURES = ("r2", "mse", "max_error", "mean_absolute_error")
 BITS = {"uint16": 16, "uint8": 8}
