@@ -114,9 +114,11 @@ def _joblib(data: bytes, path: Path) -> Any:
 
     try:
         return joblib.load(io.BytesIO(data))
-    except ModuleNotFoundError as error:
-        raise MlrqError(f"{path}: needs the module {error.name}, which is not installed here") from error
     except Exception as error:  # unpickling runs code, which raises what it likes
+        module = getattr(error, "name", None) or ""
+        # Text that is no pickle may be read as one that asks for a module of any name.
+        if isinstance(error, ModuleNotFoundError) and module.replace(".", "_").isidentifier():
+            raise MlrqError(f"{path}: needs the module {module}, which is not installed here") from error
         raise MlrqError(f"{path}: not a joblib file, or cut short: {_line(error)}") from error
 
 

@@ -237,6 +237,7 @@ BAD = {
     "missing": (None, "no such file; model_path names"),
     "empty": (b"", "not a joblib file, or cut short: EOFError"),
     "text": (b"a,b\n1,2\n", "not a joblib file, or cut short: "),
+    "a script": (b"import joblib, numpy as np\nx = 1\n", "not a joblib file, or cut short: "),
     "cut short": (pickle.dumps(Ridge())[:-20], "not a joblib file, or cut short: "),
     "failing": (pickle.dumps(Failing()), "not a joblib file, or cut short: ValueError: invalid literal"),
     "no module": (b"cnowhere\nThing\n.", "needs the module nowhere, which is not installed here"),
