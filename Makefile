@@ -13,7 +13,7 @@ SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc')
 # What a stage makes does not depend on the overrides of the stages after it.
 train_ARGS    := $(filter-out quantization% samples=% report=% predict.%,$(ARGS))
 quantize_ARGS := $(filter-out samples=% report=% predict.%,$(ARGS))
-evaluate_ARGS := $(filter-out predict.%,$(ARGS))
+evaluate_ARGS := $(filter-out predict.% model_path=%,$(ARGS))
 
 .SUFFIXES:
 .DEFAULT_GOAL := help

@@ -66,10 +66,15 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def seal(kind: str, schema: int, body: dict[str, Any]) -> dict[str, Any]:
+    """`body` with its kind, schema number and hash: a document."""
+    document = {**body, "format": f"mlrq.{kind}", "schema": schema}
+    return {**document, "sha256": digest(encode(document))}
+
+
 def write_document(path: Path, kind: str, schema: int, body: dict[str, Any]) -> None:
     """Write `body` with its kind, schema number and hash."""
-    document = {**body, "format": f"mlrq.{kind}", "schema": schema}
-    write(path, encode({**document, "sha256": digest(encode(document))}))
+    write(path, encode(seal(kind, schema, body)))
 
 
 def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any]:

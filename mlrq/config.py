@@ -238,6 +238,7 @@ class Config:
     stage: str = "all"
     output_dir: str = "outputs"
     artifact: str | None = None
+    model_path: str | None = None
     save: bool = True
     samples: int = 10
     report: str = "text"
@@ -252,6 +253,13 @@ class Config:
         _one_of(faults, "stage", self.stage, STAGES)
         _one_of(faults, "report", self.report, ("text", "json"))
         _within(faults, "samples", self.samples, 0)
+        if self.model_path is not None and self.stage in ("evaluate", "predict"):
+            faults.append(
+                f"model_path={self.model_path}: only with stage=train, quantize or all; "
+                f"{self.stage} never loads an estimator"
+            )
+        if self.model_path == "":
+            faults.append("model_path=: must name a file")
         if not self.output_dir:
             faults.append("output_dir=: must name a folder")
         _raise(faults)

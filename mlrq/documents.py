@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.artifacts import read_document, write_document
+from mlrq.artifacts import read_document, seal, write_document
 from mlrq.checks import finite, keyed, names, one_of, positive, single, typed, whole
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
@@ -42,7 +42,8 @@ class Training:
         train_rows: Number of training rows.
         test_rows: Number of test rows.
         target_spread: Standard deviation of each target over the training rows.
-        estimator: The model group of the configuration.
+        estimator: The model group of the configuration; of a model trained elsewhere, the same with
+            `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
         versions: Of the packages that made the model.
     """
 
@@ -96,10 +97,9 @@ def _training(body: Any, targets: int) -> Training:
     return training
 
 
-def write_float(path: Path, artifact: FloatArtifact) -> None:
-    """Write `artifact` to `path`, atomically."""
+def _float_body(artifact: FloatArtifact) -> dict[str, Any]:
     model = artifact.model
-    body = {
+    return {
         "coefficients": model.coefficients.tolist(),
         "features": list(model.features),
         "first_predictions": artifact.first_predictions.tolist(),
@@ -107,7 +107,11 @@ def write_float(path: Path, artifact: FloatArtifact) -> None:
         "targets": list(model.targets),
         "training": asdict(artifact.training),
     }
-    write_document(path, "float", SCHEMA, body)
+
+
+def write_float(path: Path, artifact: FloatArtifact) -> None:
+    """Write `artifact` to `path`, atomically."""
+    write_document(path, "float", SCHEMA, _float_body(artifact))
 
 
 def _float(body: dict[str, Any]) -> FloatArtifact:
@@ -128,10 +132,9 @@ def _accumulator_body(model: QuantizedLinear) -> dict[str, int | None]:
     return {"bits": model.accumulator_bits, "bound": model.accumulator_bound}
 
 
-def write_quantized(path: Path, artifact: QuantizedArtifact) -> None:
-    """Write `artifact` to `path`, atomically."""
+def _quantized_body(artifact: QuantizedArtifact) -> dict[str, Any]:
     model = artifact.model
-    body = {
+    return {
         "accumulator": _accumulator_body(model),
         "bits": model.bits,
         "certificate": artifact.certificate,
@@ -151,7 +154,18 @@ def write_quantized(path: Path, artifact: QuantizedArtifact) -> None:
         "training": asdict(artifact.training),
         "zero_point": model.zero_point.tolist(),
     }
-    write_document(path, "quantized", SCHEMA, body)
+
+
+def write_quantized(path: Path, artifact: QuantizedArtifact) -> None:
+    """Write `artifact` to `path`, atomically."""
+    write_document(path, "quantized", SCHEMA, _quantized_body(artifact))
+
+
+def sha256(artifact: FloatArtifact | QuantizedArtifact) -> str:
+    """The hash that its file has: what is exported from `artifact` names it."""
+    if isinstance(artifact, FloatArtifact):
+        return str(seal("float", SCHEMA, _float_body(artifact))["sha256"])
+    return str(seal("quantized", SCHEMA, _quantized_body(artifact))["sha256"])
 
 
 def _input_body(inputs: InputGrid | None) -> dict[str, Any] | None:

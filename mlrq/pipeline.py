@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq import documents, training
+from mlrq import documents, foreign, training
 from mlrq.artifacts import forget_checksums, write, write_checksums, write_document
 from mlrq.datasets import Dataset, Split, split
 from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact, Training
 from mlrq.errors import MlrqError
 from mlrq.guard import Guard, check
-from mlrq.linear import fold
+from mlrq.linear import LinearModel, fold
 from mlrq.metrics import Metrics, measure, verdict
 from mlrq.quantization import QuantizedLinear
 from mlrq.quantization.quantize import quantize
@@ -131,6 +131,49 @@ def train(
     fitted = training.load(packed)
     model = fold(fitted, dataset.features, dataset.targets, parts.train_rows)
     first = np.asarray(fitted.predict(parts.test_rows[:FIRST_ROWS]), dtype=np.float64)
+    made = _trained(data, model, estimator, first.reshape(-1, len(dataset.targets)), notices)
+    if out is not None:
+        forget_checksums(out)
+        write(out / ESTIMATOR, packed)
+        documents.write_float(out / FLOAT, made.artifact)
+        write_checksums(out, FILES)
+    return made
+
+
+def adopt(data: Data, path: Path, out: Path | None) -> Trained:
+    """Take a model that was trained elsewhere for the float model, and save it as `float.json`.
+
+    Args:
+        data: Rows to quantize it with, and to test it on.
+        path: The fitted estimator, a joblib or skops file. Loading a joblib file runs the code in it.
+        out: Folder for `float.json`; None writes nothing.
+
+    Raises:
+        MlrqError: If the file holds no linear regressor, or one of other features or targets.
+    """
+    dataset, parts = data.dataset, data.parts
+    found = foreign.load(path)
+    model, first = foreign.linear(
+        found, dataset.features, dataset.targets, parts.train_rows, parts.test_rows[:FIRST_ROWS]
+    )
+    unseen = f"{path} was trained elsewhere: it may have seen the test rows"
+    made = _trained(data, model, found.description, first, [*found.notices, unseen])
+    if out is not None:
+        forget_checksums(out)
+        documents.write_float(out / FLOAT, made.artifact)
+        write_checksums(out, FILES)
+    return made
+
+
+def _trained(
+    data: Data,
+    model: LinearModel,
+    estimator: dict[str, Any],
+    first: NDArray[np.float64],
+    notices: list[str],
+) -> Trained:
+    """A float model with where it came from, measured."""
+    dataset, parts = data.dataset, data.parts
     artifact = FloatArtifact(
         model=model,
         training=Training(
@@ -145,13 +188,8 @@ def train(
             estimator=estimator,
             versions=training.versions(),
         ),
-        first_predictions=first.reshape(-1, len(dataset.targets)),
+        first_predictions=first,
     )
-    if out is not None:
-        forget_checksums(out)
-        write(out / ESTIMATOR, packed)
-        documents.write_float(out / FLOAT, artifact)
-        write_checksums(out, FILES)
     return Trained(
         artifact,
         train=measure(parts.train_values, model.predict(parts.train_rows)),
@@ -196,9 +234,11 @@ def quantize_model(
     """
     _same_training(origin.training, data, FLOAT)
     parts, exact = data.parts, origin.model
-    # Ordinary least squares is fitted to the data once more, as integers; any other model is followed.
-    least_squares = origin.training.estimator["estimator"]["_target_"].endswith(".LinearRegression")
-    goal = parts.train_values if least_squares else exact.predict(parts.train_rows)
+    # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
+    # so is one that was fitted elsewhere, to rows that we do not know.
+    estimator = origin.training.estimator
+    refitted = estimator["estimator"]["_target_"].endswith(".LinearRegression") and "file" not in estimator
+    goal = parts.train_values if refitted else exact.predict(parts.train_rows)
     made = quantize(exact, parts.train_rows, parts.train_values, settings, goal)
     model = made.model
     guard = check(model, exact, parts, goal, max_r2_drop)

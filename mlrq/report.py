@@ -109,10 +109,14 @@ def _trained(result: Trained) -> None:
     for name, value in zip(model.targets, model.intercept, strict=True):
         weights.add_row(*_named(model.targets, name), "(intercept)", number(value, 8))
     settings = ", ".join(f"{k}={v}" for k, v in origin.estimator["estimator"].items() if k != "_target_")
-    standardize = "standardized features" if origin.estimator["standardize"] else "raw features"
+    if "file" in origin.estimator:
+        file = origin.estimator["file"]
+        done, how = "Load", f"{file['name']}, sha256 {file['sha256'][:12]}"
+    else:
+        done, how = "Train", "standardized features" if origin.estimator["standardize"] else "raw features"
     _section(
-        f"Train: {origin.estimator['name']}",
-        Text(f"{standardize}{'; ' if settings else ''}{settings}"),
+        f"{done}: {origin.estimator['name']}",
+        Text(f"{how}{'; ' if settings else ''}{settings}"),
         None,
         _metrics({"training rows": result.train, "test rows": result.test}),
         None,
@@ -266,7 +270,8 @@ def as_text(results: Results, folder: Path | None) -> None:
     written: list[str] = []
     if results.trained:
         _trained(results.trained)
-        written += [ESTIMATOR, FLOAT]
+        loaded = "file" in results.trained.artifact.training.estimator
+        written += [FLOAT] if loaded else [ESTIMATOR, FLOAT]
     if results.quantized:
         _quantized(results.quantized)
         written += [QUANTIZED]

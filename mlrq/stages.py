@@ -93,7 +93,11 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         data = pipeline.prepare(dataset, config.dataset.test_size, config.dataset.seed)
     results = Results(data)
     origin = integer = None
-    if "train" in stages:
+    if config.model_path and stages != ("evaluate",):
+        with activity(f"Loading {config.model_path}"):
+            results.trained = pipeline.adopt(data, Path(config.model_path), out)
+        origin = results.trained.artifact
+    elif "train" in stages:
         fit = training.fit_once(memory) if memory else training.fit
         with activity(f"Fitting {config.model.name}"):
             results.trained = pipeline.train(data, asdict(config.model), out, fit)
@@ -114,11 +118,20 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
             origin = documents.read_float(float_path)
             if origin.training != integer.training:
                 raise MlrqError(f"{quantized_path} was not made from {float_path}: run stage=quantize")
-        paths = (folder / documents.ESTIMATOR, quantized_path)
-        sizes = [path.stat().st_size if on_disk and path.exists() else None for path in paths]
+        paths = (_estimator_path(config, folder, origin), quantized_path)
+        sizes = [path.stat().st_size if on_disk and path and path.exists() else None for path in paths]
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
+
+
+def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:
+    """Where the estimator is that `origin` was made from; None if that was a file of an earlier run."""
+    from mlrq.documents import ESTIMATOR
+
+    if config.model_path:
+        return Path(config.model_path)
+    return None if origin and "file" in origin.training.estimator else folder / ESTIMATOR
 
 
 def notices(results: Results) -> list[str]:

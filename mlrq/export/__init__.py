@@ -1,0 +1,1 @@
+"""Exporters: each reads a quantized artifact and nothing else."""

@@ -1,0 +1,227 @@
+"""ONNX: a linear model as a graph of standard operators, for any runtime.
+
+With integer inputs the graph is the arithmetic of `QuantizedLinear`, operator by operator, on float32 rows:
+
+    Where(IsNaN)            not a number becomes minus infinity, and so the smallest code
+    Add, QuantizeLinear     code = saturate(rint((x - offset) / scale))
+    MatMulInteger, Add      accumulator = sum of (code - zero_point) * input code + intercept, exactly
+    Cast, Mul               prediction = float32(accumulator) * scale
+    Max, Min                the output range, where there is one
+
+so a runtime that follows the standard predicts the bits that Python does. MatMulInteger takes codes of 8 bits
+and sums in int32; beyond either, MatMul does the same in the integers that the accumulator's bound asks for.
+
+With float inputs rows are float64, and CumSum adds the products one feature after the other, as `affine`
+does: ONNX leaves the order of a MatMul's sum, and whether it is fused, to the runtime. ONNX Runtime then
+gives Python's bits; a runtime that adds in another order agrees to rounding.
+
+The opset is 13 (QuantizeLinear with a scale for each feature), or 21 for 16-bit inputs, which it did not
+quantize before: the lowest that the model allows, so that old runtimes load it.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq import __version__
+from mlrq.documents import FloatArtifact, QuantizedArtifact, sha256
+from mlrq.errors import MlrqError
+from mlrq.quantization import InputGrid, QuantizedLinear
+
+try:
+    from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+except ModuleNotFoundError as error:
+    raise MlrqError("ONNX export needs the onnx extra: pip install 'mlrq[onnx]'") from error
+
+ACCUMULATOR = "accumulator"  # the tensor that holds the exact sums, for whoever wants to see them
+IR_VERSIONS = {13: 7, 21: 10}  # of the ONNX release that brought the opset
+ROWS, INPUT = "rows", "features"
+
+
+class _Graph:
+    """Nodes and constants, as they are added."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """A constant tensor; returns its name."""
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def add(self, output: str, operator: str, *inputs: str, **attributes: Any) -> str:
+        """A node that makes `output`; returns that."""
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def cast(self, output: str, source: str, kind: np.dtype[Any]) -> str:
+        """`source` converted to `kind`."""
+        return self.add(output, "Cast", source, to=helper.np_dtype_to_tensor_dtype(kind))
+
+    def clamp(self, values: str, limits: NDArray[np.floating]) -> str:
+        """`values` within the (2, targets) `limits`."""
+        low, high = (self.constant(name, row) for name, row in zip(("low", "high"), limits, strict=True))
+        return self.add("below", "Min", self.add("above", "Max", values, low), high)
+
+
+def export(artifact: QuantizedArtifact) -> bytes:
+    """The ONNX file of an integer model; the same artifact gives the same bytes.
+
+    With integer inputs it takes (rows, features) float32 and gives (rows, targets) float32; with float
+    inputs both are float64.
+    """
+    model, graph = artifact.model, _Graph()
+    kind: np.dtype[Any]
+    if model.inputs is None:
+        result = _float_sum(graph, _weights(graph, model), model.intercept_value)
+        kind = np.dtype(np.float64)
+    else:
+        codes = _encode(graph, model.inputs)
+        sums = graph.cast("sums", _accumulate(graph, model, codes), np.dtype(np.float32))
+        result = graph.add("scaled", "Mul", sums, graph.constant("scale", model.scale))
+        kind = np.dtype(np.float32)
+    if model.output_range is not None:
+        graph.clamp(result, model.output_range.astype(kind))
+    inputs = f"{model.inputs.bits}-bit inputs; NaN is the smallest code" if model.inputs else "float inputs"
+    about = f"Linear regression, {model.bits}-bit {model.scheme} codes, {inputs}"
+    opset = 21 if model.inputs and model.inputs.bits == 16 else 13
+    return _file(graph, artifact, kind, opset, about, {"settings": artifact.settings})
+
+
+def export_float(artifact: FloatArtifact) -> bytes:
+    """The ONNX file of a float model: (rows, features) float64 in, (rows, targets) float64 out."""
+    model, graph = artifact.model, _Graph()
+    _float_sum(graph, graph.constant("weights", model.coefficients.T), model.intercept)
+    return _file(graph, artifact, np.dtype(np.float64), 13, "Linear regression", {})
+
+
+def _encode(graph: _Graph, inputs: InputGrid) -> str:
+    """Input codes of float32 rows; see `InputGrid.encode`."""
+    # The standard does not say what QuantizeLinear makes of NaN, and processors differ.
+    number = graph.add(
+        "number",
+        "Where",
+        graph.add("nan", "IsNaN", INPUT),
+        graph.constant("lowest", np.array(-np.inf, dtype=np.float32)),
+        INPUT,
+    )
+    shifted = graph.add("shifted", "Add", number, graph.constant("minus_offset", -inputs.offset))
+    zero = np.zeros(len(inputs.scale), dtype=f"int{inputs.bits}")
+    step, origin = graph.constant("step", inputs.scale), graph.constant("zero", zero)
+    return graph.add("input_codes", "QuantizeLinear", shifted, step, origin, axis=1)
+
+
+def _accumulate(graph: _Graph, model: QuantizedLinear, inputs: str) -> str:
+    """The exact accumulators, int32 or int64 as their bound asks for."""
+    kind = np.dtype(f"int{model.accumulator_bits}")
+    if kind == np.int32 and model.bits <= 8 and model.inputs and model.inputs.bits == 8:
+        operands = [inputs, graph.constant("codes", model.codes.T.astype(np.int8))]
+        if model.zero_point.any():
+            operands += ["", graph.constant("zero_point", model.zero_point.astype(np.int8))]
+        products = graph.add("products", "MatMulInteger", *operands)
+    else:
+        wide = graph.cast("wide", inputs, kind)
+        products = graph.add("products", "MatMul", wide, _steps(graph, model, kind))
+    return graph.add(ACCUMULATOR, "Add", products, graph.constant("intercept", model.intercept.astype(kind)))
+
+
+def _steps(graph: _Graph, model: QuantizedLinear, kind: np.dtype[Any]) -> str:
+    """(features, targets) code - zero_point as `kind`, from codes stored as narrow as ONNX has them."""
+    sign = "u" if model.scheme == "offset" else ""
+    codes = model.codes.T.astype(f"{sign}int{8 if model.bits <= 8 else 16}")
+    steps = graph.cast("steps", graph.constant("codes", codes), kind)
+    if not model.zero_point.any():
+        return steps
+    zero_point = graph.constant("zero_point", model.zero_point.astype(kind))
+    return graph.add("moved", "Sub", steps, zero_point)
+
+
+def _weights(graph: _Graph, model: QuantizedLinear) -> str:
+    """(features, targets) float64 weights of raw features; see `QuantizedLinear.weights`."""
+    double = np.dtype(np.float64)
+    if model.scheme == "offset":
+        single = _steps(graph, model, np.dtype(np.float32))
+        single = graph.add("product", "Mul", single, graph.constant("scale", model.scale))
+        single = graph.add("value", "Add", single, graph.constant("offset", model.offset))
+        weights = graph.cast("weights", single, double)
+    else:
+        scale = graph.constant("scale", model.scale.astype(double))
+        weights = graph.add("weights", "Mul", _steps(graph, model, double), scale)
+    if not model.factor_bits:
+        return weights
+    factor = graph.constant("factor", model.factor.astype(double)[:, None])
+    return graph.add("raw_weights", "Div", weights, factor)
+
+
+def _float_sum(graph: _Graph, weights: str, intercept: NDArray[np.float64]) -> str:
+    """rows @ weights + intercept in float64, added in the order of the features."""
+    one, last = (graph.constant(*pair) for pair in (("one", np.array(1)), ("last", np.array(-1))))
+    columns = graph.add("columns", "Unsqueeze", INPUT, graph.constant("axes", np.array([2])))
+    sums = graph.add("sums", "CumSum", graph.add("products", "Mul", columns, weights), one)
+    total = graph.add("total", "Gather", sums, last, axis=1)
+    return graph.add("shifted", "Add", total, graph.constant("intercept", intercept))
+
+
+def _identifier(names: Sequence[str], taken: set[str]) -> str:
+    """One C identifier for the output, as the standard asks of names, that no other tensor has."""
+    name = re.sub(r"\W", "_", "_".join(names), flags=re.ASCII)
+    name = name if re.match("[A-Za-z_]", name) else f"_{name}"
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _file(
+    graph: _Graph,
+    artifact: FloatArtifact | QuantizedArtifact,
+    kind: np.dtype[Any],
+    opset: int,
+    about: str,
+    more: dict[str, Any],
+) -> bytes:
+    """The checked model whose output is what the last node makes, with names and provenance."""
+    model, training = artifact.model, artifact.training
+    taken = {INPUT, *(constant.name for constant in graph.constants)}
+    taken |= {name for node in graph.nodes for name in node.output}
+    output = _identifier(model.targets, taken)
+    graph.nodes[-1].output[:] = [output]
+    tensor = helper.np_dtype_to_tensor_dtype(kind)
+    made: ModelProto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "mlrq",
+            [helper.make_tensor_value_info(INPUT, tensor, [ROWS, len(model.features)])],
+            [helper.make_tensor_value_info(output, tensor, [ROWS, len(model.targets)])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=IR_VERSIONS[opset],
+        producer_name="mlrq",
+        producer_version=__version__,
+        doc_string=about,
+    )
+    provenance = {
+        "artifact": sha256(artifact),
+        "dataset": training.dataset,
+        "dataset_sha256": training.sha256,
+        "estimator": training.estimator["estimator"]["_target_"],  # the artifact has its parameters
+        "features": list(model.features),
+        "targets": list(model.targets),
+        "versions": training.versions,
+        **more,
+    }
+    helper.set_model_props(made, {key: _text(value) for key, value in sorted(provenance.items())})
+    checker.check_model(made, full_check=True)
+    return bytes(made.SerializeToString(deterministic=True))
+
+
+def _text(value: Any) -> str:
+    """A string as it is, anything else as compact JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
