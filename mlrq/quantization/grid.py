@@ -85,9 +85,11 @@ def offset(weights: NDArray[np.float64], bits: int) -> Grid:
     Its step and start stay float64 while codes are chosen, and become float32 to dequantize.
     """
     high = 2**bits - 1
-    start = float(weights.min())
-    step = (float(weights.max()) - start) / high or 1.0
+    start, end = float(weights.min()), float(weights.max())
     stored = _stored(start)
+    # Weights that are equal, or so near that float32 cannot tell them apart, need no step: any will do.
+    alike = end == start or _stored(end) == stored != 0
+    step = 1.0 if alike else (end - start) / high
     if not np.isfinite(stored):
         raise MlrqError(
             f"the weights need an offset of {start:g}, which float32 cannot hold: "
