@@ -1,6 +1,6 @@
 """The stages, train, quantize and evaluate: plain objects and paths in, artifacts and results out."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,100 +9,19 @@ from numpy.typing import NDArray
 
 from mlrq import documents, foreign, training
 from mlrq.artifacts import forget_checksums, write, write_checksums, write_document
-from mlrq.datasets import Dataset, Split, split
+from mlrq.datasets import Dataset, split
 from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact, Training
 from mlrq.errors import MlrqError
-from mlrq.guard import Guard, check
+from mlrq.guard import check
 from mlrq.linear import LinearModel, fold
-from mlrq.metrics import Metrics, measure, verdict
-from mlrq.quantization import QuantizedLinear
+from mlrq.metrics import measure, verdict
 from mlrq.quantization.quantize import quantize
+from mlrq.results import Data, Evaluation, Quantized, Trained, summary
 from mlrq.settings import Settings
 
 EVALUATION = "evaluation.json"
 FILES = (ESTIMATOR, FLOAT, QUANTIZED, EVALUATION)
 FIRST_ROWS = 5  # test rows compared one by one, and judged
-
-
-@dataclass(frozen=True)
-class Data:
-    """A dataset and its split."""
-
-    dataset: Dataset
-    parts: Split
-    test_size: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training made, and how good it is."""
-
-    artifact: FloatArtifact
-    train: Metrics
-    test: Metrics
-    notices: list[str]
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """What quantizing made, and how far it is from the float model.
-
-    Attributes:
-        artifact: The integer model.
-        origin: The float model.
-        weight_error: (targets, features) float64, quantized minus float.
-        intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
-        first: Predictions for the first test rows by the estimator, the float formula and the integer
-            model, each (up to 5, targets).
-        verdict: good, acceptable or poor.
-        guard: The comparison on the training rows.
-    """
-
-    artifact: QuantizedArtifact
-    origin: FloatArtifact
-    weight_error: NDArray[np.float64]
-    intercept_error: NDArray[np.float64]
-    first: dict[str, NDArray[np.float64]]
-    verdict: str
-    guard: Guard
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Float against integer on the same rows.
-
-    Attributes:
-        model: The integer model.
-        train: The integer model's errors on the training rows.
-        test: The integer model's errors on the test rows.
-        float_train: The float model's, where it is at hand.
-        float_test: The float model's, where it is at hand.
-        max_difference: Largest difference between the two models' predictions on the test rows.
-        float_bytes: Size of the estimator's file, where there is one.
-        quantized_bytes: Size of the integer model's file, where there is one.
-        actual: (samples, targets) of the first test rows.
-        predicted: (samples, targets) by the integer model.
-        unclamped: The integer model's errors on the test rows without its output range, if it has one.
-        excess: Of the codes; see `QuantizedArtifact`.
-        certificate: Of the codes; see `QuantizedArtifact`.
-        notices: What to know before trusting the figures.
-    """
-
-    model: QuantizedLinear
-    train: Metrics
-    test: Metrics
-    float_train: Metrics | None
-    float_test: Metrics | None
-    max_difference: float | None
-    float_bytes: int | None
-    quantized_bytes: int | None
-    actual: NDArray[np.float64]
-    predicted: NDArray[np.float64]
-    unclamped: Metrics | None
-    excess: float
-    certificate: dict[str, Any] | None
-    notices: list[str]
 
 
 def prepare(dataset: Dataset, test_size: float, seed: int) -> Data:
@@ -338,26 +257,3 @@ def evaluate(
         write_document(out / EVALUATION, "evaluation", 1, summary(result))
         write_checksums(out, FILES)
     return result
-
-
-def summary(result: Evaluation) -> dict[str, Any]:
-    """An evaluation as JSON: every digit of every metric, the samples, the sizes."""
-    model = result.model
-    return {
-        "quantized": {"train": asdict(result.train), "test": asdict(result.test)},
-        "float": {"train": asdict(result.float_train), "test": asdict(result.float_test)}
-        if result.float_train and result.float_test
-        else None,
-        "max_difference": result.max_difference,
-        "bits": model.bits,
-        "scheme": model.scheme,
-        "granularity": model.granularity,
-        "rounding": model.rounding,
-        "payload_bits": model.payload_bits,
-        "accumulator": {"bits": model.accumulator_bits, "bound": model.accumulator_bound},
-        "excess": result.excess,
-        "certificate": result.certificate,
-        "unclamped": asdict(result.unclamped) if result.unclamped else None,
-        "bytes": {"float": result.float_bytes, "quantized": result.quantized_bytes},
-        "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},
-    }

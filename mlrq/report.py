@@ -15,7 +15,8 @@ from mlrq.artifacts import encode
 from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED
 from mlrq.guard import Guard
 from mlrq.metrics import Metrics
-from mlrq.pipeline import EVALUATION, Data, Evaluation, Quantized, Trained, summary
+from mlrq.pipeline import EVALUATION
+from mlrq.results import Data, Evaluation, Quantized, Trained, summary
 from mlrq.stages import Results
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}

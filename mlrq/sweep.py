@@ -10,7 +10,7 @@ from typing import Any
 
 from mlrq.artifacts import encode, write
 from mlrq.errors import MlrqError
-from mlrq.pipeline import Evaluation, summary
+from mlrq.results import Evaluation, summary
 
 OUTCOME = "outcome.json"
 TABLE = "sweep"

@@ -17,7 +17,8 @@ from omegaconf import DictConfig
 
 from mlrq import cli, config
 from mlrq.datasets import Dataset, california_housing
-from mlrq.pipeline import Data, Trained, prepare, train
+from mlrq.pipeline import prepare, train
+from mlrq.results import Data, Trained
 
 PROJECT = Path(__file__).parent.parent
 LINEAR_REGRESSION = {

@@ -1,8 +1,8 @@
 """What the tests of quantization share: California Housing's least squares, made integer."""
 
 from mlrq.linear import LinearModel
-from mlrq.pipeline import Data
 from mlrq.quantization.quantize import Quantization, quantize
+from mlrq.results import Data
 from mlrq.settings import Settings
 from mlrq.summary import fit_least_squares, summarize
 

@@ -6,8 +6,8 @@ from quantizing import least_squares, quantized
 
 from mlrq.linear import LinearModel
 from mlrq.metrics import measure
-from mlrq.pipeline import Data
 from mlrq.quantization.quantize import Quantization, quantize
+from mlrq.results import Data
 from mlrq.settings import Settings
 from mlrq.summary import fit_least_squares, summarize
 
