@@ -25,13 +25,13 @@ TRAINING = Training(
 
 def artifact(model: QuantizedLinear, training: Training = TRAINING) -> QuantizedArtifact:
     """`model` as if it had been read from its file."""
-    return QuantizedArtifact(model, training, asdict(Settings(bits=model.bits)), 0.5, None)
+    return QuantizedArtifact(model, training, asdict(Settings(inputs="int8")), 0.5, None)
 
 
 def made_artifact(made: Quantization) -> QuantizedArtifact:
     """What `quantize` made, with its certificate."""
     certificate = None if made.certificate is None else asdict(made.certificate)
-    return QuantizedArtifact(made.model, TRAINING, asdict(Settings()), made.excess, certificate)
+    return QuantizedArtifact(made.model, TRAINING, asdict(Settings(inputs="int8")), made.excess, certificate)
 
 
 def random_model(

@@ -88,9 +88,13 @@ def single(value: np.float32) -> str:
     return f"{digits(value)}f"
 
 
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
 def braced(items: Sequence[str]) -> str:
     """`{a, b, ...}` inside an array, continued on further lines where it is long."""
-    return "{" + "\n     ".join(textwrap.wrap(", ".join(items), WIDTH, break_long_words=False)) + "}"
+    return "{" + "\n     ".join(_wrapped(", ".join(items))) + "}"
 
 
 def constant(about: str, declaration: str, rows: Iterable[Any], notes: Sequence[str] | None = None) -> str:
@@ -106,6 +110,6 @@ def constant(about: str, declaration: str, rows: Iterable[Any], notes: Sequence[
     if notes is not None:
         width = max(0 if "\n" in line else len(line) for line in lines)
         lines = [f"{line:{width}} /* {note} */" for line, note in zip(lines, notes, strict=True)]
-    about = "\n   ".join(textwrap.wrap(f"/* {about} */", WIDTH))
+    about = "\n   ".join(_wrapped(f"/* {about} */"))
     body = "".join(f"    {line}\n" for line in lines)
     return f"{about}\nstatic const {declaration} = {{\n{body}}};\n\n"
