@@ -61,7 +61,7 @@ class Model:
     def __init__(self, folder: Path, scratch: Path) -> None:
         tests = sorted(folder.glob("*_self_test.c"))
         if len(tests) != 1:
-            fail(f"{folder}: expected one C export, found {len(tests)}: run `mlrq export export=c`")
+            fail(f"{folder}: {len(tests)} C exports, and not one: `mlrq export export=c` writes it")
         self.folder, self.scratch = folder, scratch
         self.prefix = tests[0].name.removesuffix("_self_test.c")
 

@@ -1,1 +1,1 @@
-"""Exporters: each turns an integer model into what runs elsewhere, and says the same integers."""
+"""Exporters: each reads a quantized artifact and nothing else."""

@@ -150,7 +150,8 @@ def _codes(model: QuantizedLinear, packed: bool) -> str:
     """The codes of the weights, as integers or packed."""
     half = 1 << (model.bits - 1)
     about = (
-        f"Codes of the weights, {-half} .. {half - 1}: a row for each target, in it a code for each feature"
+        f"Codes of the weights, {-half} .. {half - 1}, chosen by rounding={model.rounding}: a row for each "
+        "target, in it a code for each feature"
     )
     rows = model.codes.tolist()
     if packed:
@@ -170,10 +171,12 @@ def _integers(model: QuantizedLinear, fixed: FixedPoint) -> str:
     notes = [quoted(name) for name in model.targets]
     text = ""
     if model.zero_point.any():
-        about = "Zero points: the code that means 0. A code minus its zero point is a weight in steps."
+        half = 1 << (model.bits - 1)
+        about = f"Zero points, {-half} .. {half - 1}: the code that means 0, subtracted from the others."
         text += constant(about, "int32_t mlrq_zero_point[MLRQ_TARGETS]", model.zero_point.tolist(), notes)
     text += constant(
-        "Intercepts, in units of the accumulator, whose unit is the scale of the weights.",
+        f"Intercepts, int{fixed.accumulator_bits}_t: fitted on the training rows, rounded to the unit of the "
+        "accumulator, which is the scale of the weights.",
         "mlrq_accumulator mlrq_intercept[MLRQ_TARGETS]",
         model.intercept.tolist(),
         notes,
@@ -191,7 +194,7 @@ def _integers(model: QuantizedLinear, fixed: FixedPoint) -> str:
     if fixed.limits is not None:
         ends = zip(("low", "high"), ("Smallest", "Largest"), zip(*fixed.limits, strict=True), strict=True)
         for end, word, limits in ends:
-            about = f"{word} outputs, in fixed point: those of the training targets."
+            about = f"{word} outputs, int32_t: the end of the training targets' range, in fixed point."
             text += constant(about, f"int32_t mlrq_output_{end}[MLRQ_TARGETS]", limits, notes)
     return text
 
@@ -199,17 +202,17 @@ def _integers(model: QuantizedLinear, fixed: FixedPoint) -> str:
 def _floats(model: QuantizedLinear, inputs: InputGrid) -> str:
     """The constants of the float front end and of the float prediction."""
     features, targets = ([quoted(name) for name in names] for names in (model.features, model.targets))
-    arrays = [
-        ("Distances between the reals of neighbouring input codes.", "input_scale", inputs.scale, features),
-        ("The reals of input code 0.", "input_offset", inputs.offset, features),
-        ("Units of the accumulator.", "scale", model.scale, targets),
-    ]
+    spacing = "Scales of the inputs, positive: between neighbouring codes, calibrated on the training rows."
+    text = constant(spacing, "float mlrq_input_scale[MLRQ_FEATURES]", map(single, inputs.scale), features)
+    zero = "Offsets of the inputs, any float: the real of code 0, from the same calibration."
+    text += constant(zero, "float mlrq_input_offset[MLRQ_FEATURES]", map(single, inputs.offset), features)
+    unit = "Scales of the weights, positive: the real of an accumulator of 1."
+    text += constant(unit, "float mlrq_scale[MLRQ_TARGETS]", map(single, model.scale), targets)
     if model.output_range is not None:
-        low, high = model.output_range
-        arrays.append(("Smallest predictions: of the training targets.", "prediction_low", low, targets))
-        arrays.append(("Largest predictions: of the training targets.", "prediction_high", high, targets))
-    text = ""
-    for about, name, values, notes in arrays:
-        size = "MLRQ_FEATURES" if notes is features else "MLRQ_TARGETS"
-        text += constant(about, f"float mlrq_{name}[{size}]", map(single, values), notes)
+        for end, word, limits in zip(
+            ("low", "high"), ("Smallest", "Largest"), model.output_range, strict=True
+        ):
+            about = f"{word} predictions: the end of the training targets' range."
+            declaration = f"float mlrq_prediction_{end}[MLRQ_TARGETS]"
+            text += constant(about, declaration, map(single, limits), targets)
     return text

@@ -22,10 +22,9 @@ typedef int@ACCUMULATOR_BITS@_t mlrq_accumulator;
 /* From input codes to fixed point: the whole model, in integers. */
 void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TARGETS]);
 
-/* Only the sums before they are scaled: code (minus its zero point) * input,
-   summed, plus the intercept, exactly. */
-void mlrq_accumulate(const mlrq_input inputs[MLRQ_FEATURES],
-                     mlrq_accumulator accumulators[MLRQ_TARGETS]);
+/* Only the sums before they are scaled: (code - zero point) * input, summed, plus the intercept. */
+void mlrq_accumulate(
+    const mlrq_input inputs[MLRQ_FEATURES], mlrq_accumulator accumulators[MLRQ_TARGETS]);
 
 #ifndef MLRQ_NO_FLOAT
 /* From real numbers to input codes: (feature - offset) / scale in float, rounded to nearest, ties to
@@ -48,8 +47,8 @@ SOURCE = """\
 
 @CONSTANTS@@SUM@
 @REQUANTIZE@
-void mlrq_accumulate(const mlrq_input inputs[MLRQ_FEATURES],
-                     mlrq_accumulator accumulators[MLRQ_TARGETS])
+void mlrq_accumulate(
+    const mlrq_input inputs[MLRQ_FEATURES], mlrq_accumulator accumulators[MLRQ_TARGETS])
 {
     uint32_t target;
 
@@ -99,8 +98,8 @@ void mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_F
     uint32_t feature;
 
     for (feature = 0; feature < MLRQ_FEATURES; feature++) {
-        inputs[feature] = mlrq_encode(features[feature], mlrq_input_scale[feature],
-                                      mlrq_input_offset[feature]);
+        inputs[feature] = mlrq_encode(
+            features[feature], mlrq_input_scale[feature], mlrq_input_offset[feature]);
     }
 }
 

@@ -451,10 +451,14 @@ def test_the_integer_path_takes_at_most_400_bytes_of_a_cortex_m0(w8a8):
     shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None,
     reason="gcc-arm-none-eabi or qemu-system-arm is not installed",
 )
-def test_an_emulated_cortex_m0_computes_the_same_integers(w8a8):
-    done = size(w8a8)
-    assert done.returncode == 0, done.stderr
-    assert "self-test on the emulated core: every number is Python's" in done.stdout
+def test_an_emulated_cortex_m0_computes_the_same_integers(w8a8, tmp_path_factory):
+    wide = tmp_path_factory.mktemp("wide")
+    options = {"bits": 13, "input_bits": 16, "scheme": "affine", "targets": 3, "intercept": 2**50}
+    written(wide, random_model(np.random.default_rng(12), clamped=True, **options), prefix="w", packed=True)
+    for folder in (w8a8, wide):
+        done = size(folder)
+        assert done.returncode == 0, done.stderr
+        assert "self-test on the emulated core: every number is Python's" in done.stdout
     path = w8a8 / "mlrq_self_test.c"
     before, rest = path.read_text().split("outputs[MLRQ_VECTORS]", 1)
     path.write_text(f"{before}outputs[MLRQ_VECTORS]{rest.replace('    {', '    {1 + ', 1)}")
