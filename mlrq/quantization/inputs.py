@@ -3,9 +3,10 @@
     code = saturate(rint((x - offset) / scale))        in float32, ties to even
     real = scale * code + offset
 
-This is ONNX's Add and QuantizeLinear with zero point 0, bit for bit. A zero point alone will not do: it must
-be a code itself, so that a feature such as a longitude, between -124 and -114, would spend nearly all of its
-codes on values that never come.
+This is ONNX's Add and QuantizeLinear with zero point 0, bit for bit. Infinities saturate; NaN becomes the
+smallest code, here and in every export. A zero point alone will not do: it must be a code itself, so that a
+feature such as a longitude, between -124 and -114, would spend nearly all of its codes on values that never
+come.
 """
 
 from dataclasses import dataclass
@@ -42,16 +43,18 @@ class InputGrid:
 
     def _position(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
         """Codes before saturation, as float32 whole numbers."""
-        single = rows.astype(np.float32)
-        single -= self.offset
-        single /= self.scale
+        with np.errstate(over="ignore"):  # what overflows is infinite, and saturates
+            single = rows.astype(np.float32)
+            single -= self.offset
+            single /= self.scale
         np.rint(single, out=single)
         return single
 
     def encode(self, rows: NDArray[np.float64]) -> NDArray[np.int8] | NDArray[np.int16]:
-        """(n, features) codes of (n, features) float64 rows, which first become float32."""
+        """(n, features) codes of (n, features) float64 rows, which first become float32; NaN is `low`."""
         position = self._position(rows)
-        np.clip(position, self.low, self.high, out=position)
+        np.fmax(position, np.float32(self.low), out=position)  # of NaN and a number, the number
+        np.minimum(position, np.float32(self.high), out=position)
         return position.astype(np.int8) if self.bits == 8 else position.astype(np.int16)
 
     def clip(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:

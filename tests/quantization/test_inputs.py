@@ -40,6 +40,14 @@ def test_ties_go_to_the_even_code():
 
 
 @pytest.mark.parametrize("bits", [8, 16])
+def test_infinities_saturate_and_nan_is_the_smallest_code_without_a_warning(bits):
+    grid = InputGrid(bits, np.array([1e-3], dtype=np.float32), np.array([-5.0], dtype=np.float32))
+    rows = np.array([[np.inf], [-np.inf], [np.nan], [-np.nan], [1e300], [-1e300], [3.4e38]])
+    codes = grid.encode(rows)[:, 0].tolist()
+    assert codes == [grid.high, grid.low, grid.low, grid.low, grid.high, grid.low, grid.high]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
 def test_minmax_meets_both_ends_of_every_feature(data, bits):
     rows = data.parts.train_rows
     grid = minmax(rows, bits, percentile=0.1)

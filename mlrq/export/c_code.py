@@ -1,0 +1,215 @@
+"""The C itself, written with the names mlrq_... and MLRQ_...; what differs between models is @MARKED@."""
+
+HEADER = """\
+#ifndef MLRQ_H
+#define MLRQ_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MLRQ_FEATURES @FEATURES@
+#define MLRQ_TARGETS @TARGETS@
+
+@FORMATS@@EXPONENTS@
+typedef int@INPUT_BITS@_t mlrq_input;
+
+/* No partial sum exceeds @BOUND@ in magnitude, whatever the inputs. */
+typedef int@ACCUMULATOR_BITS@_t mlrq_accumulator;
+
+/* From input codes to fixed point: the whole model, in integers. */
+void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TARGETS]);
+
+/* Only the sums before they are scaled: (code - zero point) * input, summed, plus the intercept. */
+void mlrq_accumulate(
+    const mlrq_input inputs[MLRQ_FEATURES], mlrq_accumulator accumulators[MLRQ_TARGETS]);
+
+#ifndef MLRQ_NO_FLOAT
+/* From real numbers to input codes: (feature - offset) / scale in float, rounded to nearest, ties to
+   even, and saturated, as ONNX's QuantizeLinear does. NaN becomes the smallest code. */
+void mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES]);
+
+/* From real numbers to real numbers, by way of the integer accumulator: accumulator * scale in float. */
+void mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS]);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+
+SOURCE = """\
+#include "mlrq.h"
+
+@CONSTANTS@@SUM@
+@REQUANTIZE@
+void mlrq_accumulate(
+    const mlrq_input inputs[MLRQ_FEATURES], mlrq_accumulator accumulators[MLRQ_TARGETS])
+{
+    uint32_t target;
+
+    for (target = 0; target < MLRQ_TARGETS; target++) {
+        accumulators[target] = mlrq_sum(inputs, target);
+    }
+}
+
+void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TARGETS])
+{
+    uint32_t target;
+
+    for (target = 0; target < MLRQ_TARGETS; target++) {
+        outputs[target] = mlrq_requantize(mlrq_sum(inputs, target), target);
+    }
+}
+
+#ifndef MLRQ_NO_FLOAT
+
+/* Every operation below must round to float once, as IEEE 754 says. There is no product next to a sum,
+   so that nothing can be contracted to a fused multiply-add. */
+#include <float.h>
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error "float arithmetic keeps extra digits here: use SSE (-msse2 -mfpmath=sse), or define MLRQ_NO_FLOAT"
+#endif
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "fast math changes results: compile without -ffast-math, or define MLRQ_NO_FLOAT"
+#endif
+
+@FLOAT_CONSTANTS@static mlrq_input mlrq_encode(float feature, float scale, float offset)
+{
+    /* Added to a smaller number and subtracted, it leaves the nearest integer, ties to even. */
+    const float rounder = 12582912.0f; /* 1.5 * 2^23 */
+    const float position = (feature - offset) / scale;
+
+    if (!(position > @LOW_FLOAT@)) { /* NaN too */
+        return @LOW@;
+    }
+    if (position > @HIGH_FLOAT@) {
+        return @HIGH@;
+    }
+    return (mlrq_input)((position + rounder) - rounder);
+}
+
+void mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES])
+{
+    uint32_t feature;
+
+    for (feature = 0; feature < MLRQ_FEATURES; feature++) {
+        inputs[feature] = mlrq_encode(
+            features[feature], mlrq_input_scale[feature], mlrq_input_offset[feature]);
+    }
+}
+
+void mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS])
+{
+    mlrq_input inputs[MLRQ_FEATURES];
+    uint32_t target;
+
+    mlrq_quantize(features, inputs);
+    for (target = 0; target < MLRQ_TARGETS; target++) {
+        float prediction = (float)mlrq_sum(inputs, target) * mlrq_scale[target];
+@CLAMP_FLOAT@
+        predictions[target] = prediction;
+    }
+}
+
+#endif
+"""
+
+SUM = """\
+static mlrq_accumulator mlrq_sum(const mlrq_input inputs[MLRQ_FEATURES], uint32_t target)
+{
+    mlrq_accumulator sum = mlrq_intercept[target];
+    uint32_t feature;
+
+    for (feature = 0; feature < MLRQ_FEATURES; feature++) {
+        const int32_t step = (int32_t)mlrq_codes[target][feature]@ZERO_POINT@;
+
+        sum += step * inputs[feature]; /* at most 65535 * 32768, below 2^31 */
+    }
+    return sum;
+}
+"""
+
+SUM_PACKED = """\
+static mlrq_accumulator mlrq_sum(const mlrq_input inputs[MLRQ_FEATURES], uint32_t target)
+{
+    const uint8_t *next = mlrq_codes[target];
+    mlrq_accumulator sum = mlrq_intercept[target];
+    uint32_t window = 0; /* bits read and not yet used, the next code lowest */
+    uint32_t held = 0;   /* how many */
+    uint32_t feature;
+
+    for (feature = 0; feature < MLRQ_FEATURES; feature++) {
+        int32_t step;
+
+        while (held < @BITS@) {
+            window |= (uint32_t)*next++ << held;
+            held += 8;
+        }
+        step = (int32_t)((window & @MASK@) ^ @SIGN@) - @SIGN@@ZERO_POINT@; /* the sign extended */
+        window >>= @BITS@;
+        held -= @BITS@;
+        sum += step * inputs[feature]; /* at most 65535 * 32768, below 2^31 */
+    }
+    return sum;
+}
+"""
+
+ZERO_POINT = " - mlrq_zero_point[target]"
+
+# Magnitudes are shifted, not signed numbers, whose shift C leaves to the compiler.
+REQUANTIZE_32 = """\
+/* accumulator * multiplier / 2^@SHIFT@, to nearest, ties away from zero. */
+static int32_t mlrq_requantize(int32_t accumulator, uint32_t target)
+{
+    const uint32_t magnitude = accumulator < 0 ? 0 - (uint32_t)accumulator : (uint32_t)accumulator;
+    const uint64_t product = (uint64_t)magnitude * mlrq_multiplier[target]; /* below 2^62 */
+    const uint64_t rounded = (product + ((uint64_t)1 << @SHIFT_LESS_1@)) >> @SHIFT@;
+    const int32_t output = accumulator < 0 ? -(int32_t)rounded : (int32_t)rounded;
+
+@CLAMP@    return output;
+}
+"""
+
+REQUANTIZE_64 = """\
+/* accumulator * multiplier / 2^@SHIFT@, to nearest, ties away from zero. The product has up to 93 bits: its
+   lowest 30 cannot reach the rounding, and are dropped. */
+static int32_t mlrq_requantize(int64_t accumulator, uint32_t target)
+{
+    const uint64_t magnitude = accumulator < 0 ? 0 - (uint64_t)accumulator : (uint64_t)accumulator;
+    const uint64_t upper = (magnitude >> 30) * mlrq_multiplier[target];
+    const uint64_t lower = (magnitude & 0x3fffffff) * mlrq_multiplier[target];
+    const uint64_t product = upper + (lower >> 30);
+    const uint64_t rounded = (product + ((uint64_t)1 << @SHIFT_LESS_31@)) >> @SHIFT_LESS_30@;
+    const int32_t output = accumulator < 0 ? -(int32_t)rounded : (int32_t)rounded;
+
+@CLAMP@    return output;
+}
+"""
+
+CLAMP = """\
+    if (output < mlrq_output_low[target]) {
+        return mlrq_output_low[target];
+    }
+    if (output > mlrq_output_high[target]) {
+        return mlrq_output_high[target];
+    }
+"""
+
+CLAMP_FLOAT = """
+        if (prediction < mlrq_prediction_low[target]) {
+            prediction = mlrq_prediction_low[target];
+        }
+        if (prediction > mlrq_prediction_high[target]) {
+            prediction = mlrq_prediction_high[target];
+        }"""
+
+
+def filled(text: str, **values: object) -> str:
+    """`text` with each @NAME@ replaced, once: a value is never searched for marks."""
+    pieces = text.split("@")
+    return "".join(str(values[piece]) if index % 2 else piece for index, piece in enumerate(pieces))
