@@ -11,14 +11,16 @@ MLRQ    := $(PY) -m mlrq output_dir=$(OUT)
 
 SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc')
 # What a stage makes does not depend on the overrides of the stages after it.
-train_ARGS    := $(filter-out quantization% samples=% report=% predict.%,$(ARGS))
-quantize_ARGS := $(filter-out samples=% report=% predict.%,$(ARGS))
-evaluate_ARGS := $(filter-out predict.% model_path=%,$(ARGS))
+LATER         := predict.% export%
+train_ARGS    := $(filter-out quantization% samples=% report=% $(LATER),$(ARGS))
+quantize_ARGS := $(filter-out samples=% report=% $(LATER),$(ARGS))
+evaluate_ARGS := $(filter-out model_path=% $(LATER),$(ARGS))
+export_ARGS   := $(filter export%,$(ARGS))
 
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict sweep summary docker docker-test docker-reproduce test lint format bench lock clean help
+.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test lint format bench lock clean help
 
 all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
@@ -29,6 +31,23 @@ evaluate: $(OUT)/evaluation.json ## Compare float and integer on the test rows
 
 predict: $(OUT)/quantized.json ## Predict rows: make predict ARGS="predict.input=rows.csv predict.output=out.csv"
 	@$(MLRQ) predict $(ARGS)
+
+export: $(OUT)/quantized.json ## Write the model as C or ONNX: make export ARGS="quantization.inputs=int8 export=c"
+	@$(MLRQ) export $(export_ARGS)
+
+# A folder of its own: the size is that of integer inputs, whatever the model in $(OUT) has.
+size: $(READY) ## Bytes on a Cortex-M0 and a self-test on an emulated one, where the tools are installed
+	@$(PY) -m mlrq output_dir=$(OUT)/size quantization.inputs=int8 $(quantize_ARGS) >/dev/null
+	@$(PY) -m mlrq output_dir=$(OUT)/size export >/dev/null
+	@$(PY) microcontroller/size.py $(OUT)/size/export $(if $(AT_MOST),--at-most $(AT_MOST))
+
+parity: $(READY) ## Hold Python, compiled C and ONNX Runtime to the same integers
+	@$(VENV)/bin/pytest tests/export
+
+toolchain: ## Install the compilers and the emulator that `make size` and all tests use (Debian, Ubuntu)
+	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm >/dev/null
 
 sweep: $(READY) ## Compare bit widths in one table; ARGS replaces the sweep: ARGS="model=ridge,lasso"
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
