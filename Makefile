@@ -11,11 +11,20 @@ MLRQ    := $(PY) -m mlrq output_dir=$(OUT)
 
 SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc')
 # What a stage makes does not depend on the overrides of the stages after it.
+$(if $(filter stage=%,$(ARGS)),$(error stage is what the target says: make train, make quantize, ...))
 LATER         := predict.% export%
 train_ARGS    := $(filter-out quantization% samples=% report=% $(LATER),$(ARGS))
 quantize_ARGS := $(filter-out samples=% report=% $(LATER),$(ARGS))
 evaluate_ARGS := $(filter-out model_path=% $(LATER),$(ARGS))
 export_ARGS   := $(filter export%,$(ARGS))
+# These take the model as it is: with no override of their own, what made it stays as it was recorded.
+ifneq ($(filter predict export docker%,$(MAKECMDGOALS)),)
+ifeq ($(strip $(quantize_ARGS)),)
+train_ARGS    := $(shell cat $(OUT)/train.args 2>/dev/null)
+quantize_ARGS := $(shell cat $(OUT)/quantize.args 2>/dev/null)
+evaluate_ARGS := $(shell cat $(OUT)/evaluate.args 2>/dev/null)
+endif
+endif
 
 .SUFFIXES:
 .DEFAULT_GOAL := help
@@ -29,8 +38,9 @@ train: $(OUT)/float.json ## Fit the float model
 quantize: $(OUT)/quantized.json ## Make the integer model; does not train again unless that changed
 evaluate: $(OUT)/evaluation.json ## Compare float and integer on the test rows
 
-predict: $(OUT)/quantized.json ## Predict rows: make predict ARGS="predict.input=rows.csv predict.output=out.csv"
-	@$(MLRQ) predict $(ARGS)
+predict: | $(READY) ## Predict rows: make predict ARGS="predict.input=rows.csv predict.output=out.csv"
+	@$(MAKE) --no-print-directory $(OUT)/quantized.json ARGS='$(quantize_ARGS)' >&2
+	@$(MLRQ) predict $(filter predict.% artifact=%,$(ARGS))
 
 export: $(OUT)/quantized.json ## Write the model as C or ONNX: make export ARGS="quantization.inputs=int8 export=c"
 	@$(MLRQ) export $(export_ARGS)
@@ -139,4 +149,4 @@ clean: ## Remove the outputs and the environment
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

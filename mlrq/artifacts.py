@@ -37,16 +37,24 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp's 0600 would hide a model from the container's user
-        temporary.replace(path)
+            _finish(stream, temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _finish(stream: IO[bytes], temporary: Path, path: Path) -> None:
+    """Flush the temporary file to the disk and give it its name and everybody's permissions."""
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        stream.flush()
+        os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~mask)  # mkstemp's 0600 would hide a model from the container's user
+        temporary.replace(path)
+    except OSError as error:
+        raise MlrqError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def write(path: Path, data: bytes) -> None:
@@ -119,7 +127,8 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
 
 def forget_checksums(folder: Path) -> None:
     """Remove the list before its files change: a run that is killed leaves none rather than a wrong one."""
-    (folder / CHECKSUMS).unlink(missing_ok=True)
+    with suppress(OSError):  # where it cannot be removed, nothing can be written either, and that is said
+        (folder / CHECKSUMS).unlink(missing_ok=True)
 
 
 def write_checksums(folder: Path, names: tuple[str, ...]) -> None:

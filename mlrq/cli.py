@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,11 @@ from mlrq.errors import ConfigError, MlrqError
 _HERE = Path(__file__).resolve().parent
 # Inside the package in a wheel, beside it in a checkout.
 CONF = next(folder for folder in (_HERE / "conf", _HERE.parent / "conf") if folder.is_dir())
+FLAGS_WITH_VALUE = (
+    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
+    "--info", "-i", "--experimental-rerun",
+)  # fmt: skip
+NEEDS_ARTIFACT = ("quantize", "evaluate", "predict", "export")  # unless stage=all makes it
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130  # exit codes: a stage, the command line, Ctrl-C
 
 
@@ -65,6 +71,11 @@ def _job(composed: DictConfig) -> None:
 
     def work() -> sweep.Result:
         checked = validation.check(composed)
+        if checked.stage in NEEDS_ARTIFACT and not (checked.artifact or checked.model_path):
+            raise MlrqError(
+                f"stage={checked.stage} finds nothing in a job's own folder: "
+                "sweep stage=all, or name artifact=FILE"
+            )
         if checked.stage == "predict":
             stages.predict(checked, folder, notice)
             return None
@@ -98,7 +109,10 @@ class SweepReport(Callback):
         """Forget what an earlier sweep left in the same folder."""
         from mlrq import sweep
 
-        sweep.forget(Path(config.hydra.sweep.dir))
+        with _explained():
+            if any(item.startswith("output_dir=") and "," in item for item in config.hydra.overrides.task):
+                raise MlrqError("output_dir cannot be swept: each job has a folder of its own in it already")
+            sweep.forget(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Print and save the table of all jobs; leave with exit code 1 if one failed."""
@@ -133,10 +147,18 @@ def _explained() -> Iterator[None]:
 
 def _arguments(arguments: list[str]) -> list[str]:
     """The command line as Hydra takes it: a bare stage is stage=..., -v is hydra.verbose=true."""
-    taken = ["hydra.verbose=true" if item in ("-v", "--verbose") else item for item in arguments]
-    taken = [f"stage={item}" if item in config.STAGES else item for item in taken]
-    # argparse takes overrides on one side of a flag only
-    return sorted(taken, key=lambda item: item not in ("-m", "--multirun"))
+    flags, overrides = [], []
+    for before, item in zip(["", *arguments], arguments, strict=False):
+        if item in ("-v", "--verbose"):
+            overrides.append("hydra.verbose=true")
+        elif item.startswith("-") or before in FLAGS_WITH_VALUE:
+            flags.append(item)
+        else:
+            overrides.append(f"stage={item}" if item in config.STAGES else item)
+    if sum(item.startswith("stage=") for item in overrides) > 1:
+        with _explained():
+            raise ConfigError(["stage: one at a time; train, quantize and evaluate together are stage=all"])
+    return [*flags, *overrides]  # argparse takes overrides on one side of its flags only
 
 
 def _explain(error: Exception) -> NoReturn:
@@ -150,8 +172,9 @@ def _explain(error: Exception) -> NoReturn:
     if isinstance(error, faults.REFUSED) or (type(error) is ValueError and "override" in str(error)):
         found = faults.find(CONF, get_args_parser().parse_args())
         _fail(USAGE, *(found or [" ".join(str(error).split())]))
-    if isinstance(error, OSError) and error.filename:
-        _fail(FAILURE, f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(FAILURE, f"{place}{error.strerror or error}")
     if isinstance(error, MemoryError):
         _fail(FAILURE, "out of memory: fewer rows or features at a time are needed")
     name = type(error).__name__
@@ -165,6 +188,8 @@ def main() -> None:
         print(f"mlrq {__version__}")
         return
     sys.argv[0] = "mlrq"
+    # What Hydra warns of, such as a folder that is not there, ends as an error of one line.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     config.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
     with _explained():

@@ -69,7 +69,8 @@ def build_estimator(spec: dict[str, Any], standardize: bool) -> Any:
     # Hydra's own keys, `_partial_` and the like, go through.
     extra = [key for key in spec if key not in allowed and not key.startswith("_")]
     if extra:
-        raise ConfigError([unknown_key(f"model.estimator.{key}", allowed) for key in extra])
+        name = spec["_target_"].rpartition(".")[2]
+        raise ConfigError([f"{unknown_key(f'model.estimator.{key}', allowed)} ({name})" for key in extra])
     try:
         estimator = instantiate(spec)
     except InstantiationException as error:

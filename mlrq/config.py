@@ -147,7 +147,7 @@ class QuantizationConfig(Settings):
     drop below. `strict` makes an objection of the guard an error.
     """
 
-    max_r2_drop: float | str | None = "auto"
+    max_r2_drop: int | float | str | None = "auto"
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class QuantizationConfig(Settings):
         _not_negative(faults, "quantization.seconds", self.seconds)
         if isinstance(self.max_r2_drop, str) and self.max_r2_drop != "auto":
             faults.append(f"quantization.max_r2_drop={self.max_r2_drop}: must be a number, null or auto")
-        elif isinstance(self.max_r2_drop, float):
+        elif isinstance(self.max_r2_drop, int | float):
             _not_negative(faults, "quantization.max_r2_drop", self.max_r2_drop)
         _raise(faults + self._conflicts())
 
@@ -189,6 +189,10 @@ class QuantizationConfig(Settings):
                 faults.append(
                     "quantization.granularity=per_feature: not with integer inputs, whose grids scale "
                     "each feature already; use per_tensor"
+                )
+            if not self.refit_intercept:
+                faults.append(
+                    "quantization.refit_intercept=false: not with integer inputs, to which all is fitted anew"
                 )
             if self.intercept not in ("auto", "int32"):
                 faults.append(

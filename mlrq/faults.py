@@ -33,6 +33,9 @@ def _plain(overrides: list[str], multirun: bool) -> Iterator[tuple[str, Override
             override = parser.parse_override(text)
         except HydraException as error:
             reason = str(error).splitlines()[0] if "=" in text else "neither a stage nor key=value"
+            if reason.startswith("token"):
+                key, _, value = text.partition("=")
+                reason = f"quote the value, for Hydra and for the shell: '{key}=\"{value}\"'"
             yield text, f"{text}: {reason}"
             continue
         if override.is_sweep_override() and not multirun:
@@ -100,4 +103,4 @@ def find(folder: Path, arguments: Namespace) -> list[str]:
             faults.extend(error.faults)
         except NOT_COMPOSED as error:
             faults.append(str(error).splitlines()[0])
-    return faults
+    return list(dict.fromkeys(faults))  # the values of a sweep share their key's fault

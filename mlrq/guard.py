@@ -29,14 +29,14 @@ class Guard:
         clipped_r2: Of a float model fitted and evaluated on clipped inputs; that of the float model
             where inputs are float.
         quantized_r2: Of the integer model, without its output range.
-        saturated: Fraction of the training inputs beyond their range, 0 to 1.
+        saturated: Fractions of the (training, test) inputs beyond their range, 0 to 1.
         notices: One line for each thing that is wrong.
     """
 
     float_r2: tuple[float, float]
     clipped_r2: tuple[float, float]
     quantized_r2: tuple[float, float]
-    saturated: float
+    saturated: tuple[float, float]
     notices: list[str]
 
 
@@ -67,9 +67,9 @@ def check(
     tables = ((parts.train_rows, parts.train_values), (parts.test_rows, parts.test_values))
     quantized = [free.predict(rows) for rows, _ in tables]
     exact = [origin.predict(rows) for rows, _ in tables]
-    clipped, saturated = exact, 0.0
+    clipped, saturated = exact, (0.0, 0.0)
     if model.inputs is not None:
-        saturated = model.inputs.saturated(parts.train_rows)
+        saturated = model.inputs.saturated(parts.train_rows), model.inputs.saturated(parts.test_rows)
         coefficients, intercept = fit_least_squares(summarize(model.inputs.clip(parts.train_rows), goal))
         ideal = LinearModel(coefficients, intercept, model.features, model.targets)
         clipped = [ideal.predict(model.inputs.clip(rows)) for rows, _ in tables]
@@ -90,12 +90,25 @@ def _objections(
     constant = [model.targets[i] for i in np.flatnonzero(np.ptp(predicted, axis=0) == 0)]
     if constant:
         found.append(f"predictions of {', '.join(constant)} are constant: use more bits")
-    if guard.saturated > SATURATION_LIMIT:
-        found.append(f"{guard.saturated:.1%} of the training inputs saturate: widen the calibration")
+    if guard.saturated[0] > SATURATION_LIMIT:
+        found.append(f"{guard.saturated[0]:.1%} of the training inputs saturate: widen the calibration")
     drop = max(guard.float_r2[0], guard.clipped_r2[0]) - guard.quantized_r2[0]
     if limit is not None and drop > limit:
         found.append(
-            f"training R2 drops by {drop:.4f}, more than max_r2_drop={limit:g}: use more bits, "
-            "rounding=exact or granularity=per_feature"
+            f"training R2 drops by {drop:.4f}, more than max_r2_drop={limit:g}: use {_advice(model)}"
         )
     return found
+
+
+def _advice(model: QuantizedLinear) -> str:
+    """What may help a model that lost too much, the likeliest first."""
+    options = []
+    if len(model.targets) > 1 and model.granularity != "per_channel":
+        options.append("granularity=per_channel (a scale for each target)")
+    if model.rounding not in ("babai", "exact"):
+        options.append("rounding=exact")
+    if model.inputs is None and model.granularity == "per_tensor":
+        options.append("granularity=per_feature")
+    if model.bits < 16:
+        options.append("more bits")
+    return " or ".join(options) or "another unit for the features"

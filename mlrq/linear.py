@@ -125,7 +125,10 @@ def fold(
         # coefficients @ (x * gain + shift) + intercept
         coefficients, intercept = coefficients * gain, intercept + coefficients @ shift
     if not (np.isfinite(coefficients).all() and np.isfinite(intercept).all()):
-        raise MlrqError(f"{name} did not converge to finite coefficients: try model.standardize=true")
+        raise MlrqError(
+            f"{name} has coefficients that are not finite; if it did not converge, "
+            "model.standardize=true may help"
+        )
     model = LinearModel(coefficients, np.array(intercept), features, targets)
     expected = np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(rows), -1)
     # The sums' terms, not their total, set the size of the rounding errors.

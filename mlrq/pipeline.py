@@ -129,6 +129,13 @@ def _same_training(origin: Training, data: Data, path_hint: str) -> None:
         )
 
 
+def _is_least_squares(training: Training) -> bool:
+    """Whether the float model is the least squares fit of the training rows, with nothing held back."""
+    chosen = training.estimator["estimator"]
+    plain = chosen.get("fit_intercept", True) and not chosen.get("positive", False)
+    return "file" not in training.estimator and plain and chosen["_target_"].endswith(".LinearRegression")
+
+
 def quantize_model(
     data: Data,
     origin: FloatArtifact,
@@ -155,9 +162,7 @@ def quantize_model(
     parts, exact = data.parts, origin.model
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
     # so is one that was fitted elsewhere, to rows that we do not know.
-    estimator = origin.training.estimator
-    refitted = estimator["estimator"]["_target_"].endswith(".LinearRegression") and "file" not in estimator
-    goal = parts.train_values if refitted else exact.predict(parts.train_rows)
+    goal = parts.train_values if _is_least_squares(origin.training) else exact.predict(parts.train_rows)
     made = quantize(exact, parts.train_rows, parts.train_values, settings, goal)
     model = made.model
     guard = check(model, exact, parts, goal, max_r2_drop)
@@ -181,6 +186,7 @@ def quantize_model(
         artifact,
         origin,
         weight_error=model.weights - exact.coefficients,
+        intercept_excess=made.intercept_excess,
         intercept_error=model.intercept_value - made.intercept,
         first=first,
         verdict=verdict(difference, np.array(origin.training.target_spread)),

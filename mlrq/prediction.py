@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.artifacts import atomic
+from mlrq.errors import MlrqError
 from mlrq.quantization import QuantizedLinear
 from mlrq.tables import CsvTable, json_lines, open_text, read_lines
 
@@ -33,7 +34,7 @@ def _sniff(lines: Iterator[str], path: str, kind: str) -> tuple[Iterator[str], b
     if Path(path.removesuffix(".gz")).suffix in JSON_SUFFIXES:
         return lines, True
     first = list(next(([line] for line in lines if line.strip()), []))
-    return chain(first, lines), bool(first) and first[0].lstrip().startswith("{")
+    return chain(first, lines), bool(first) and first[0].lstrip().startswith(("{", "["))
 
 
 def _csv_row(cells: Sequence[str], delimiter: str) -> str:
@@ -49,6 +50,23 @@ def _csv_rows(values: NDArray[np.float64], delimiter: str) -> str:
 def _json_rows(values: NDArray[np.float64], targets: Sequence[str]) -> str:
     rows = (json.dumps(dict(zip(targets, row, strict=True))) for row in values.tolist())
     return "".join(row + "\n" for row in rows)
+
+
+def _predicted(
+    model: QuantizedLinear, rows: NDArray[np.float64], name: str, done: int
+) -> NDArray[np.float64]:
+    """Predictions, every one of them a number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = model.predict(rows)
+    lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(lost):
+        raise MlrqError(f"{name}, row {done + lost[0] + 1}: its prediction exceeds what a double holds")
+    return values
+
+
+def _same_file(source: str, destination: str) -> bool:
+    there = destination != "-" and Path(destination).exists() and source != "-" and Path(source).exists()
+    return there and Path(source).samefile(destination)
 
 
 def predict(
@@ -80,6 +98,8 @@ def predict(
         MlrqError: Naming the missing column, or the line and column of a bad cell.
     """
     name = "standard input" if source == "-" else source
+    if _same_file(source, destination):
+        raise MlrqError(f"{destination}: predictions would replace the rows; name another predict.output")
     extra: set[str] = set()
     with ExitStack() as stack:
         stream = stack.enter_context(_source(source))
@@ -95,7 +115,7 @@ def predict(
         header = "" if is_json else _csv_row(model.targets, delimiter)
         done = 0
         for batch in batches:
-            values = model.predict(batch)
+            values = _predicted(model, batch, name, done)
             text = _json_rows(values, model.targets) if is_json else _csv_rows(values, delimiter)
             sink.write((header + text).encode())
             header = ""

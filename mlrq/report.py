@@ -1,6 +1,7 @@
 """What a person reads of a run: tables on the terminal."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def table(*columns: str, left: int = 1) -> Table:
     """A plain table: the first `left` columns to the left, the others to the right."""
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i < left else "right", no_wrap=i >= left)
+        made.add_column(column, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
     return made
 
 
@@ -50,7 +51,11 @@ def _section(title: str, *parts: Any) -> None:
     """A title, and its parts indented; None is an empty line."""
     console.print(Text(title, style="bold"))
     for part in parts:
-        console.print(Padding(part, (0, 0, 0, 2), expand=False) if part else "")
+        if isinstance(part, Text):
+            # A terminal wraps a long line by itself, and a pipe gets it whole.
+            console.print(Text("  ").append_text(part), soft_wrap=True)
+        else:
+            console.print(Padding(part, (0, 0, 0, 2), expand=False) if part else "")
     console.print()
 
 
@@ -87,17 +92,14 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
 def _data(prepared: Data) -> None:
     """Where the numbers come from, and how many there are."""
     dataset, parts = prepared.dataset, prepared.parts
-    made = table("", "", left=2)
-    made.show_header = False
-    made.add_row("source", dataset.source)
-    made.add_row("sha256", dataset.sha256)
-    made.add_row(
-        "rows",
-        f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
-        f" (test_size {prepared.test_size:g}, seed {prepared.seed})",
-    )
-    made.add_row("columns", f"{len(dataset.features)} features, target {', '.join(dataset.targets)}")
-    _section(f"Data: {dataset.name}", made)
+    counts = f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
+    lines = {
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "rows": f"{counts} (test_size {prepared.test_size:g}, seed {prepared.seed})",
+        "columns": f"{len(dataset.features)} features, target {', '.join(dataset.targets)}",
+    }
+    _section(f"Data: {dataset.name}", *(Text(f"{name:<10}{line}") for name, line in lines.items()))
 
 
 def _trained(result: Trained) -> None:
@@ -174,18 +176,25 @@ def _facts(result: Quantized) -> list[Text]:
     model, artifact, guard = result.artifact.model, result.artifact, result.guard
     lines = [
         f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}",
-        f"excess loss on the training rows {artifact.excess:.6g}",
-        f"proof: {_proof(artifact.certificate)}",
+        f"excess loss on the training rows {artifact.excess:.6g}{_intercept_part(result)}",
+        f"proof: {_proof(artifact.certificate)}{', but for the intercept' if _intercept_part(result) else ''}",
     ]
     if model.inputs:
         lines += [
-            f"inputs: {model.inputs.bits}-bit integers, {guard.saturated:.2%} of the training cells saturate",
+            f"inputs: {model.inputs.bits}-bit integers; {guard.saturated[0]:.2%} of the training cells and "
+            f"{guard.saturated[1]:.2%} of the test cells saturate",
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
     lines.append(f"payload {model.payload_bits:,} bits")
     warnings = [Text(f"warning: {text}", style="yellow") for text in guard.notices]
     return [*map(Text, lines), *warnings]
+
+
+def _intercept_part(result: Quantized) -> str:
+    """What the intercept adds to the excess, where it was not refitted or is stored coarsely."""
+    part = result.intercept_excess
+    return f", {part:.6g} of it from the intercept" if part > 1e-3 * result.artifact.excess else ""
 
 
 def _proof(certificate: dict[str, Any] | None) -> str:
@@ -285,5 +294,9 @@ def as_text(results: Results, folder: Path | None) -> None:
 
 def as_json(results: Results) -> None:
     """The evaluation, where there is one, as one line of canonical JSON on standard output."""
-    body = summary(results.evaluated) if results.evaluated else {}
+    body: dict[str, Any] = {}
+    if results.evaluated:
+        body = summary(results.evaluated)
+    elif results.trained:
+        body = {"float": {"train": asdict(results.trained.train), "test": asdict(results.trained.test)}}
     print(encode(body).decode(), end="")

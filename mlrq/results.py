@@ -41,6 +41,7 @@ class Quantized:
         artifact: The integer model.
         origin: The float model.
         weight_error: (targets, features) float64, quantized minus float.
+        intercept_excess: The part of the excess that the intercept has.
         intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
         first: Predictions for the first test rows by the estimator, the float formula and the integer
             model, each (up to 5, targets).
@@ -51,6 +52,7 @@ class Quantized:
     artifact: QuantizedArtifact
     origin: FloatArtifact
     weight_error: NDArray[np.float64]
+    intercept_excess: float
     intercept_error: NDArray[np.float64]
     first: dict[str, NDArray[np.float64]]
     verdict: str

@@ -13,8 +13,8 @@ class Settings:
         granularity: "per_tensor" (one grid for all targets), "per_channel" (one a target) or
             "per_feature" (one, and a factor for each feature).
         rounding: "nearest" or "truncate", each weight by itself; "babai" or "exact", all together.
-        intercept: "float32", "float64", "int32" (a code in units of the scale), or "auto": float32 with
-            float inputs, an integer code with integer ones.
+        intercept: "float32", "float64", "int32" (a code in units of the scale), or "auto": with
+            float inputs float32, or float64 where that rounds too much; an integer code with integer ones.
         refit_intercept: Whether the mean error on the training rows is made what it was before. Rounding
             the weights moves the mean prediction, and on raw features that is most of the damage.
         inputs: "float", or integers: "int8", "int16".

@@ -129,8 +129,11 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
             }
         )
         if outcome["float"]:
-            floats[json.dumps([outcome["model"], outcome["dataset"], outcome["float"]])] = {
-                **{key: label for key, label in labels.items() if not key.startswith("quantization")},
+            same = json.dumps([outcome["model"], outcome["dataset"], outcome["float"]])
+            before = floats.get(same, labels)
+            floats[same] = {
+                # what the jobs that share this float model agree on
+                **{key: label for key, label in labels.items() if before.get(key) == label},
                 "bits": "float",
                 **_measured(outcome["float"]),
                 "max diff": 0.0,

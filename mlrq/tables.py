@@ -46,7 +46,7 @@ def read_lines(stream: TextIO, name: str) -> Iterator[str]:
         for number, line in enumerate(stream, 1):  # noqa: B007 - for the message
             yield line
     except UnicodeDecodeError as error:
-        raise MlrqError(f"{name}: not UTF-8 text after line {number}: {error.reason}") from None
+        raise MlrqError(f"{name}: not UTF-8 text in or after line {number + 1}: {error.reason}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise MlrqError(f"{name}: cannot be read: {error}") from None
 
@@ -208,7 +208,7 @@ def json_lines(
         for key in wanted:
             value = row[key]
             if not _is_finite_number(value):
-                value = repr(value)[:40]
+                value = json.dumps(value)[:40]
                 raise MlrqError(f"{name}, line {number}, key {key!r}: {value} is not a finite number")
         return [row[key] for key in wanted]
 

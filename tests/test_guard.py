@@ -38,7 +38,7 @@ def vars_of(model):
 
 def test_saturation_beyond_one_percent_is_named(data):
     guard = guarded(data, inputs="int8", calibration="percentile", percentile=2.0)
-    assert guard.saturated > 0.01
+    assert guard.saturated[0] > 0.01
     assert "saturate" in guard.notices[0]
 
 
@@ -52,4 +52,4 @@ def test_a_gain_from_clipping_is_not_taken_for_good_quantization(data):
 def test_float_inputs_have_nothing_to_clip(data):
     guard = guarded(data, bits=4)
     assert guard.clipped_r2 == guard.float_r2
-    assert guard.saturated == 0.0
+    assert guard.saturated == (0.0, 0.0)

@@ -172,7 +172,7 @@ def test_an_estimator_of_other_features_is_refused():
 def test_coefficients_that_are_not_finite_are_refused():
     estimator = Ridge().fit(ROWS, VALUES)
     estimator.coef_[3] = np.nan
-    with pytest.raises(MlrqError, match="did not converge to finite coefficients"):
+    with pytest.raises(MlrqError, match="has coefficients that are not finite"):
         fold(estimator, NAMES, ("y",), ROWS)
 
 

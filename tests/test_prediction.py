@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -239,9 +238,18 @@ def test_a_reader_that_leaves_early_is_no_error_worth_a_word(command, outputs, t
     assert process.wait() != 0
 
 
-def test_the_output_may_replace_the_input(run, tmp_path, outputs, california, rows, expected):
-    (tmp_path / "rows.csv").write_text(rows_csv(california, rows))
-    done = run("predict", "predict.input=rows.csv", "predict.output=rows.csv")
-    assert done.code == 0
-    assert read_csv((tmp_path / "rows.csv").read_text()) == expected
-    assert Path("rows.csv").is_file()
+def test_the_output_never_replaces_the_input(run, tmp_path, outputs, california, rows):
+    text = rows_csv(california, rows)
+    (tmp_path / "rows.csv").write_text(text)
+    done = run("predict", "predict.input=rows.csv", "predict.output=./rows.csv")
+    done.refused("rows.csv", "would replace the rows")
+    assert (tmp_path / "rows.csv").read_text() == text
+
+
+def test_a_prediction_that_no_double_holds_is_refused_with_its_row(run, tmp_path):
+    lines = ["a,b,y", *(f"{i},{i * i},{2 * i + i * i}" for i in range(12))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    assert run("dataset=csv", "dataset.path=t.csv", "dataset.target=y").code == 0
+    done = run("predict", stdin='{"a": 1, "b": 1}\n{"a": 1.7e308, "b": 1.7e308}\n')
+    done.refused("standard input, row 2", "exceeds what a double holds")
+    assert done.out == ""

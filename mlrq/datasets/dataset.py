@@ -70,10 +70,16 @@ def split(dataset: Dataset, test_size: float, seed: int) -> Split:
     order = np.random.RandomState(seed).permutation(count)
     test, train = order[:test_count], order[test_count:]
     needed = max(len(dataset.features), 2)
-    if len(train) < needed or test_count < 1:
+    rows = "1 row leaves" if count == 1 else f"{count} rows leave"
+    if len(train) < needed:
         raise MlrqError(
-            f"{dataset.name}: {count} rows leave {len(train)} for training, but "
+            f"{dataset.name}: {rows} {len(train)} for training, but "
             f"{len(dataset.features)} features need at least {needed}: add rows or drop features"
+        )
+    if test_count < 2:
+        raise MlrqError(
+            f"{dataset.name}: {rows} {test_count} for the test, but R2 needs 2: "
+            "add rows or raise dataset.test_size"
         )
     parts = Split(dataset.rows[train], dataset.values[train], dataset.rows[test], dataset.values[test])
     for kind, names, table in (

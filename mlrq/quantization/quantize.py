@@ -23,6 +23,7 @@ from mlrq.solvers.solve import solve
 from mlrq.summary import Summary, fit_least_squares, summarize
 
 INT32 = np.iinfo(np.int32)
+NEGLIGIBLE = 1e-6  # of the variance of a target
 SOLVERS = ("babai", "exact")
 
 
@@ -33,14 +34,16 @@ class Quantization:
     Attributes:
         model: The integer model.
         excess: Mean over the training rows of the squared difference from the best float model of the
-            same inputs, once the mean error is zero; summed over targets.
-        certificate: Whether no codes and no scale have a smaller excess, or how much smaller it may be;
-            None where each weight was rounded by itself.
+            same inputs, summed over targets.
+        intercept_excess: The part of it that the intercept has: all but nothing where it is refitted.
+        certificate: Whether no codes and no scale have a smaller excess with the intercept refitted, or
+            how much smaller it may be; None where each weight was rounded by itself.
         intercept: (targets,) float64, of raw features, before it was stored in its format.
     """
 
     model: QuantizedLinear
     excess: float
+    intercept_excess: float
     certificate: Certificate | None
     intercept: NDArray[np.float64]
 
@@ -63,10 +66,12 @@ def quantize(
             least squares; the float model's own predictions for any other.
 
     Raises:
-        MlrqError: If a scale or an intercept does not fit its format.
+        MlrqError: If a scale, an intercept or a feature does not fit its format.
     """
     goal = values if goal is None else goal
     integer = settings.inputs != "float"
+    if integer or settings.granularity == "per_feature":
+        _check_resolution(rows, model.features, integer)
     inputs = (
         CALIBRATIONS[settings.calibration](rows, int(settings.inputs[3:]), settings.percentile)
         if integer
@@ -91,19 +96,47 @@ def quantize(
         output_range=_limits(values) if settings.output_range == "train" else None,
         **codes,
     )
-    error = summary.feature_triangle @ (weights - made.grid_values).T
-    intercept = model.intercept
-    if inputs or settings.refit_intercept:
-        feature_mean, goal_mean = np.split(summary.mean, [len(model.features)])
-        # With float inputs this is b + (w - w_quantized) @ mean, which follows a model that is biased.
-        middle = goal_mean if inputs else intercept + weights @ feature_mean
-        intercept = middle - made.grid_values @ feature_mean
-    kind = settings.intercept
-    if kind == "auto":
-        kind = "int32" if inputs else "float32"
+    feature_mean, goal_mean = np.split(summary.mean, [len(model.features)])
+    # The mean prediction to keep. With float inputs it is the float model's, which may be biased.
+    middle = goal_mean if inputs else model.intercept + weights @ feature_mean
+    refitted = middle - made.grid_values @ feature_mean
+    intercept = refitted if inputs or settings.refit_intercept else model.intercept
+    stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, goal))
+    unit = made.scale.astype(np.float64) if stored.intercept.dtype.kind == "i" else 1.0
+    shift = float(np.square(stored.intercept * unit - refitted).sum())
+    spread = float(np.square(summary.feature_triangle @ (weights - made.grid_values).T).sum())
     meant = intercept - made.weights @ inputs.offset.astype(np.float64) if inputs else intercept
-    stored = _with_intercept(made, intercept, kind)
-    return Quantization(stored, float(np.square(error).sum()), certificate, meant)
+    return Quantization(stored, spread + shift, shift, certificate, meant)
+
+
+def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], goal: NDArray[np.float64]) -> str:
+    """The format of the intercept: what the settings say, or what suits."""
+    if settings.intercept != "auto":
+        return settings.intercept
+    if settings.inputs != "float":
+        return "int32"
+    # Features far from zero need a large intercept, whose rounding to float32 may then be all the loss.
+    with np.errstate(over="ignore"):
+        lost = np.square(intercept.astype(np.float32) - intercept)
+    return "float64" if (lost > NEGLIGIBLE * goal.var(axis=0)).any() else "float32"
+
+
+def _check_resolution(rows: NDArray[np.float64], names: tuple[str, ...], integer: bool) -> None:
+    """Refuse features that float32, in which inputs and factors are stored, cannot tell apart.
+
+    Raises:
+        MlrqError: Naming them.
+    """
+    limits = np.finfo(np.float32)
+    spread, largest = np.ptp(rows, axis=0), np.abs(rows).max(axis=0)
+    lost = (spread < limits.tiny) | (largest > limits.max)
+    if integer:
+        lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
+    if lost.any():
+        listed = ", ".join(repr(names[i]) for i in np.flatnonzero(lost))
+        raise MlrqError(
+            f"float32 cannot tell the values of {listed} apart: subtract an offset, or change the unit"
+        )
 
 
 def _factors(rows: NDArray[np.float64], settings: Settings) -> tuple[NDArray[np.float32], int]:

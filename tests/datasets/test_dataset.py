@@ -37,6 +37,9 @@ def test_the_split_is_that_of_scikit_learn_row_for_row(rows, test_size, seed):
     if rows - np.ceil(test_size * rows) < 2:
         with pytest.raises(MlrqError, match="for training"):
             split(dataset, test_size, seed)
+    elif np.ceil(test_size * rows) < 2:
+        with pytest.raises(MlrqError, match="1 for the test, but R2 needs 2"):
+            split(dataset, test_size, seed)
     else:
         assert_split_as_scikit_learn(dataset, test_size, seed)
 

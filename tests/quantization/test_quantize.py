@@ -161,7 +161,8 @@ def test_an_intercept_that_does_not_fit_32_bits_is_refused(size):
 
 def test_an_intercept_that_float32_cannot_hold_is_refused():
     with pytest.raises(MlrqError, match="exceeds float32"):
-        quantized([[1.0]], [1e39])
+        quantized([[1.0]], [1e39], intercept="float32")
+    assert quantized([[1.0]], [1e39]).intercept.dtype == np.float64  # auto sees it coming
     assert quantized([[1.0]], [1e39], intercept="float64").intercept.tolist() == [1e39]
 
 
