@@ -174,10 +174,11 @@ def _quantized(result: Quantized) -> None:
 def _facts(result: Quantized) -> list[Text]:
     """The lines below the codes: errors, proof, accumulator, saturation, size."""
     model, artifact, guard = result.artifact.model, result.artifact, result.guard
+    part = _intercept_part(result)
     lines = [
         f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}",
-        f"excess loss on the training rows {artifact.excess:.6g}{_intercept_part(result)}",
-        f"proof: {_proof(artifact.certificate)}{', but for the intercept' if _intercept_part(result) else ''}",
+        f"excess loss on the training rows {artifact.excess:.6g}{part}",
+        f"proof: {_proof(artifact.certificate)}{', but for the intercept' if part else ''}",
     ]
     if model.inputs:
         lines += [
