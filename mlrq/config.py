@@ -88,22 +88,48 @@ class CaliforniaHousingConfig(DatasetConfig):
 
 
 @dataclass
-class CsvConfig(DatasetConfig):
-    """A CSV file with a header line; `target` and `features` are a column name or a list of them."""
+class FileConfig(DatasetConfig):
+    """Columns of a file; `target` and `features` are a column name or a list of them."""
 
     path: str = MISSING
     target: Any = MISSING
     features: Any = None
-    delimiter: str = ","
 
-    def __post_init__(self) -> None:
-        faults = self._faults()
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
         self.target = _names(faults, "dataset.target", self.target)
         if self.features is not None:
             self.features = _names(faults, "dataset.features", self.features)
             both = [name for name in self.features if name in self.target]
             if both:
                 faults.append(f"dataset.features={both}: a target cannot be a feature too")
+        return faults
+
+
+@dataclass
+class ParquetConfig(FileConfig):
+    """Parquet files; what needs all rows may take `memory_limit` bytes for them."""
+
+    test_path: str | None = None
+    memory_limit: int = 2_000_000_000
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
+        _within(faults, "dataset.memory_limit", self.memory_limit, 0)
+        for key in ("path", "test_path"):
+            if getattr(self, key) == "":
+                faults.append(f"dataset.{key}=: must name a file, a folder, a glob or a URI")
+        _raise(faults)
+
+
+@dataclass
+class CsvConfig(FileConfig):
+    """A CSV file with a header line."""
+
+    delimiter: str = ","
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
         self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
         _raise(faults)
 
@@ -272,6 +298,7 @@ SCHEMAS: dict[str, type] = {
     "california_housing": CaliforniaHousingConfig,
     "diabetes": DatasetConfig,
     "csv": CsvConfig,
+    "parquet": ParquetConfig,
     "synthetic": SyntheticConfig,
     "model": ModelConfig,
     "quantization": QuantizationConfig,

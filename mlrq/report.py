@@ -16,7 +16,8 @@ from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED
 from mlrq.guard import Guard
 from mlrq.metrics import Metrics
 from mlrq.pipeline import EVALUATION
-from mlrq.results import Data, Evaluation, Quantized, Trained, summary
+from mlrq.results import Evaluation, Quantized, Trained, summary
+from mlrq.source import Source
 from mlrq.stages import Results
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
@@ -84,16 +85,16 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
         yield target, feature, [*_named(targets, targets[target]), names[feature]]
 
 
-def _data(prepared: Data) -> None:
+def _data(prepared: Source) -> None:
     """Where the numbers come from, and how many there are."""
-    dataset, parts = prepared.dataset, prepared.parts
+    dataset = prepared.dataset
     made = table("", "", left=2)
     made.show_header = False
     made.add_row("source", dataset.source)
     made.add_row("sha256", dataset.sha256)
     made.add_row(
         "rows",
-        f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
+        f"{prepared.train_count:,} to train, {prepared.test_count:,} to test"
         f" (test_size {prepared.test_size:g}, seed {prepared.seed})",
     )
     made.add_row("columns", f"{len(dataset.features)} features, target {', '.join(dataset.targets)}")

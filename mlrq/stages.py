@@ -69,7 +69,12 @@ def export(config: Config, folder: Path) -> list[Path]:
     return [folder / EXPORTS / name for name in files]
 
 
-def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
+def run(
+    config: Config,
+    folder: Path,
+    memory: Path | None = None,
+    notify: Callable[[str], None] = lambda text: None,
+) -> Results:
     """Run `config.stage`, or all of train, quantize and evaluate, in one process.
 
     What one stage makes is at hand for the next; what it does not make is read from `folder`.
@@ -78,6 +83,7 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         config: The configuration.
         folder: Where artifacts are, and are written unless `config.save` is false.
         memory: Folder in which the jobs of a sweep remember fitted estimators.
+        notify: Told what cannot wait for the end.
     """
     from mlrq import documents, pipeline, training
     from mlrq.components import load_dataset
@@ -90,7 +96,7 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
 
     with activity("Reading the dataset"):
         dataset = load_dataset(config.dataset)
-        data = pipeline.prepare(dataset, config.dataset.test_size, config.dataset.seed)
+        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify)
     results = Results(data)
     origin = integer = None
     if config.model_path and stages != ("evaluate",):

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.quantization.grid import SCHEMES, stored_scale
-from mlrq.quantization.inputs import CALIBRATIONS
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.rounding import ROUNDINGS
+from mlrq.quantization.rows import Divided, Table, TrainingRows
 from mlrq.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
-from mlrq.summary import Summary, fit_least_squares, summarize
+from mlrq.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
 SOLVERS = ("babai", "exact")
@@ -52,7 +52,7 @@ def quantize(
     settings: Settings,
     goal: NDArray[np.float64] | None = None,
 ) -> Quantization:
-    """The integer model of a float model.
+    """`quantize_rows` of rows in memory.
 
     Args:
         model: The float model.
@@ -65,16 +65,26 @@ def quantize(
     Raises:
         MlrqError: If a scale or an intercept does not fit its format.
     """
-    goal = values if goal is None else goal
+    return quantize_rows(model, Table(rows, values, values if goal is None else goal), settings)
+
+
+def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) -> Quantization:
+    """The integer model of a float model.
+
+    Args:
+        model: The float model.
+        rows: Training rows, with the goal that predictions are fitted to.
+        settings: How.
+
+    Raises:
+        MlrqError: If a scale or an intercept does not fit its format.
+    """
     integer = settings.inputs != "float"
     inputs = (
-        CALIBRATIONS[settings.calibration](rows, int(settings.inputs[3:]), settings.percentile)
-        if integer
-        else None
+        rows.grid(settings.calibration, int(settings.inputs[3:]), settings.percentile) if integer else None
     )
-    factor, factor_bits = _factors(rows, settings)
-    seen = rows / factor.astype(np.float64) if inputs is None else inputs.encode(rows)
-    summary = summarize(seen, goal)
+    factor, factor_bits = _factors(rows, len(model.features), settings)
+    summary = rows.summarize(Divided(factor) if inputs is None else inputs.encode)
     weights = fit_least_squares(summary)[0] if inputs else model.coefficients * factor.astype(np.float64)
     codes, certificate = _codes(weights, summary, settings)
     made = QuantizedLinear(
@@ -88,7 +98,7 @@ def quantize(
         factor=factor,
         factor_bits=factor_bits,
         inputs=inputs,
-        output_range=_limits(values) if settings.output_range == "train" else None,
+        output_range=rows.limits().astype(np.float32) if settings.output_range == "train" else None,
         **codes,
     )
     error = summary.feature_triangle @ (weights - made.grid_values).T
@@ -106,18 +116,14 @@ def quantize(
     return Quantization(stored, float(np.square(error).sum()), certificate, meant)
 
 
-def _factors(rows: NDArray[np.float64], settings: Settings) -> tuple[NDArray[np.float32], int]:
+def _factors(rows: TrainingRows, width: int, settings: Settings) -> tuple[NDArray[np.float32], int]:
     """What each feature is divided by before inference, (features,) float32, and the bits it takes."""
     if settings.granularity != "per_feature":
-        return np.ones(rows.shape[1], dtype=np.float32), 0
-    spread = rows.std(axis=0)
+        return np.ones(width, dtype=np.float32), 0
+    spread = rows.spread()
     if settings.feature_scale == "pow2":
         return np.exp2(np.rint(np.log2(spread))).astype(np.float32), 8
     return spread.astype(np.float32), 32
-
-
-def _limits(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.stack([values.min(axis=0), values.max(axis=0)]).astype(np.float32)
 
 
 def _codes(
