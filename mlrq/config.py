@@ -258,6 +258,24 @@ class ExportConfig:
 
 
 @dataclass
+class EngineConfig:
+    """Where the parts of a stream are worked on."""
+
+    name: str = MISSING
+    workers: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        _one_of(faults, "engine.name", self.name, ("serial", "joblib", "dask"))
+        if self.workers is not None:
+            _within(faults, "engine.workers", self.workers, 1)
+        if self.address is not None and self.name != "dask":
+            faults.append(f"engine.address={self.address}: only with engine=dask")
+        _raise(faults)
+
+
+@dataclass
 class Config:
     """The whole configuration. The groups are typed by their own schemas."""
 
@@ -273,6 +291,7 @@ class Config:
     quantization: Any = MISSING
     predict: Any = MISSING
     export: Any = MISSING
+    engine: Any = MISSING
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -291,7 +310,7 @@ class Config:
         _raise(faults)
 
 
-GROUPS = ("dataset", "model", "quantization", "predict", "export")
+GROUPS = ("dataset", "model", "quantization", "predict", "export", "engine")
 
 SCHEMAS: dict[str, type] = {
     "config": Config,
@@ -304,6 +323,7 @@ SCHEMAS: dict[str, type] = {
     "quantization": QuantizationConfig,
     "predict": PredictConfig,
     "export": ExportConfig,
+    "engine": EngineConfig,
 }
 
 

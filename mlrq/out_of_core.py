@@ -46,6 +46,7 @@ def fit(
     Raises:
         MlrqError: If a parameter does not suit the estimator.
     """
+    summary = Summary(summary.count, _own(summary.mean), _own(summary.triangle), summary.features)
     width, targets = summary.features, len(summary.mean) - summary.features
     # scikit-learn judges the parameters and fills in its attributes; what it learns here is replaced.
     packed, _ = training.fit(np.eye(width + 2, width), np.eye(width + 2, targets), spec, standardize)
@@ -83,6 +84,16 @@ def fit(
         regressor.intercept_ = float(intercept[0]) if targets == 1 else intercept
     regressor.coef_ = weights[0] if targets == 1 else weights
     return training.dump(estimator), notices
+
+
+def _own(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A copy whose pickle is the same bytes wherever `array` was made.
+
+    An array from another process has a dtype object of its own, and what is computed from it inherits that.
+    """
+    copy = np.empty(array.shape)
+    copy[...] = array
+    return copy
 
 
 def _ridge(

@@ -13,6 +13,7 @@ from mlrq.artifacts import forget_checksums, write, write_checksums, write_docum
 from mlrq.datasets import Dataset, split
 from mlrq.datasets.stream import Stream
 from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact, Training
+from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.guard import check
 from mlrq.linear import LinearModel, fold
@@ -34,7 +35,11 @@ def prepare(dataset: Dataset, test_size: float, seed: int) -> Data:
 
 
 def source(
-    dataset: Dataset | Stream, test_size: float, seed: int, notify: Callable[[str], None] = lambda text: None
+    dataset: Dataset | Stream,
+    test_size: float,
+    seed: int,
+    notify: Callable[[str], None] = lambda text: None,
+    engine: Engine = map,
 ) -> Source:
     """Split what a loader returned for the stages; a stream is read once.
 
@@ -43,10 +48,11 @@ def source(
         test_size: Fraction of test rows.
         seed: Of the split.
         notify: Told before rows of a stream are all read into memory.
+        engine: Where the parts of a stream are worked on.
     """
     if isinstance(dataset, Dataset):
         return prepare(dataset, test_size, seed)
-    return Streamed(dataset, test_size, seed, notify=notify)
+    return Streamed(dataset, test_size, seed, engine, notify)
 
 
 def train(

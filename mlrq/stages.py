@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,13 @@ def run(
         memory: Folder in which the jobs of a sweep remember fitted estimators.
         notify: Told what cannot wait for the end.
     """
+    with ExitStack() as stack:  # an engine lasts as long as the stages
+        return _run(config, folder, memory, notify, stack)
+
+
+def _run(
+    config: Config, folder: Path, memory: Path | None, notify: Callable[[str], None], stack: ExitStack
+) -> Results:
     from mlrq import documents, pipeline, training
     from mlrq.components import load_dataset
     from mlrq.progress import activity
@@ -96,7 +104,8 @@ def run(
 
     with activity("Reading the dataset"):
         dataset = load_dataset(config.dataset)
-        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify)
+        engine = _engine(config, dataset, notify, stack)
+        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine)
     results = Results(data)
     origin = integer = None
     if config.model_path and stages != ("evaluate",):
@@ -129,6 +138,21 @@ def run(
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
+
+
+def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: ExitStack) -> Any:
+    """Where the parts of a stream are worked on; a dataset in memory has none."""
+    from mlrq import engines
+    from mlrq.datasets import Dataset
+
+    wanted = config.engine
+    if isinstance(dataset, Dataset):
+        if wanted.name != "serial":
+            notify(
+                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
+            )
+        return map
+    return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
 
 
 def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:

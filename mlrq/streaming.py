@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mlrq.datasets import Split
 from mlrq.datasets.stream import Part, Stream, are_test
+from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.metrics import Tally, merge, tally
@@ -29,8 +30,6 @@ TYPICAL_ROWS = 4096  # on which a fitted model is checked to be what it seems
 
 Result = TypeVar("Result")
 Numbers = NDArray[np.float64]
-# Calls a function with every part, in any order and place, and yields the results in the parts' order.
-Engine = Callable[[Callable[[Part], Any], Sequence[Part]], Iterable[Any]]
 Notify = Callable[[str], None]
 
 
