@@ -51,7 +51,7 @@ def _single(checked: config.Config) -> None:
         for path in stages.export(checked, folder):
             print(f"saved {path} ({path.stat().st_size:,} B)")
         return
-    results = stages.run(checked, folder)
+    results = stages.run(checked, folder, notify=notice)
     from mlrq import report
 
     for text in stages.notices(results):
@@ -82,7 +82,7 @@ def _job(composed: DictConfig) -> None:
         if checked.stage == "export":
             stages.export(checked, folder)
             return None
-        results = stages.run(checked, folder, memory=sweep_folder / "cache")
+        results = stages.run(checked, folder, memory=sweep_folder / "cache", notify=notice)
         for text in stages.notices(results) + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
         labels = {"model": checked.model.name, "dataset": results.data.dataset.name}

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 
 from mlrq.config import DatasetConfig
 from mlrq.datasets import Dataset
+from mlrq.datasets.stream import Stream
 from mlrq.errors import ConfigError, MlrqError
 from mlrq.validation import TRUSTED_TARGETS, unknown_key
 
@@ -45,7 +46,7 @@ def _locate_all(key: str, node: Any) -> None:
         _locate_all(f"{key}.{name}", item)
 
 
-def load_dataset(config: DatasetConfig) -> Dataset:
+def load_dataset(config: DatasetConfig) -> Dataset | Stream:
     """Call the loader that `config` names, with those of its values that the loader takes.
 
     Raises:
@@ -54,7 +55,7 @@ def load_dataset(config: DatasetConfig) -> Dataset:
     loader = _located("dataset", config._target_)
     taken = inspect.signature(loader).parameters
     names = [item.name for item in dataclasses.fields(config) if item.name in taken]
-    dataset: Dataset = loader(**{name: getattr(config, name) for name in names})
+    dataset: Dataset | Stream = loader(**{name: getattr(config, name) for name in names})
     return dataset
 
 

@@ -88,22 +88,48 @@ class CaliforniaHousingConfig(DatasetConfig):
 
 
 @dataclass
-class CsvConfig(DatasetConfig):
-    """A CSV file with a header line; `target` and `features` are a column name or a list of them."""
+class FileConfig(DatasetConfig):
+    """Columns of a file; `target` and `features` are a column name or a list of them."""
 
     path: str = MISSING
     target: Any = MISSING
     features: Any = None
-    delimiter: str = ","
 
-    def __post_init__(self) -> None:
-        faults = self._faults()
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
         self.target = _names(faults, "dataset.target", self.target)
         if self.features is not None:
             self.features = _names(faults, "dataset.features", self.features)
             both = [name for name in self.features if name in self.target]
             if both:
                 faults.append(f"dataset.features={both}: a target cannot be a feature too")
+        return faults
+
+
+@dataclass
+class ParquetConfig(FileConfig):
+    """Parquet files; what needs all rows may take `memory_limit` bytes for them."""
+
+    test_path: str | None = None
+    memory_limit: int = 2_000_000_000
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
+        _within(faults, "dataset.memory_limit", self.memory_limit, 0)
+        for key in ("path", "test_path"):
+            if getattr(self, key) == "":
+                faults.append(f"dataset.{key}=: must name a file, a folder, a glob or a URI")
+        _raise(faults)
+
+
+@dataclass
+class CsvConfig(FileConfig):
+    """A CSV file with a header line."""
+
+    delimiter: str = ","
+
+    def __post_init__(self) -> None:
+        faults = self._faults()
         self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
         _raise(faults)
 
@@ -236,6 +262,24 @@ class ExportConfig:
 
 
 @dataclass
+class EngineConfig:
+    """Where the parts of a stream are worked on."""
+
+    name: str = MISSING
+    workers: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        _one_of(faults, "engine.name", self.name, ("serial", "joblib", "dask"))
+        if self.workers is not None:
+            _within(faults, "engine.workers", self.workers, 1)
+        if self.address is not None and self.name != "dask":
+            faults.append(f"engine.address={self.address}: only with engine=dask")
+        _raise(faults)
+
+
+@dataclass
 class Config:
     """The whole configuration. The groups are typed by their own schemas."""
 
@@ -251,6 +295,7 @@ class Config:
     quantization: Any = MISSING
     predict: Any = MISSING
     export: Any = MISSING
+    engine: Any = MISSING
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -269,18 +314,20 @@ class Config:
         _raise(faults)
 
 
-GROUPS = ("dataset", "model", "quantization", "predict", "export")
+GROUPS = ("dataset", "model", "quantization", "predict", "export", "engine")
 
 SCHEMAS: dict[str, type] = {
     "config": Config,
     "california_housing": CaliforniaHousingConfig,
     "diabetes": DatasetConfig,
     "csv": CsvConfig,
+    "parquet": ParquetConfig,
     "synthetic": SyntheticConfig,
     "model": ModelConfig,
     "quantization": QuantizationConfig,
     "predict": PredictConfig,
     "export": ExportConfig,
+    "engine": EngineConfig,
 }
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets import Split
 from mlrq.linear import LinearModel
-from mlrq.metrics import measure
-from mlrq.quantization import QuantizedLinear
-from mlrq.summary import fit_least_squares, summarize
+from mlrq.quantization import InputGrid, QuantizedLinear
+from mlrq.quantization.rows import TrainingRows
+from mlrq.source import Source
+from mlrq.summary import fit_least_squares
 
 SATURATION_LIMIT = 0.01  # of all input cells
 R2_DROP_LIMIT, GENEROUS_BITS = 0.01, 8  # the default limit, and the bits from which it holds
@@ -46,11 +46,22 @@ def _limit(max_r2_drop: float | str | None, bits: int) -> float | None:
     return None if max_r2_drop is None else float(max_r2_drop)
 
 
+@dataclass(frozen=True)
+class _Clipped:
+    """A float model of clipped inputs; it travels to other processes."""
+
+    model: LinearModel
+    inputs: InputGrid
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.model.predict(self.inputs.clip(rows))
+
+
 def check(
     model: QuantizedLinear,
     origin: LinearModel,
-    parts: Split,
-    goal: NDArray[np.float64],
+    source: Source,
+    training: TrainingRows,
     max_r2_drop: float | str | None,
 ) -> Guard:
     """Compare an integer model with the float model that it was made from.
@@ -58,36 +69,30 @@ def check(
     Args:
         model: The integer model.
         origin: The float model.
-        parts: Training and test rows.
-        goal: (n, targets) float64 that the codes were fitted to.
+        source: Training and test rows.
+        training: The training rows with the goal that the codes were fitted to.
         max_r2_drop: How much lower the training R2 may be; None for any, "auto" for 0.01 from eight bits
             up and any below.
     """
-    free = replace(model, output_range=None)
-    tables = ((parts.train_rows, parts.train_values), (parts.test_rows, parts.test_values))
-    quantized = [free.predict(rows) for rows, _ in tables]
-    exact = [origin.predict(rows) for rows, _ in tables]
+    free = model if model.output_range is None else replace(model, output_range=None)
+    exact, quantized = source.score((origin, free))
     clipped, saturated = exact, (0.0, 0.0)
     if model.inputs is not None:
-        saturated = model.inputs.saturated(parts.train_rows), model.inputs.saturated(parts.test_rows)
-        coefficients, intercept = fit_least_squares(summarize(model.inputs.clip(parts.train_rows), goal))
+        saturated = source.saturated(model.inputs)
+        coefficients, intercept = fit_least_squares(training.summarize(model.inputs.clip))
         ideal = LinearModel(coefficients, intercept, model.features, model.targets)
-        clipped = [ideal.predict(model.inputs.clip(rows)) for rows, _ in tables]
-
-    def scores(predicted: list[NDArray[np.float64]]) -> tuple[float, float]:
-        train, test = (measure(values, p).r2 for (_, values), p in zip(tables, predicted, strict=True))
-        return train, test
-
-    made = Guard(scores(exact), scores(clipped), scores(quantized), saturated, [])
-    made.notices.extend(_objections(made, quantized[0], model, _limit(max_r2_drop, model.bits)))
+        (clipped,) = source.score((_Clipped(ideal, model.inputs),))
+    a, b, c = ((score.train.r2, score.test.r2) for score in (exact, clipped, quantized))
+    made = Guard(a, b, c, saturated, [])
+    made.notices.extend(_objections(made, quantized.constant, model, _limit(max_r2_drop, model.bits)))
     return made
 
 
 def _objections(
-    guard: Guard, predicted: NDArray[np.float64], model: QuantizedLinear, limit: float | None
+    guard: Guard, same: NDArray[np.bool_], model: QuantizedLinear, limit: float | None
 ) -> list[str]:
     found = []
-    constant = [model.targets[i] for i in np.flatnonzero(np.ptp(predicted, axis=0) == 0)]
+    constant = [model.targets[i] for i in np.flatnonzero(same)]
     if constant:
         found.append(f"predictions of {', '.join(constant)} are constant: use more bits")
     if guard.saturated[0] > SATURATION_LIMIT:

@@ -1,5 +1,6 @@
 """The stages, train, quantize and evaluate: plain objects and paths in, artifacts and results out."""
 
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,18 @@ from numpy.typing import NDArray
 from mlrq import documents, foreign, training
 from mlrq.artifacts import forget_checksums, write, write_checksums, write_document
 from mlrq.datasets import Dataset, split
+from mlrq.datasets.stream import Stream
 from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact, Training
+from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.guard import check
 from mlrq.linear import LinearModel, fold
-from mlrq.metrics import measure, verdict
-from mlrq.quantization.quantize import quantize
-from mlrq.results import Data, Evaluation, Quantized, Trained, summary
+from mlrq.metrics import verdict
+from mlrq.quantization.quantize import quantize_rows
+from mlrq.results import Evaluation, Quantized, Trained, summary
 from mlrq.settings import Settings
+from mlrq.source import Data, Source
+from mlrq.streaming import Streamed
 
 EVALUATION = "evaluation.json"
 FILES = (ESTIMATOR, FLOAT, QUANTIZED, EVALUATION)
@@ -25,12 +30,33 @@ FIRST_ROWS = 5  # test rows compared one by one, and judged
 
 
 def prepare(dataset: Dataset, test_size: float, seed: int) -> Data:
-    """Split `dataset` for the stages."""
+    """Split a dataset in memory for the stages."""
     return Data(dataset, split(dataset, test_size, seed), test_size, seed)
 
 
+def source(
+    dataset: Dataset | Stream,
+    test_size: float,
+    seed: int,
+    notify: Callable[[str], None] = lambda text: None,
+    engine: Engine = map,
+) -> Source:
+    """Split what a loader returned for the stages; a stream is read once.
+
+    Args:
+        dataset: A table in memory, or a stream.
+        test_size: Fraction of test rows.
+        seed: Of the split.
+        notify: Told before rows of a stream are all read into memory.
+        engine: Where the parts of a stream are worked on.
+    """
+    if isinstance(dataset, Dataset):
+        return prepare(dataset, test_size, seed)
+    return Streamed(dataset, test_size, seed, engine, notify)
+
+
 def train(
-    data: Data, estimator: dict[str, Any], out: Path | None, fit: training.Fit = training.fit
+    data: Source, estimator: dict[str, Any], out: Path | None, fit: training.Fit = training.fit
 ) -> Trained:
     """Fit `estimator`, fold it into a `LinearModel`, and save both.
 
@@ -43,13 +69,11 @@ def train(
     Raises:
         MlrqError: If the estimator does not suit the data, or is not linear.
     """
-    dataset, parts = data.dataset, data.parts
-    packed, notices = fit(
-        parts.train_rows, parts.train_values, estimator["estimator"], estimator["standardize"]
-    )
+    dataset = data.dataset
+    packed, notices = data.fit(estimator["estimator"], estimator["standardize"], fit)
     fitted = training.load(packed)
-    model = fold(fitted, dataset.features, dataset.targets, parts.train_rows)
-    first = np.asarray(fitted.predict(parts.test_rows[:FIRST_ROWS]), dtype=np.float64)
+    model = fold(fitted, dataset.features, dataset.targets, data.typical())
+    first = np.asarray(fitted.predict(data.first(FIRST_ROWS)[0]), dtype=np.float64)
     made = _trained(data, model, estimator, first.reshape(-1, len(dataset.targets)), notices)
     if out is not None:
         forget_checksums(out)
@@ -59,7 +83,7 @@ def train(
     return made
 
 
-def adopt(data: Data, path: Path, out: Path | None) -> Trained:
+def adopt(data: Source, path: Path, out: Path | None) -> Trained:
     """Take a model that was trained elsewhere for the float model, and save it as `float.json`.
 
     Args:
@@ -70,10 +94,10 @@ def adopt(data: Data, path: Path, out: Path | None) -> Trained:
     Raises:
         MlrqError: If the file holds no linear regressor, or one of other features or targets.
     """
-    dataset, parts = data.dataset, data.parts
+    dataset = data.dataset
     found = foreign.load(path)
     model, first = foreign.linear(
-        found, dataset.features, dataset.targets, parts.train_rows, parts.test_rows[:FIRST_ROWS]
+        found, dataset.features, dataset.targets, data.typical(), data.first(FIRST_ROWS)[0]
     )
     unseen = f"{path} was trained elsewhere: it may have seen the test rows"
     made = _trained(data, model, found.description, first, [*found.notices, unseen])
@@ -85,14 +109,14 @@ def adopt(data: Data, path: Path, out: Path | None) -> Trained:
 
 
 def _trained(
-    data: Data,
+    data: Source,
     model: LinearModel,
     estimator: dict[str, Any],
     first: NDArray[np.float64],
     notices: list[str],
 ) -> Trained:
     """A float model with where it came from, measured."""
-    dataset, parts = data.dataset, data.parts
+    dataset = data.dataset
     artifact = FloatArtifact(
         model=model,
         training=Training(
@@ -101,23 +125,19 @@ def _trained(
             sha256=dataset.sha256,
             test_size=data.test_size,
             seed=data.seed,
-            train_rows=len(parts.train_rows),
-            test_rows=len(parts.test_rows),
-            target_spread=parts.train_values.std(axis=0).tolist(),
+            train_rows=data.train_count,
+            test_rows=data.test_count,
+            target_spread=data.target_spread(),
             estimator=estimator,
             versions=training.versions(),
         ),
         first_predictions=first,
     )
-    return Trained(
-        artifact,
-        train=measure(parts.train_values, model.predict(parts.train_rows)),
-        test=measure(parts.test_values, model.predict(parts.test_rows)),
-        notices=notices,
-    )
+    (score,) = data.score((model,))
+    return Trained(artifact, train=score.train, test=score.test, notices=notices)
 
 
-def _same_training(origin: Training, data: Data, path_hint: str) -> None:
+def _same_training(origin: Training, data: Source, path_hint: str) -> None:
     """Raise MlrqError unless `data` is what the float model was trained on."""
     here = (data.dataset.sha256, data.test_size, data.seed)
     if here != (origin.sha256, origin.test_size, origin.seed):
@@ -137,7 +157,7 @@ def _is_least_squares(training: Training) -> bool:
 
 
 def quantize_model(
-    data: Data,
+    data: Source,
     origin: FloatArtifact,
     settings: Settings,
     out: Path | None,
@@ -159,13 +179,13 @@ def quantize_model(
             objects and is strict; then nothing is written.
     """
     _same_training(origin.training, data, FLOAT)
-    parts, exact = data.parts, origin.model
+    exact = origin.model
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
     # so is one that was fitted elsewhere, to rows that we do not know.
-    goal = parts.train_values if _is_least_squares(origin.training) else exact.predict(parts.train_rows)
-    made = quantize(exact, parts.train_rows, parts.train_values, settings, goal)
+    rows = data.training(None if _is_least_squares(origin.training) else exact)
+    made = quantize_rows(exact, rows, settings)
     model = made.model
-    guard = check(model, exact, parts, goal, max_r2_drop)
+    guard = check(model, exact, data, rows, max_r2_drop)
     if strict and guard.notices:
         raise MlrqError("quantization.strict: " + "; ".join(guard.notices))
     certificate = asdict(made.certificate) if made.certificate else None
@@ -175,7 +195,7 @@ def quantize_model(
         forget_checksums(out)
         documents.write_quantized(out / QUANTIZED, artifact)
         write_checksums(out, FILES)
-    first_rows = parts.test_rows[:FIRST_ROWS]
+    first_rows = data.first(FIRST_ROWS)[0]
     first = {
         "estimator": origin.first_predictions,
         "formula": exact.predict(first_rows),
@@ -195,7 +215,7 @@ def quantize_model(
 
 
 def evaluate(
-    data: Data,
+    data: Source,
     artifact: QuantizedArtifact,
     origin: FloatArtifact | None,
     samples: int,
@@ -217,7 +237,7 @@ def evaluate(
     Raises:
         MlrqError: If the dataset has other features or targets than the model.
     """
-    model, parts = artifact.model, data.parts
+    model = artifact.model
     if (data.dataset.features, data.dataset.targets) != (model.features, model.targets):
         raise MlrqError(
             f"the model predicts {', '.join(model.targets)} from {', '.join(model.features)}, but "
@@ -230,33 +250,33 @@ def evaluate(
         _same_training(artifact.training, data, "the model")
     else:
         notices.append(f"{data.dataset.name} is not the data that the model was trained on")
-    predicted = model.predict(parts.test_rows)
+    scores = data.score((origin.model, model) if origin else (model,))
+    rows, values = data.first(samples)
     result = Evaluation(
         model=model,
-        train=measure(parts.train_values, model.predict(parts.train_rows)),
-        test=measure(parts.test_values, predicted),
+        train=scores[-1].train,
+        test=scores[-1].test,
         float_train=None,
         float_test=None,
         max_difference=None,
         float_bytes=float_bytes,
         quantized_bytes=quantized_bytes,
-        actual=parts.test_values[:samples],
-        predicted=predicted[:samples],
+        actual=values,
+        predicted=model.predict(rows),
         unclamped=None,
         excess=artifact.excess,
         certificate=artifact.certificate,
         notices=notices,
     )
     if model.output_range is not None:
-        free = replace(model, output_range=None).predict(parts.test_rows)
-        result = replace(result, unclamped=measure(parts.test_values, free))
+        (free,) = data.score((replace(model, output_range=None),))
+        result = replace(result, unclamped=free.test)
     if origin is not None:
-        exact = origin.model.predict(parts.test_rows)
         result = replace(
             result,
-            float_train=measure(parts.train_values, origin.model.predict(parts.train_rows)),
-            float_test=measure(parts.test_values, exact),
-            max_difference=float(np.abs(predicted - exact).max()),
+            float_train=scores[0].train,
+            float_test=scores[0].test,
+            max_difference=scores[-1].distance,
         )
     if out is not None:
         forget_checksums(out)

@@ -17,7 +17,8 @@ from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED
 from mlrq.guard import Guard
 from mlrq.metrics import Metrics
 from mlrq.pipeline import EVALUATION
-from mlrq.results import Data, Evaluation, Quantized, Trained, summary
+from mlrq.results import Evaluation, Quantized, Trained, summary
+from mlrq.source import Source
 from mlrq.stages import Results
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
@@ -89,10 +90,10 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
         yield target, feature, [*_named(targets, targets[target]), names[feature]]
 
 
-def _data(prepared: Data) -> None:
+def _data(prepared: Source) -> None:
     """Where the numbers come from, and how many there are."""
-    dataset, parts = prepared.dataset, prepared.parts
-    counts = f"{len(parts.train_rows):,} to train, {len(parts.test_rows):,} to test"
+    dataset = prepared.dataset
+    counts = f"{prepared.train_count:,} to train, {prepared.test_count:,} to test"
     lines = {
         "source": dataset.source,
         "sha256": dataset.sha256,

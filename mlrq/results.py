@@ -6,21 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets import Dataset, Split
 from mlrq.documents import FloatArtifact, QuantizedArtifact
 from mlrq.guard import Guard
 from mlrq.metrics import Metrics
 from mlrq.quantization import QuantizedLinear
-
-
-@dataclass(frozen=True)
-class Data:
-    """A dataset and its split."""
-
-    dataset: Dataset
-    parts: Split
-    test_size: float
-    seed: int
 
 
 @dataclass(frozen=True)

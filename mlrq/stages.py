@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,12 @@ def export(config: Config, folder: Path) -> list[Path]:
     return [folder / EXPORTS / name for name in files]
 
 
-def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
+def run(
+    config: Config,
+    folder: Path,
+    memory: Path | None = None,
+    notify: Callable[[str], None] = lambda text: None,
+) -> Results:
     """Run `config.stage`, or all of train, quantize and evaluate, in one process.
 
     What one stage makes is at hand for the next; what it does not make is read from `folder`.
@@ -78,7 +84,15 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         config: The configuration.
         folder: Where artifacts are, and are written unless `config.save` is false.
         memory: Folder in which the jobs of a sweep remember fitted estimators.
+        notify: Told what cannot wait for the end.
     """
+    with ExitStack() as stack:  # an engine lasts as long as the stages
+        return _run(config, folder, memory, notify, stack)
+
+
+def _run(
+    config: Config, folder: Path, memory: Path | None, notify: Callable[[str], None], stack: ExitStack
+) -> Results:
     from mlrq import documents, pipeline, training
     from mlrq.components import load_dataset
     from mlrq.progress import activity
@@ -90,7 +104,8 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
 
     with activity("Reading the dataset"):
         dataset = load_dataset(config.dataset)
-        data = pipeline.prepare(dataset, config.dataset.test_size, config.dataset.seed)
+        engine = _engine(config, dataset, notify, stack)
+        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine)
     results = Results(data)
     origin = integer = None
     if config.model_path and stages != ("evaluate",):
@@ -123,6 +138,21 @@ def run(config: Config, folder: Path, memory: Path | None = None) -> Results:
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
+
+
+def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: ExitStack) -> Any:
+    """Where the parts of a stream are worked on; a dataset in memory has none."""
+    from mlrq import engines
+    from mlrq.datasets import Dataset
+
+    wanted = config.engine
+    if isinstance(dataset, Dataset):
+        if wanted.name != "serial":
+            notify(
+                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
+            )
+        return map
+    return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
 
 
 def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:

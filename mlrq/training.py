@@ -45,7 +45,7 @@ def fit(
             name = spec["_target_"].rpartition(".")[2]
             raise MlrqError(f"{name} cannot be fitted: {str(error).splitlines()[0]}") from error
     notices = [f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught]
-    return _dump(estimator), sorted(set(notices))
+    return dump(estimator), sorted(set(notices))
 
 
 def fit_once(folder: Path) -> Fit:
@@ -62,7 +62,8 @@ def fit_once(folder: Path) -> Fit:
     return locked
 
 
-def _dump(estimator: Any) -> bytes:
+def dump(estimator: Any) -> bytes:
+    """`estimator` as a joblib file."""
     import joblib
 
     stream = io.BytesIO()

@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 from mlrq import cli, config
 from mlrq.datasets import Dataset, california_housing
 from mlrq.pipeline import prepare, train
-from mlrq.results import Data, Trained
+from mlrq.results import Trained
+from mlrq.source import Data
 
 PROJECT = Path(__file__).parent.parent
 LINEAR_REGRESSION = {

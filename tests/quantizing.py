@@ -2,8 +2,8 @@
 
 from mlrq.linear import LinearModel
 from mlrq.quantization.quantize import Quantization, quantize
-from mlrq.results import Data
 from mlrq.settings import Settings
+from mlrq.source import Data
 from mlrq.summary import fit_least_squares, summarize
 
 

@@ -24,7 +24,7 @@ def faults(*overrides: str) -> list[str]:
 
 def test_every_group_has_the_options_that_the_program_promises():
     assert set(OPTIONS) >= {
-        *(f"dataset={name}" for name in ("california_housing", "diabetes", "csv", "synthetic")),
+        *(f"dataset={name}" for name in ("california_housing", "diabetes", "csv", "parquet", "synthetic")),
         *(f"model={name}" for name in ("linear_regression", "ridge", "lasso", "elastic_net")),
         *(f"model={name}" for name in ("huber", "sgd", "bayesian_ridge")),
         *(f"quantization=int{bits}" for bits in (16, 8, 6, 4, 3, 2)),
@@ -36,7 +36,9 @@ def test_every_group_has_the_options_that_the_program_promises():
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_of_every_group_composes_and_passes_the_check(option):
     group, _, name = option.partition("=")
-    required = ["dataset.path=x.csv", "dataset.target=y"] if option == "dataset=csv" else []
+    required = (
+        ["dataset.path=x.csv", "dataset.target=y"] if option in ("dataset=csv", "dataset=parquet") else []
+    )
     checked = validation.check(composed(option, *required))
     chosen = getattr(checked, group)
     if group == "model":

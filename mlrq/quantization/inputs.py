@@ -68,7 +68,7 @@ class InputGrid:
         return float(((position < self.low) | (position > self.high)).mean())
 
 
-def _grid(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> InputGrid:
+def from_range(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> InputGrid:
     """The grid whose smallest code means `low` and whose largest means `high`."""
     steps = 2**bits - 1
     span = high - low
@@ -82,13 +82,13 @@ def _grid(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> Inp
 def minmax(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
     """The range of the training rows; `percentile` is not used."""
     del percentile
-    return _grid(rows.min(axis=0), rows.max(axis=0), bits)
+    return from_range(rows.min(axis=0), rows.max(axis=0), bits)
 
 
 def percentile(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
     """The range without the lowest and the highest `percentile` percent of each feature."""
     low, high = np.percentile(rows, [percentile, 100 - percentile], axis=0)
-    return _grid(low, high, bits)
+    return from_range(low, high, bits)
 
 
 def mse(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
@@ -103,14 +103,14 @@ def mse(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
     low_best, high_best = low.copy(), high.copy()
     for shrink in MSE_SHRINKS:
         tried_low, tried_high = middle + shrink * (low - middle), middle + shrink * (high - middle)
-        grid = _grid(tried_low, tried_high, bits)
+        grid = from_range(tried_low, tried_high, bits)
         real = grid.encode(rows) * grid.scale.astype(np.float64) + grid.offset
         error = np.square(real - rows).mean(axis=0)
         better = error < best
         best = np.where(better, error, best)
         low_best = np.where(better, tried_low, low_best)
         high_best = np.where(better, tried_high, high_best)
-    return _grid(low_best, high_best, bits)
+    return from_range(low_best, high_best, bits)
 
 
 CALIBRATIONS = {"minmax": minmax, "percentile": percentile, "mse": mse}

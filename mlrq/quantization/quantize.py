@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.quantization.grid import SCHEMES, stored_scale
-from mlrq.quantization.inputs import CALIBRATIONS
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.rounding import ROUNDINGS
+from mlrq.quantization.rows import Divided, Table, TrainingRows
 from mlrq.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
-from mlrq.summary import Summary, fit_least_squares, summarize
+from mlrq.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
 NEGLIGIBLE = 1e-6  # of the variance of a target
@@ -55,7 +55,7 @@ def quantize(
     settings: Settings,
     goal: NDArray[np.float64] | None = None,
 ) -> Quantization:
-    """The integer model of a float model.
+    """`quantize_rows` of rows in memory.
 
     Args:
         model: The float model.
@@ -68,18 +68,28 @@ def quantize(
     Raises:
         MlrqError: If a scale, an intercept or a feature does not fit its format.
     """
-    goal = values if goal is None else goal
+    return quantize_rows(model, Table(rows, values, values if goal is None else goal), settings)
+
+
+def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) -> Quantization:
+    """The integer model of a float model.
+
+    Args:
+        model: The float model.
+        rows: Training rows, with the goal that predictions are fitted to.
+        settings: How.
+
+    Raises:
+        MlrqError: If a scale, an intercept or a feature does not fit its format.
+    """
     integer = settings.inputs != "float"
     if integer or settings.granularity == "per_feature":
-        _check_resolution(rows, model.features, integer)
+        _check_resolution(*rows.range(), model.features, integer)
     inputs = (
-        CALIBRATIONS[settings.calibration](rows, int(settings.inputs[3:]), settings.percentile)
-        if integer
-        else None
+        rows.grid(settings.calibration, int(settings.inputs[3:]), settings.percentile) if integer else None
     )
-    factor, factor_bits = _factors(rows, settings)
-    seen = rows / factor.astype(np.float64) if inputs is None else inputs.encode(rows)
-    summary = summarize(seen, goal)
+    factor, factor_bits = _factors(rows, len(model.features), settings)
+    summary = rows.summarize(Divided(factor) if inputs is None else inputs.encode)
     weights = fit_least_squares(summary)[0] if inputs else model.coefficients * factor.astype(np.float64)
     codes, certificate = _codes(weights, summary, settings)
     made = QuantizedLinear(
@@ -93,7 +103,7 @@ def quantize(
         factor=factor,
         factor_bits=factor_bits,
         inputs=inputs,
-        output_range=_limits(values) if settings.output_range == "train" else None,
+        output_range=rows.limits().astype(np.float32) if settings.output_range == "train" else None,
         **codes,
     )
     feature_mean, goal_mean = np.split(summary.mean, [len(model.features)])
@@ -101,7 +111,7 @@ def quantize(
     middle = goal_mean if inputs else model.intercept + weights @ feature_mean
     refitted = middle - made.grid_values @ feature_mean
     intercept = refitted if inputs or settings.refit_intercept else model.intercept
-    stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, goal))
+    stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, summary))
     unit = made.scale.astype(np.float64) if stored.intercept.dtype.kind == "i" else 1.0
     shift = float(np.square(stored.intercept * unit - refitted).sum())
     spread = float(np.square(summary.feature_triangle @ (weights - made.grid_values).T).sum())
@@ -109,7 +119,7 @@ def quantize(
     return Quantization(stored, spread + shift, shift, certificate, meant)
 
 
-def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], goal: NDArray[np.float64]) -> str:
+def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], summary: Summary) -> str:
     """The format of the intercept: what the settings say, or what suits."""
     if settings.intercept != "auto":
         return settings.intercept
@@ -118,17 +128,20 @@ def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], goal: ND
     # Features far from zero need a large intercept, whose rounding to float32 may then be all the loss.
     with np.errstate(over="ignore"):
         lost = np.square(intercept.astype(np.float32) - intercept)
-    return "float64" if (lost > NEGLIGIBLE * goal.var(axis=0)).any() else "float32"
+    variance = np.square(summary.covariance_triangle[:, summary.features :]).sum(axis=0)
+    return "float64" if (lost > NEGLIGIBLE * variance).any() else "float32"
 
 
-def _check_resolution(rows: NDArray[np.float64], names: tuple[str, ...], integer: bool) -> None:
+def _check_resolution(
+    low: NDArray[np.float64], high: NDArray[np.float64], names: tuple[str, ...], integer: bool
+) -> None:
     """Refuse features that float32, in which inputs and factors are stored, cannot tell apart.
 
     Raises:
         MlrqError: Naming them.
     """
     limits = np.finfo(np.float32)
-    spread, largest = np.ptp(rows, axis=0), np.abs(rows).max(axis=0)
+    spread, largest = high - low, np.maximum(np.abs(low), np.abs(high))
     lost = (spread < limits.tiny) | (largest > limits.max)
     if integer:
         lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
@@ -139,18 +152,14 @@ def _check_resolution(rows: NDArray[np.float64], names: tuple[str, ...], integer
         )
 
 
-def _factors(rows: NDArray[np.float64], settings: Settings) -> tuple[NDArray[np.float32], int]:
+def _factors(rows: TrainingRows, width: int, settings: Settings) -> tuple[NDArray[np.float32], int]:
     """What each feature is divided by before inference, (features,) float32, and the bits it takes."""
     if settings.granularity != "per_feature":
-        return np.ones(rows.shape[1], dtype=np.float32), 0
-    spread = rows.std(axis=0)
+        return np.ones(width, dtype=np.float32), 0
+    spread = rows.spread()
     if settings.feature_scale == "pow2":
         return np.exp2(np.rint(np.log2(spread))).astype(np.float32), 8
     return spread.astype(np.float32), 32
-
-
-def _limits(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.stack([values.min(axis=0), values.max(axis=0)]).astype(np.float32)
 
 
 def _codes(

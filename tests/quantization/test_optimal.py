@@ -7,8 +7,8 @@ from quantizing import least_squares, quantized
 from mlrq.linear import LinearModel
 from mlrq.metrics import measure
 from mlrq.quantization.quantize import Quantization, quantize
-from mlrq.results import Data
 from mlrq.settings import Settings
+from mlrq.source import Data
 from mlrq.summary import fit_least_squares, summarize
 
 

@@ -1,0 +1,222 @@
+"""Parquet: a file, a folder, a glob or a URI, read row group after row group. Needs the parquet extra."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.datasets.dataset import LARGEST
+from mlrq.datasets.stream import Part, rows_per_batch
+from mlrq.errors import MlrqError
+from mlrq.tables import present
+
+SUFFIXES = (".parquet", ".pq", ".parq")
+
+
+@dataclass(frozen=True)
+class ParquetStream:
+    """The columns of one or more Parquet files; see `mlrq.datasets.stream.Stream`.
+
+    Attributes:
+        filesystem: pyarrow's, in which the paths of the parts are.
+    """
+
+    name: str
+    source: str
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    parts: tuple[Part, ...]
+    memory_limit: int
+    filesystem: Any = field(repr=False)
+
+    def batches(self, part: Part) -> Iterator[NDArray[np.float64]]:
+        """(columns, rows) finite float64 arrays, features first, of at most `rows_per_batch` rows.
+
+        Raises:
+            MlrqError: Naming file, row group and column of a null or of a number that is not finite or too
+                large to be squared; or the file that cannot be read, or is not what it was.
+        """
+        import pyarrow
+
+        where, done = f"{part.path}, row group {part.group}", 0
+        columns = [*self.features, *self.targets]
+        try:
+            with _opened(self.filesystem, part.path) as file:
+                size = rows_per_batch(len(columns))
+                for batch in file.iter_batches(size, row_groups=[part.group], columns=columns):
+                    table = np.empty((len(columns), len(batch)))
+                    for i, name in enumerate(columns):
+                        column = batch.column(name)
+                        if column.null_count:
+                            row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+                            raise MlrqError(f"{where}, column {name!r}: row {done + row + 1} is null")
+                        table[i] = column.to_numpy(zero_copy_only=False)
+                    _hold_usable(table, columns, where, done)
+                    done += len(batch)
+                    yield table
+        except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
+            raise MlrqError(f"{where}: cannot be read: {_line(error)}") from error
+        if done != part.rows:
+            raise MlrqError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
+
+
+def load(
+    path: str, target: list[str], features: list[str] | None, test_path: str | None, memory_limit: int
+) -> ParquetStream:
+    """The columns `features` and `target` of Parquet files; reads their footers only.
+
+    Args:
+        path: A file, a folder (every Parquet file below it), a glob (`*`, `?`, `**`) or a URI of any of
+            them that pyarrow opens. Files follow each other in the order of their paths.
+        target: Column names of the targets.
+        features: Column names of the features; None for every column that is no target.
+        test_path: The same for the test rows; None where a hash of its position tells a test row.
+        memory_limit: Bytes that rows may take where all of them are needed at once.
+
+    Raises:
+        MlrqError: If pyarrow is missing, there is no such file, one is not Parquet, or lacks a column, or
+            has one that is not numeric.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise MlrqError("dataset=parquet needs pyarrow: pip install 'mlrq[parquet]'") from error
+    filesystem, files = _find(path)
+    wanted = [(file, False if test_path else None) for file in files]
+    if test_path:
+        other, tests = _find(test_path)
+        if not filesystem.equals(other):
+            raise MlrqError(f"{test_path}: must be in the same store as {path}")
+        wanted += [(file, True) for file in tests]
+    parts: list[Part] = []
+    start = 0
+    for file, test in wanted:
+        with _opened(filesystem, file) as opened:
+            metadata, schema = opened.metadata, opened.schema_arrow
+        chosen = features or [name for name in schema.names if name not in target]
+        features = chosen
+        if not chosen:
+            raise MlrqError(f"{file}: every column is a target; there is no feature to learn from")
+        _hold_numeric(schema, [*chosen, *target], file)
+        for group in range(metadata.num_row_groups):
+            rows = metadata.row_group(group).num_rows
+            if rows:
+                parts.append(Part(file, group, start, rows, test))
+            start += rows
+    if not parts:
+        raise MlrqError(f"{path}: no rows")
+    count = f"{len(wanted)} Parquet files" if len(wanted) > 1 else "Parquet"
+    source = f"{path} ({count}, {len(parts)} row groups)"
+    name = PurePosixPath(path.rstrip("/")).name
+    return ParquetStream(
+        name, source, tuple(features or ()), tuple(target), tuple(parts), memory_limit, filesystem
+    )
+
+
+def _line(error: Exception) -> str:
+    """The first line of what pyarrow says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _opened(filesystem: Any, path: str) -> Any:
+    """The Parquet file, a context manager.
+
+    Raises:
+        MlrqError: If it is not Parquet, damaged or not there.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise MlrqError(f"{path}: cannot be read as Parquet: {_line(error)}") from error
+
+
+def _find(path: str) -> tuple[Any, list[str]]:
+    """pyarrow's filesystem, and the paths in it that `path` stands for, sorted.
+
+    Raises:
+        MlrqError: If pyarrow cannot open the store, or there is no file.
+    """
+    import pyarrow
+    from pyarrow import fs
+
+    try:
+        if "://" in path:
+            # A glob's characters mean something else in a URI, so the store is opened by what precedes them.
+            literal = re.split(r"[*?\[]", path)[0]
+            base = literal if literal == path else literal.rpartition("/")[0]
+            filesystem, root = fs.FileSystem.from_uri(base)
+            inside = root + path[len(base) :]
+        else:
+            filesystem, inside = fs.LocalFileSystem(), str(Path(path).absolute())
+        info = filesystem.get_file_info(inside)
+        if info.type == fs.FileType.File:
+            return filesystem, [inside]
+        if info.type == fs.FileType.Directory:
+            found = _below(filesystem, inside)
+            kept = [file for file in found if file.lower().endswith(SUFFIXES) and not _hidden(file, inside)]
+            if not kept:
+                raise MlrqError(f"{path}: no Parquet file in it ({', '.join('*' + end for end in SUFFIXES)})")
+            return filesystem, kept
+        if re.search(r"[*?]", inside):
+            pattern = _pattern(inside)
+            fixed = re.split(r"[*?]", inside)[0].rpartition("/")[0]
+            kept = [file for file in _below(filesystem, fixed or "/") if pattern.fullmatch(file)]
+            if kept:
+                return filesystem, kept
+            raise MlrqError(f"{path}: no file matches")
+    except (pyarrow.ArrowException, OSError) as error:
+        raise MlrqError(f"{path}: cannot be opened: {_line(error)}") from error
+    raise MlrqError(f"{path}: no such file or folder")
+
+
+def _below(filesystem: Any, folder: str) -> list[str]:
+    from pyarrow import fs
+
+    found = filesystem.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+    return sorted(info.path for info in found if info.type == fs.FileType.File)
+
+
+def _hidden(file: str, folder: str) -> bool:
+    """Whether a part of the path below `folder` starts as what is no data does: `_SUCCESS`, `.crc`."""
+    return any(part.startswith(("_", ".")) for part in PurePosixPath(file[len(folder) :].lstrip("/")).parts)
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """`*` and `?` within a name, `**/` any folders."""
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    return re.compile("".join(meaning.get(piece, re.escape(piece)) for piece in pieces))
+
+
+def _hold_numeric(schema: Any, columns: list[str], file: str) -> None:
+    """Raise MlrqError unless `schema` has each of `columns` once, as integers or floats."""
+    from pyarrow import types
+
+    present(schema.names, columns, file)
+    for name in columns:
+        if schema.names.count(name) > 1:
+            raise MlrqError(f"{file}: has column {name!r} twice")
+        kind = schema.field(name).type
+        if not (types.is_integer(kind) or types.is_floating(kind)):
+            raise MlrqError(
+                f"{file}: column {name!r} is {kind}, not numbers; name the others by dataset.features"
+            )
+
+
+def _hold_usable(table: NDArray[np.float64], columns: list[str], where: str, done: int) -> None:
+    """Raise MlrqError for the first number that is not finite, or whose square would not be."""
+    with np.errstate(invalid="ignore"):
+        good = np.abs(table) <= LARGEST
+    if good.all():
+        return
+    column, row = (int(place) for place in np.argwhere(~good)[0])
+    value = table[column, row]
+    what = f"exceeds {LARGEST:g}: change its unit" if np.isfinite(value) else "is not a finite number"
+    raise MlrqError(f"{where}, column {columns[column]!r}: row {done + row + 1}, {value:g}, {what}")

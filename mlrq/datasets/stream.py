@@ -1,0 +1,91 @@
+"""A table that is never whole in memory: parts, each read in batches, and which rows are test rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUMBERS_PER_BATCH = 1 << 19  # 4 MiB of doubles: few enough for a cache, enough to keep NumPy busy
+FEWEST_ROWS = 256
+
+# Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014): splitmix64.
+_STEP, _FIRST, _SECOND = (
+    np.uint64(0x9E3779B97F4A7C15),
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a table that is read by itself.
+
+    Attributes:
+        path: Of the file.
+        group: Number of the row group in it.
+        start: Position of its first row in the whole table.
+        rows: Number of rows.
+        test: Whether all its rows are test rows, or none; None where a hash decides row by row.
+    """
+
+    path: str
+    group: int
+    start: int
+    rows: int
+    test: bool | None
+
+
+class Stream(Protocol):
+    """A table in parts.
+
+    Attributes:
+        name: What to call it.
+        source: Where the numbers came from, for the report.
+        features: Names of the first columns.
+        targets: Names of the other columns.
+        parts: In the order of the rows. It, not the workers, decides the order of every sum.
+        memory_limit: Bytes that rows may take where all of them are needed at once.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def features(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def targets(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def parts(self) -> tuple[Part, ...]: ...  # noqa: D102
+    @property
+    def memory_limit(self) -> int: ...  # noqa: D102
+
+    def batches(self, part: Part) -> Iterator[NDArray[np.float64]]:
+        """(columns, rows) finite float64 arrays of consecutive rows, cut the same way every time."""
+
+
+def rows_per_batch(columns: int) -> int:
+    """How many rows of `columns` numbers are read at once: a power of two, decided by the width alone."""
+    return max(FEWEST_ROWS, 1 << ((NUMBERS_PER_BATCH // columns).bit_length() - 1))
+
+
+def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """splitmix64's outputs, uint64, for the states `numbers`: each bit depends on all bits of its number."""
+    with np.errstate(over="ignore"):
+        mixed = numbers + _STEP
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+
+
+def are_test(start: int, count: int, test_size: float, seed: int) -> NDArray[np.bool_]:
+    """Which of the rows at positions start..start + count - 1 are test rows, (count,).
+
+    A row is one if the seeded hash of its position lies below `test_size` of all hashes. So it is the same
+    row in whatever batch or process it is read, and about, not exactly, that fraction of the rows.
+    """
+    key = scrambled(np.array([seed], dtype=np.uint64))
+    positions = np.arange(start, start + count, dtype=np.uint64)
+    return np.asarray(scrambled(positions ^ key) < np.uint64(int(test_size * 2.0**64)))

@@ -1,0 +1,113 @@
+"""Engines: where the parts of a stream are worked on. They change the time, never the numbers.
+
+Each is a map: a function, and the parts to call it with; the results come back in the parts' order. A worker
+that dies costs its part a retry. Whoever merges the results does so in that order, so they are bitwise equal.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mlrq.datasets.stream import Part
+from mlrq.errors import MlrqError
+
+Work = Callable[[Part], Any]
+Engine = Callable[[Work, Sequence[Part]], Iterator[Any]]
+
+RETRIES = 3  # of one part, or in a row, after a worker's death
+PATIENCE = "10s"  # for a scheduler to answer
+
+
+@contextmanager
+def opened(name: str, workers: int | None, address: str | None) -> Iterator[Engine]:
+    """The engine `name`, stopped with all that it started when the block ends.
+
+    Args:
+        name: "serial", "joblib" or "dask".
+        workers: Number of processes; None for one each core.
+        address: Of a dask scheduler that runs already; None starts a cluster on this machine.
+
+    Raises:
+        MlrqError: If it needs a package that is not installed, or the scheduler does not answer.
+    """
+    if name == "joblib":
+        with _joblib(workers or _cores()) as engine:
+            yield engine
+    elif name == "dask":
+        with _dask(workers or _cores(), address) as engine:
+            yield engine
+    else:
+        yield map
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _joblib(workers: int) -> Iterator[Engine]:
+    try:
+        from joblib import Parallel, delayed
+        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+    except ImportError as error:
+        raise MlrqError(f"engine=joblib needs joblib: {error}") from error
+
+    def engine(work: Work, parts: Sequence[Part]) -> Iterator[Any]:
+        done, deaths = 0, 0
+        while done < len(parts):
+            jobs = (delayed(work)(part) for part in parts[done:])
+            try:
+                for result in Parallel(workers, batch_size=1, return_as="generator")(jobs):
+                    done, deaths = done + 1, 0
+                    yield result
+            except BrokenProcessPool as error:
+                deaths += 1
+                if deaths > RETRIES:
+                    raise MlrqError(
+                        f"worker processes died {deaths} times in a row near {parts[done].path}, row group "
+                        f"{parts[done].group} (out of memory?): try fewer engine.workers"
+                    ) from error
+
+    try:
+        yield engine
+    finally:
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def _dask(workers: int, address: str | None) -> Iterator[Engine]:
+    try:
+        from distributed import CancelledError, Client, KilledWorker, LocalCluster
+        from distributed.comm.core import CommClosedError
+    except ImportError as error:
+        raise MlrqError("engine=dask needs dask.distributed: pip install 'mlrq[dask]'") from error
+    place = address or "the local cluster"
+
+    def engine(work: Work, parts: Sequence[Part]) -> Iterator[Any]:
+        try:
+            futures = deque(client.map(work, parts, pure=False, retries=RETRIES))
+            while futures:
+                yield futures.popleft().result()
+        except KilledWorker as error:
+            raise MlrqError(f"{place}: workers died again and again (out of memory?)") from error
+        except (CommClosedError, CancelledError, TimeoutError) as error:
+            raise MlrqError(f"{place}: the scheduler is lost: {type(error).__name__}") from error
+
+    cluster = None
+    try:
+        if address is None:
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            )
+        client = Client(cluster or address, timeout=PATIENCE)  # type: ignore[no-untyped-call]
+    except (OSError, TimeoutError, ValueError) as error:
+        raise MlrqError(f"engine.address={address}: no dask scheduler answers there") from error
+    try:
+        with client:
+            yield engine
+    finally:
+        if cluster is not None:
+            cluster.close()

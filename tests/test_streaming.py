@@ -1,0 +1,252 @@
+"""Rows that are never all in memory: the same models and figures as in memory, to rounding."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mlrq import metrics, out_of_core, training
+from mlrq.datasets import Split
+from mlrq.datasets.parquet import load
+from mlrq.datasets.stream import are_test
+from mlrq.errors import MlrqError
+from mlrq.linear import LinearModel
+from mlrq.pipeline import evaluate, quantize_model, train
+from mlrq.settings import Settings
+from mlrq.source import Data
+from mlrq.streaming import Streamed
+from mlrq.summary import combine, summarize
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+GENERATOR = np.random.default_rng(3)
+ROWS = GENERATOR.normal(size=(5000, 6)) * [1, 2, 5, 10, 0.1, 100] + [0, 100, -40, 5, 1, 1000]
+WEIGHTS = GENERATOR.normal(size=(2, 6))
+VALUES = ROWS @ WEIGHTS.T + GENERATOR.normal(size=(5000, 2)) + 7
+LINEAR = {"_target_": "sklearn.linear_model.LinearRegression", "fit_intercept": True}
+RIDGE = {"_target_": "sklearn.linear_model.Ridge", "alpha": 30.0, "fit_intercept": True}
+
+
+def written(folder, row_group_size=700, pieces=3):
+    columns = {f"x{i}": ROWS[:, i] for i in range(6)} | {f"y{i}": VALUES[:, i] for i in range(2)}
+    whole = pa.table(columns)
+    folder.mkdir(exist_ok=True)
+    size = -(-len(ROWS) // pieces)
+    for i in range(pieces):
+        pq.write_table(whole.slice(i * size, size), folder / f"{i}.parquet", row_group_size=row_group_size)
+    return load(str(folder), ["y0", "y1"], None, None, 10**9)
+
+
+@pytest.fixture
+def streamed(tmp_path):
+    return Streamed(written(tmp_path / "t"), 0.2, 42)
+
+
+@pytest.fixture
+def memory(streamed):
+    """The same rows, split the same way, in memory."""
+    test = are_test(0, len(ROWS), 0.2, 42)
+    return Data(streamed.dataset, Split(ROWS[~test], VALUES[~test], ROWS[test], VALUES[test]), 0.2, 42)
+
+
+def close(a, b, tolerance=1e-10):
+    assert np.shape(a) == np.shape(b)
+    assert np.linalg.norm(np.subtract(a, b)) <= tolerance * np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("targets", [1, 2])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("spec", [LINEAR, RIDGE, {**RIDGE, "alpha": 0.0}])
+def test_a_fit_from_the_summary_is_scikit_learns(spec, intercept, standardize, targets):
+    values = VALUES[:, 0] if targets == 1 else VALUES
+    kind = LinearRegression if spec is LINEAR else Ridge
+    oracle = kind(
+        **{key: item for key, item in spec.items() if key != "_target_"} | {"fit_intercept": intercept}
+    )
+    oracle = make_pipeline(StandardScaler(), oracle) if standardize else oracle
+    oracle.fit(ROWS, values)
+    whole = combine(summarize(ROWS[i : i + 512], values[i : i + 512]) for i in range(0, 5000, 512))
+    packed, notices = out_of_core.fit(
+        whole, {**spec, "fit_intercept": intercept}, standardize, tuple("abcdef")
+    )
+    fitted = training.load(packed)
+    assert notices == []
+    assert type(fitted) is type(oracle)
+    last, expected = (getattr(one, "steps", [(0, one)])[-1][1] for one in (fitted, oracle))
+    close(last.coef_, expected.coef_)
+    if intercept:
+        close(last.intercept_, expected.intercept_)
+    else:
+        assert np.all(last.intercept_ == expected.intercept_)
+    close(fitted.predict(ROWS[:9]), oracle.predict(ROWS[:9]))
+
+
+def test_ridge_may_penalise_each_target_apart():
+    spec = {**RIDGE, "alpha": [1.0, 500.0]}
+    packed, _ = out_of_core.fit(summarize(ROWS, VALUES), spec, False, tuple("abcdef"))
+    close(training.load(packed).coef_, Ridge(alpha=[1.0, 500.0]).fit(ROWS, VALUES).coef_)
+
+
+def test_on_ill_conditioned_data_it_is_no_worse_than_scikit_learn():
+    from fractions import Fraction
+
+    generator = np.random.default_rng(0)
+    first = generator.integers(-1000, 1000, size=(200, 1)).astype(float)
+    rows = np.hstack([first + 2.0**20, first + generator.integers(-1, 2, size=(200, 1)) * 2.0**-16])
+    values = rows @ [1.0, -1.0] + generator.integers(-8, 8, size=200) / 64
+    # Exact: Cramer's rule on the centred normal equations in rational numbers.
+    x = [[Fraction(cell) for cell in row] for row in rows.tolist()]
+    y = [Fraction(cell) for cell in values.tolist()]
+    means = [sum(column) / 200 for column in zip(*x, strict=True)]
+    a, b = ([row[i] - means[i] for row in x] for i in range(2))
+    mean = sum(y) / 200
+
+    def dot(u, v):
+        return sum(p * q for p, q in zip(u, v, strict=True))
+
+    y = [item - mean for item in y]
+    det = dot(a, a) * dot(b, b) - dot(a, b) ** 2
+    exact = [(dot(a, y) * dot(b, b) - dot(b, y) * dot(a, b)) / det,
+             (dot(b, y) * dot(a, a) - dot(a, y) * dot(a, b)) / det]  # fmt: skip
+    packed, _ = out_of_core.fit(summarize(rows, values), LINEAR, False, ("a", "b"))
+    ours, theirs = training.load(packed).coef_, LinearRegression().fit(rows, values).coef_
+    errors = [max(abs(float(Fraction(c) - e)) for c, e in zip(found.tolist(), exact, strict=True))
+              for found in (ours, theirs)]  # fmt: skip
+    assert errors[0] <= 10 * errors[1] + 1e-9
+
+
+def test_a_dependent_feature_is_named():
+    rows = np.column_stack([ROWS[:, 0], ROWS[:, 1], ROWS[:, 0]])
+    packed, notices = out_of_core.fit(summarize(rows, VALUES[:, 0]), LINEAR, False, ("a", "b", "c"))
+    assert notices == ["the other features explain c, which may have weight 0"]
+    assert training.load(packed).coef_[2] == 0
+
+
+def test_tallies_agree_with_the_metrics_of_all_rows():
+    predicted = VALUES + GENERATOR.normal(size=VALUES.shape)
+    total = metrics.tally(VALUES[:0], predicted[:0])
+    for i in range(0, 5000, 333):
+        total = metrics.merge(total, metrics.tally(VALUES[i : i + 333], predicted[i : i + 333]))
+    expected = metrics.measure(VALUES, predicted)
+    for name in ("r2", "mse", "mean_absolute_error", "max_error"):
+        assert getattr(total.metrics(), name) == pytest.approx(getattr(expected, name), rel=1e-12)
+    same = metrics.tally(np.ones((4, 1)), np.ones((4, 1))).metrics()
+    assert same == metrics.measure(np.ones((4, 1)), np.ones((4, 1)))
+
+
+def test_the_split_does_not_depend_on_row_groups_or_files(tmp_path, streamed, memory):
+    other = Streamed(written(tmp_path / "other", 123, 1), 0.2, 42)
+    for source in (streamed, other):
+        assert (source.train_count, source.test_count) == (memory.train_count, memory.test_count)
+        for found, expected in zip(source.first(50), memory.first(50), strict=True):
+            assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(bits=4, scheme="affine", granularity="per_channel"),
+        Settings(bits=5, granularity="per_feature", output_range="train"),
+        Settings(inputs="int8"),
+        Settings(inputs="int16", calibration="percentile"),
+        Settings(inputs="int8", calibration="mse", rounding="nearest"),
+    ],
+)
+@pytest.mark.parametrize("spec", [LINEAR, RIDGE])
+def test_every_stage_finds_what_it_finds_in_memory(streamed, memory, settings, spec):
+    model = {"name": "m", "standardize": False, "estimator": spec}
+    results = []
+    for source in (streamed, memory):
+        trained = train(source, model, None)
+        made = quantize_model(source, trained.artifact, settings, None)
+        results.append((trained, made, evaluate(source, made.artifact, trained.artifact, 5, None)))
+    (trained, made, done), (trained_m, made_m, done_m) = results
+    close(trained.artifact.model.coefficients, trained_m.artifact.model.coefficients)
+    assert np.array_equal(made.artifact.model.codes, made_m.artifact.model.codes)
+    close(made.artifact.model.weights, made_m.artifact.model.weights, 1e-6)
+    assert done.test.r2 == pytest.approx(done_m.test.r2, rel=1e-9)
+    assert done.train.mse == pytest.approx(done_m.train.mse, rel=1e-5)
+    assert done.max_difference == pytest.approx(done_m.max_difference, rel=1e-5)
+    assert np.array_equal(done.actual, done_m.actual)
+    assert made.guard.saturated == pytest.approx(made_m.guard.saturated, rel=1e-12)
+    assert made.guard.clipped_r2 == pytest.approx(made_m.guard.clipped_r2, rel=1e-9)
+
+
+def test_what_needs_all_rows_says_so_before_it_starts(tmp_path):
+    told = []
+    stream = written(tmp_path / "t")
+    source = Streamed(stream, 0.2, 42, notify=told.append)
+    lasso = {"_target_": "sklearn.linear_model.Lasso", "alpha": 0.1}
+    fitted = training.load(source.fit(lasso, False, training.fit)[0])
+    assert fitted.coef_.shape == (2, 6)
+    assert told == [f"Lasso needs all {source.train_count:,} training rows in memory, 0 MB, "
+                    "and as much again to work on"]  # fmt: skip
+    source._stream = type(stream)(**{**stream.__dict__, "memory_limit": 1000})
+    for call in (
+        lambda: source.fit(lasso, False, training.fit),
+        lambda: source.fit({**LINEAR, "positive": True}, False, training.fit),
+        lambda: source.training(None).grid("mse", 8, 0.1),
+    ):
+        with pytest.raises(MlrqError, match=r"needs all [0-9,]+ training rows in memory, 0 MB, more than"):
+            call()
+
+
+def test_the_same_models_are_measured_once(streamed):
+    model = LinearModel(WEIGHTS, np.zeros(2), streamed.dataset.features, streamed.dataset.targets)
+    first = streamed.score((model,))
+    streamed._engine = None
+    assert streamed.score((model,)) is first
+
+
+CLI = ("dataset=parquet", "dataset.path=t", "dataset.target=[y0,y1]")
+
+
+def test_the_program_trains_quantizes_and_evaluates(run, tmp_path):
+    written(tmp_path / "t")
+    whole = run(*CLI, "samples=2")
+    assert whole.code == 0, whole.err
+    assert "t (3 Parquet files, 9 row groups)" in whole.out
+    names = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+    before = [(tmp_path / "outputs" / name).read_bytes() for name in names]
+    for stage in ("train", "quantize", "evaluate"):
+        assert run(stage, *CLI, "samples=2").code == 0
+    assert [(tmp_path / "outputs" / name).read_bytes() for name in names] == before
+    assert run(*CLI, "samples=0", "quantization.inputs=int8").code == 0
+
+
+def test_a_test_path_gives_the_test_rows(run, tmp_path):
+    written(tmp_path / "t")
+    done = run(*CLI, "dataset.test_path=t/0.parquet")
+    assert done.code == 0, done.err
+    assert "5,000 to train, 1,667 to test" in done.out
+
+
+def test_bad_data_is_one_line(run, tmp_path):
+    run(*CLI).refused("t: no such file or folder")
+    pq.write_table(pa.table({"a": [1.0] * 50, "y0": range(50), "y1": range(50)}), tmp_path / "t")
+    run(*CLI).refused("constant column in the training rows: 'a' (always 1)")
+    pq.write_table(pa.table({"a": [1.0], "y0": [1.0], "y1": [1.0]}), tmp_path / "t")
+    run(*CLI).refused("features need at least")
+    run(*CLI, "dataset.memory_limit=-1").refused("dataset.memory_limit=-1", code=2)
+    run(*CLI, "dataset.test_path=").refused("dataset.test_path=", code=2)
+
+
+def test_without_pyarrow_one_line_says_what_to_install(run, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    run(*CLI).refused("pip install 'mlrq[parquet]'")
+
+
+def test_evaluating_imports_no_scikit_learn(command, run, tmp_path):
+    written(tmp_path / "t")
+    assert run(*CLI).code == 0
+    code = "import sys; from mlrq.cli import main; main(); print('sklearn' in sys.modules)"
+    done = command.python(code, "evaluate", *CLI)
+    assert done.code == 0, done.err
+    assert done.out.endswith("False\n")
