@@ -238,7 +238,7 @@ class PredictConfig:
 
     def __post_init__(self) -> None:
         faults: list[str] = []
-        _one_of(faults, "predict.format", self.format, ("auto", "csv", "jsonl"))
+        _one_of(faults, "predict.format", self.format, ("auto", "csv", "jsonl", "parquet"))
         self.delimiter = _delimiter(faults, "predict.delimiter", self.delimiter)
         _raise(faults)
 

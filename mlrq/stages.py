@@ -28,16 +28,35 @@ class Results:
 
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
     """Predict the rows that the configuration names. Imports no scikit-learn, and no tables to print."""
+    from mlrq.artifacts import digest
+    from mlrq.batch_prediction import is_parquet
     from mlrq.documents import QUANTIZED, read_quantized
     from mlrq.prediction import predict
     from mlrq.progress import RowCounter
 
-    model = read_quantized(Path(config.artifact or folder / QUANTIZED)).model
+    path = Path(config.artifact or folder / QUANTIZED)
+    model = read_quantized(path).model
     wanted = config.predict
+    if is_parquet(wanted.input, wanted.format):
+        _predict_parquet(config, model, digest(path.read_bytes()), notify)
+        return
     if wanted.input == "-" and sys.stdin.isatty():
         notify("reading rows from the terminal; predict.input=FILE reads a file, Ctrl-D ends")
     with RowCounter() as counter:
         predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, notify, counter)
+
+
+def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable[[str], None]) -> None:
+    """Predict Parquet files through the engine that the configuration names."""
+    from mlrq import batch_prediction, engines
+    from mlrq.progress import RowCounter
+
+    wanted, place = config.predict, config.engine
+    if wanted.output == "-":
+        raise MlrqError("predict.output=-: predictions of Parquet need a folder")
+    folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
+    with engines.opened(place.name, place.workers, place.address) as engine, RowCounter() as counter:
+        batch_prediction.predict(model, identity, wanted.input, folder, engine, notify, counter)
 
 
 def export(config: Config, folder: Path) -> list[Path]:
