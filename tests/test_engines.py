@@ -130,7 +130,7 @@ def wait(condition, seconds=60):
         time.sleep(0.1)
 
 
-def test_dask_retries_what_a_dead_worker_had_and_a_whole_run_on_what_is_left_makes_the_same_bytes(command, tmp_path, expected, address):
+def test_dask_retries_a_dead_workers_part_and_then_runs_on_what_is_left(command, tmp_path, expected, address):
     code = DIES_ONCE.replace("sys.argv[1]", repr(str(tmp_path / "flag")))
     done = command.python(code.replace('"joblib", 2, None', f'"dask", None, {address!r}'))
     assert done.code == 0, done.err
