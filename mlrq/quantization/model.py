@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.linear import affine
-from mlrq.quantization.accumulate import accumulate, bound
+from mlrq.quantization.accumulate import accumulate, bound, requantize
 from mlrq.quantization.inputs import InputGrid
 
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
@@ -135,13 +135,19 @@ class QuantizedLinear:
             raise ValueError("A model of float inputs has no accumulator.")
         return accumulate(codes, self.steps, self.intercept.astype(np.int64), self.accumulator_bound)
 
+    def requantized(self, codes: NDArray[np.signedinteger]) -> NDArray[np.float64]:
+        """(n, targets) float64 predictions of (n, features) input codes; only with integer inputs."""
+        if self.accumulator_bound is None:
+            raise ValueError("A model of float inputs has no accumulator.")
+        bias = self.intercept.astype(np.int64)
+        return requantize(codes, self.steps, bias, self.accumulator_bound, self.scale)
+
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, targets) float64 predictions of (n, features) float64 rows."""
         if self.inputs is None:
             result = affine(rows, self.weights, self.intercept_value)
         else:
-            sums = self.accumulators(self.inputs.encode(rows))
-            result = (sums.astype(np.float32) * self.scale).astype(np.float64)
+            result = self.requantized(self.inputs.encode(rows))
         if self.output_range is not None:
             low, high = self.output_range.astype(np.float64)
             np.clip(result, low, high, out=result)

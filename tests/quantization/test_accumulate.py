@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlrq.quantization.accumulate import DOUBLE_EXACT, ROWS_PER_BLOCK, SINGLE_EXACT, accumulate, bound
+from mlrq.quantization.accumulate import (
+    DOUBLE_EXACT,
+    SINGLE_EXACT,
+    accumulate,
+    bound,
+    requantize,
+    rows_per_block,
+)
 
 
 def python_sums(codes: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> list[list[int]]:
@@ -36,6 +43,10 @@ def test_sums_equal_python_integers_at_every_size_of_the_bound(seed, features, t
     sums = accumulate(codes, weights, bias, largest)
     assert sums.tolist() == python_sums(codes, weights, bias)
     assert sums.dtype == (np.int32 if largest < 2**31 else np.int64)
+    scale = generator.random(targets).astype(np.float32)
+    for grid in (scale, scale[:1]):  # a scale each target, or one for all
+        expected = np.array(python_sums(codes, weights, bias)).astype(np.float32) * grid
+        assert requantize(codes, weights, bias, largest, grid).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("edge", [SINGLE_EXACT, DOUBLE_EXACT, 2**31])
@@ -58,9 +69,23 @@ def test_the_bound_is_reached_by_the_worst_input():
     assert abs(int(reached)) == 15 * 128 + 11 - 5  # the odd sign's input ends at 127
 
 
-@pytest.mark.parametrize("rows", [0, 1, ROWS_PER_BLOCK, ROWS_PER_BLOCK + 1])
-def test_blocks_join_without_a_seam(rows):
+BLOCK = rows_per_block(3)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+@pytest.mark.parametrize("rows", [0, 1, 2730, 2731, BLOCK, BLOCK + 1, 2 * BLOCK - 1, 3 * BLOCK + 2731])
+def test_blocks_join_without_a_seam_whatever_the_number_of_threads(monkeypatch, rows, cores):
+    monkeypatch.setattr("mlrq.quantization.accumulate._cores", lambda: cores)
     generator = np.random.default_rng(0)
     codes = generator.integers(-128, 127, (rows, 3), endpoint=True).astype(np.int8)
     weights, bias = np.array([[1, -2, 3], [4, 5, -6]]), np.array([7, -8])
     assert (accumulate(codes, weights, bias, 5000) == codes.astype(int) @ weights.T + bias).all()
+
+
+def test_a_row_may_be_wider_than_a_block():
+    generator = np.random.default_rng(0)
+    codes = generator.integers(-128, 127, (3, 2**19 + 1), endpoint=True).astype(np.int8)
+    weights, bias = generator.integers(-1, 1, (2, 2**19 + 1), endpoint=True), np.array([7, -8])
+    largest = int(bound(weights, bias, -128, 127).max())
+    assert SINGLE_EXACT < largest < DOUBLE_EXACT
+    assert (accumulate(codes, weights, bias, largest) == codes.astype(int) @ weights.T + bias).all()
