@@ -1,21 +1,20 @@
 """One pass over the training data to the small triangle that everything else works on.
 
-A batch is reduced by orthogonal reflections alone. With a column of ones in front,
+A batch is reduced to the triangle of its QR factorisation. With a column of ones in front,
 
     QR of [1, X - pivot] = [ sqrt(n)   sqrt(n) (mean - pivot) ]
                            [ 0         triangle               ]
 
-so the centring is itself the first reflection, and `triangle' triangle` is the centred scatter
-matrix. Neither X'X nor the centred scatter is ever formed, so nothing is squared: an offset of 1e6
-or two nearly equal columns cost no more digits than the data itself has lost. The pivot (the mean
-of the first rows) is subtracted because the columns are then of the size of their spread. Two
-triangles with the same pivot are merged by the QR of one above the other, which is the same
-formula again (TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
+so the centring is itself the first step of the factorisation, and `triangle' triangle` is the centred
+scatter matrix. X'X is never formed, nor the centred scatter, so an offset of 1e6 or two nearly equal columns
+cost no more digits than the data itself has lost. The pivot (the mean of the first rows) is subtracted
+because the columns are then of the size of their spread. Two triangles with the same pivot are merged by the
+QR of one above the other, which is the same formula again (TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
 
-The rows are cut into chunks by row index alone, chunks into groups, and groups are merged from
-first to last. Up to `NARROW` columns every factorisation is too small for OpenBLAS to split over
-threads; wider tables are reduced by `mlrq.triangle`, which does not use BLAS at all. The result is
-therefore the same to the last bit for any number of threads, and `combine` makes it the same for
+Tables that are not nearly dependent are factored by `mlrq.cholesky_qr`, at the speed of matrix products, and
+all others by reflections: up to `NARROW` columns in chunks so small that OpenBLAS does not split them over
+threads, then by `mlrq.triangle`. The rows are cut by row index alone and merged from first to last. The
+result is therefore the same to the last bit for any number of threads, and `combine` makes it the same for
 any number of batches that are summarised at once.
 """
 
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mlrq import cholesky_qr
 from mlrq.triangle import canonical, dependent, least_squares, triangularise
 
 FloatArray = npt.NDArray[np.float64]
@@ -32,8 +32,10 @@ FloatArray = npt.NDArray[np.float64]
 # Columns, with the ones, up to which LAPACK is used, and the numbers in one factorisation there:
 # OpenBLAS keeps matrix-vector work of less than 9216 numbers on one thread.
 NARROW, NUMBERS = 64, 8192
-# Rows of the chunks that wider tables are cut into, as a multiple of their columns.
+# Rows of the chunks that wider tables are reflected in, as a multiple of their columns.
 TALL = 4
+# Numbers in a table that is factored at once, and its rows at least; up to `SHORT` rows are reflected.
+AT_ONCE, ROWS_AT_ONCE, SHORT = 1 << 20, 8192, 512
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,15 @@ def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
     if not len(x):
         return empty(x.shape[1], y.shape[1])
     pivot = _first_mean(x, y)
-    narrow = len(pivot) + 1 <= NARROW
-    joined = _reduce_narrow(x, y, pivot) if narrow else _reduce_wide(x, y, pivot)
+    columns = len(pivot) + 1
+    step = max(ROWS_AT_ONCE, 1 << ((AT_ONCE // columns).bit_length() - 1))
+    joined = np.zeros((columns, columns))
+    for start in range(0, len(x), step):
+        block = _centred(x, y, pivot, slice(start, start + step))
+        joined = _factor(np.concatenate([joined, _triangle(block)]))
     if not np.isfinite(joined).all():
         raise ValueError("Features and targets must be finite, but some values are not.")
-    # The ones' column is exactly sqrt(n) long.
-    mean = pivot + joined[0, 1:] / np.sqrt(len(x))
+    mean = pivot + joined[0, 1:] / joined[0, 0]
     return Summary(len(x), mean, joined[1:, 1:], x.shape[1])
 
 
@@ -193,26 +198,37 @@ def _first_mean(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Float
 def _centred(
     x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray, rows: slice
 ) -> FloatArray:
-    """(m, 1 + k) float64: ones and the rows less the pivot."""
-    f = x.shape[1]
-    block = np.ones((len(x[rows]), 1 + len(pivot)))
+    """(1 + k, m) float64: ones and the rows less the pivot, then zeros to a multiple of `ALIGNED`."""
+    f, count = x.shape[1], len(x[rows])
+    block = np.empty((1 + len(pivot), count + -count % cholesky_qr.ALIGNED))
+    block[:, count:] = 0.0
+    block[0, :count] = 1.0
     with np.errstate(invalid="ignore", over="ignore"):
-        np.subtract(x[rows], pivot[:f], out=block[:, 1 : 1 + f])
-        np.subtract(y[rows], pivot[f:], out=block[:, 1 + f :])
+        np.subtract(x[rows].T, pivot[:f, None], out=block[1 : 1 + f, :count])
+        np.subtract(y[rows].T, pivot[f:, None], out=block[1 + f :, :count])
     return block
 
 
-def _reduce_narrow(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray) -> FloatArray:
-    """Triangle (1 + k, 1 + k) of [1, X - pivot] from many small factorisations at once.
+def _triangle(table: FloatArray) -> FloatArray:
+    """Canonical triangle (k, k) of a table (k, m)."""
+    found = cholesky_qr.triangle(table) if table.shape[1] >= max(SHORT + 1, 2 * len(table)) else None
+    if found is not None:
+        return found
+    rows = np.ascontiguousarray(table.T)
+    return _reflect_narrow(rows) if len(table) <= NARROW else _reflect_wide(rows)
+
+
+def _reflect_narrow(rows: FloatArray) -> FloatArray:
+    """Triangle (k, k) of rows (m, k) from many small factorisations at once.
 
     A group is as many chunks as have triangles that stack to one more chunk.
     """
-    columns = len(pivot) + 1
+    columns = rows.shape[1]
     chunk = _chunk_rows(columns)
     group = chunk * (chunk // columns)
     total = np.zeros((columns, columns))
-    for start in range(0, len(x), group):
-        block = _centred(x, y, pivot, slice(start, start + group))
+    for start in range(0, len(rows), group):
+        block = rows[start : start + group]
         padding = -len(block) % chunk
         if padding:
             block = np.concatenate([block, np.zeros((padding, columns))])
@@ -221,22 +237,27 @@ def _reduce_narrow(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot
     return total
 
 
-def _reduce_wide(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray) -> FloatArray:
-    """Triangle (1 + k, 1 + k) of [1, X - pivot], chunk after chunk."""
-    columns = len(pivot) + 1
+def _reflect_wide(rows: FloatArray) -> FloatArray:
+    """Triangle (k, k) of rows (m, k), chunk after chunk."""
+    columns = rows.shape[1]
     total = np.zeros((columns, columns))
-    for start in range(0, len(x), chunk := _chunk_rows(columns)):
-        block = _centred(x, y, pivot, slice(start, start + chunk))
-        total = _factor(np.concatenate([total, block]))
+    for start in range(0, len(rows), chunk := _chunk_rows(columns)):
+        total = triangularise(np.concatenate([total, rows[start : start + chunk]]))
     return total
 
 
 def _factor(stacked: FloatArray) -> FloatArray:
     """Canonical triangle (k, k) of a stack of triangles or rows (m, k)."""
-    columns = stacked.shape[1]
-    if columns > NARROW or len(stacked) < columns:
-        return triangularise(stacked)
-    return canonical(_lapack_triangles(stacked))
+    rows, columns = stacked.shape
+    if columns <= NARROW and rows >= columns:
+        return canonical(_lapack_triangles(stacked))
+    if columns > NARROW and rows >= columns:
+        table = np.zeros((columns, rows + -rows % cholesky_qr.ALIGNED))
+        table[:, :rows] = stacked.T
+        found = cholesky_qr.triangle(table)
+        if found is not None:
+            return found
+    return triangularise(stacked)
 
 
 def _lapack_triangles(stacked: FloatArray) -> FloatArray:
