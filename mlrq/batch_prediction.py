@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from mlrq.artifacts import atomic, digest, encode, write
 from mlrq.datasets.parquet import SUFFIXES, ParquetStream, load
 from mlrq.datasets.stream import Part
@@ -96,7 +98,7 @@ def _predict_part(stream: ParquetStream, model: QuantizedLinear, folder: Path, p
 
     schema = pa.schema([(name, pa.float64()) for name in model.targets])
     with atomic(_file(folder, part)) as sink, pq.ParquetWriter(sink, schema) as writer:
-        for table in stream.batches(part):
-            columns = [pa.array(column) for column in model.predict(table.T).T]
+        for batch in stream.batches(part):
+            columns = [pa.array(column) for column in model.predict(np.stack(batch, axis=1)).T]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     return part.rows

@@ -271,7 +271,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         faults: list[str] = []
-        _one_of(faults, "engine.name", self.name, ("serial", "joblib", "dask"))
+        _one_of(faults, "engine.name", self.name, ("serial", "threads", "joblib", "dask"))
         if self.workers is not None:
             _within(faults, "engine.workers", self.workers, 1)
         if self.address is not None and self.name != "dask":

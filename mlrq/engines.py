@@ -7,7 +7,10 @@ that dies costs its part a retry. Whoever merges the results does so in that ord
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from mlrq.datasets.stream import Part
@@ -25,14 +28,16 @@ def opened(name: str, workers: int | None, address: str | None) -> Iterator[Engi
     """The engine `name`, stopped with all that it started when the block ends.
 
     Args:
-        name: "serial", "joblib" or "dask".
-        workers: Number of processes; None for one each core.
+        name: "serial", "threads", "joblib" or "dask".
+        workers: Number of threads or processes; None for one each core.
         address: Of a dask scheduler that runs already; None starts a cluster on this machine.
 
     Raises:
         MlrqError: If it needs a package that is not installed, or the scheduler does not answer.
     """
-    if name == "joblib":
+    if name == "threads":
+        yield partial(_threads, workers or _cores())
+    elif name == "joblib":
         with _joblib(workers or _cores()) as engine:
             yield engine
     elif name == "dask":
@@ -44,6 +49,19 @@ def opened(name: str, workers: int | None, address: str | None) -> Iterator[Engi
 
 def _cores() -> int:
     return os.cpu_count() or 1
+
+
+def _threads(workers: int, work: Work, parts: Sequence[Part]) -> Iterator[Any]:
+    """Threads of this process: NumPy and pyarrow let go of the interpreter where the time goes."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        todo = iter(parts)
+        results = deque(pool.submit(work, part) for part in islice(todo, 2 * workers))
+        while results:
+            yield results.popleft().result()
+            results.extend(pool.submit(work, part) for part in islice(todo, 1))
+    finally:  # also where a part failed: the others end, and none begins
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -13,14 +13,14 @@ class Metrics:
     Attributes:
         r2: Coefficient of determination, the mean over targets; 1 is perfect.
         mse: Mean squared error.
-        mean_absolute_error: Mean absolute error.
-        max_error: Largest absolute error.
+        mean_absolute_error: Mean absolute error; None where only a summary of the rows was at hand.
+        max_error: Largest absolute error; None likewise.
     """
 
     r2: float
     mse: float
-    mean_absolute_error: float
-    max_error: float
+    mean_absolute_error: float | None
+    max_error: float | None
 
 
 def measure(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Metrics:

@@ -40,6 +40,7 @@ def source(
     seed: int,
     notify: Callable[[str], None] = lambda text: None,
     engine: Engine = map,
+    shelf: Path | None = None,
 ) -> Source:
     """Split what a loader returned for the stages; a stream is read once.
 
@@ -49,10 +50,11 @@ def source(
         seed: Of the split.
         notify: Told before rows of a stream are all read into memory.
         engine: Where the parts of a stream are worked on.
+        shelf: A folder for the test rows of a stream; without one they are read again when asked for.
     """
     if isinstance(dataset, Dataset):
         return prepare(dataset, test_size, seed)
-    return Streamed(dataset, test_size, seed, engine, notify)
+    return Streamed(dataset, test_size, seed, engine, notify, shelf)
 
 
 def train(

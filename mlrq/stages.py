@@ -114,6 +114,7 @@ def _run(
 ) -> Results:
     from mlrq import documents, pipeline, training
     from mlrq.components import load_dataset
+    from mlrq.datasets import Dataset
     from mlrq.progress import activity
 
     stages = PIPELINE if config.stage == "all" else (config.stage,)
@@ -124,7 +125,8 @@ def _run(
     with activity("Reading the dataset"):
         dataset = load_dataset(config.dataset)
         engine = _engine(config, dataset, notify, stack)
-        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine)
+        shelf = None if out is None or isinstance(dataset, Dataset) else _shelf(out, stack)
+        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine, shelf)
     results = Results(data)
     origin = integer = None
     if config.model_path and stages != ("evaluate",):
@@ -166,12 +168,27 @@ def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: 
 
     wanted = config.engine
     if isinstance(dataset, Dataset):
-        if wanted.name != "serial":
+        if wanted.name in ("joblib", "dask"):
             notify(
                 f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
             )
         return map
     return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
+
+
+def _shelf(out: Path, stack: ExitStack) -> Path:
+    """A folder for test rows beside the artifacts, removed when the run ends.
+
+    Raises:
+        MlrqError: If there is no place for it.
+    """
+    import tempfile
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".test-rows-", dir=out)))
+    except OSError as error:
+        raise MlrqError(f"{out}: cannot be written: {error.strerror}") from error
 
 
 def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:

@@ -3,26 +3,35 @@
 Each part is reduced to something small (a summary, a tally) by one function of the part alone, and the
 results are merged in the order of the parts. So the outcome is the same to the last bit wherever the
 functions run: one process or several change the time, not the numbers.
+
+The first pass reads everything, and what the stages ask afterwards is mostly known by then: the errors of a
+linear model on the training rows follow from their summary, and the test rows are kept in files of their
+own.
 """
 
+import ctypes
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import cache, cached_property, partial, reduce
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets import Split
-from mlrq.datasets.stream import Part, Stream, are_test
+from mlrq.datasets.stream import Part, Stream, are_test, fingerprint
 from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
-from mlrq.metrics import Tally, merge, tally
-from mlrq.quantization import InputGrid
+from mlrq.metrics import Metrics, Tally, merge, tally
+from mlrq.quantization import InputGrid, QuantizedLinear
 from mlrq.quantization.inputs import from_range
-from mlrq.quantization.rows import See, Table
+from mlrq.quantization.rows import Divided, See, Table
 from mlrq.source import Data, Fit, Model, Score
 from mlrq.summary import Summary, combine, empty, summarize
 
@@ -41,31 +50,76 @@ class Cut:
         stream: The table.
         test_size: Fraction of test rows, where a hash decides.
         seed: Of the hash.
+        shelf: Folder where the test rows of each part are kept once they have been read; None keeps none. A
+            worker that does not see it reads the stream again.
     """
 
     stream: Stream
     test_size: float
     seed: int
+    shelf: Path | None = None
 
-    def batches(self, part: Part) -> Iterator[tuple[Numbers, NDArray[np.bool_]]]:
-        """(columns, n) numbers, and (n,) which of them are test rows."""
+    def batches(self, part: Part) -> Iterator[tuple[Sequence[Numbers], NDArray[np.bool_]]]:
+        """Columns, each (n,), and (n,) which of the rows are test rows."""
         start = part.start
-        for table in self.stream.batches(part):
-            count = table.shape[1]
+        for columns in self.stream.batches(part):
+            count = len(columns[0])
             if part.test is None:
-                yield table, are_test(start, count, self.test_size, self.seed)
+                yield columns, are_test(start, count, self.test_size, self.seed)
             else:
-                yield table, np.full(count, part.test)
+                yield columns, np.full(count, part.test)
             start += count
+
+    def tables(self, part: Part, test: bool) -> Iterator[Numbers]:
+        """(columns, n) tables of the test rows, or of the training rows."""
+        if part.test is not None and part.test is not test:
+            return
+        kept = self._kept(part)
+        if test and kept and kept.exists():
+            yield from _read(kept)
+            return
+        for columns, are in self.batches(part):
+            yield _chosen(columns, are == test)
 
     def rows(self, part: Part, test: bool) -> Iterator[tuple[Numbers, Numbers]]:
         """Features (n, features) and targets (n, targets) of the test rows, or of the training rows."""
-        if part.test is not None and part.test is not test:
-            return
         width = len(self.stream.features)
-        for table, are in self.batches(part):
-            chosen = table if part.test is not None else table[:, are == test]
-            yield chosen[:width].T, chosen[width:].T
+        for table in self.tables(part, test):
+            yield table[:width].T, table[width:].T
+
+    def _kept(self, part: Part) -> Path | None:
+        return self.shelf / f"{part.start}.npy" if self.shelf else None
+
+    def keep(self, part: Part, tables: Iterator[Numbers]) -> None:
+        """Write the test rows of a part to the shelf while they are read; without a shelf only read them."""
+        kept = self._kept(part)
+        if kept is None or not kept.parent.is_dir():
+            for _ in tables:
+                pass
+            return
+        # Renamed when it is whole: a worker may be killed here, and another begin the part again.
+        handle, name = tempfile.mkstemp(dir=kept.parent)
+        with os.fdopen(handle, "wb") as file:
+            for table in tables:
+                np.save(file, table)
+        Path(name).replace(kept)
+
+
+def _read(path: Path) -> Iterator[Numbers]:
+    """The arrays that were saved to a file one after the other."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while file.tell() < size:
+            yield np.load(file, allow_pickle=False)
+
+
+def _chosen(columns: Sequence[Numbers], which: NDArray[np.bool_]) -> Numbers:
+    """(columns, n) the rows where `which` holds."""
+    places = np.flatnonzero(which)
+    table = np.empty((len(columns), len(places)))
+    for column, row in zip(columns, table, strict=True):
+        np.take(column, places, out=row, mode="clip")  # "raise" would copy `row` first
+    return table
 
 
 @dataclass(frozen=True)
@@ -77,30 +131,37 @@ class Scan:
         low: (columns,) smallest training numbers.
         high: (columns,) largest training numbers.
         tests: Number of test rows.
-        digests: SHA-256 of each part's numbers, in order.
+        prints: (columns,) uint64 fingerprints of all rows.
     """
 
     summary: Summary
     low: Numbers
     high: Numbers
     tests: int
-    digests: tuple[bytes, ...]
+    prints: NDArray[np.uint64]
 
 
 def _scan(cut: Cut, part: Part) -> Scan:
     stream = cut.stream
     width, columns = len(stream.features), len(stream.features) + len(stream.targets)
-    sha = hashlib.sha256()
-    low, high, tests = np.full(columns, np.inf), np.full(columns, -np.inf), 0
+    low, high, tests, start = np.full(columns, np.inf), np.full(columns, -np.inf), 0, part.start
+    prints = np.zeros(columns, dtype=np.uint64)
     summaries = [empty(width, columns - width)]
-    for table, are in cut.batches(part):
-        sha.update(np.ascontiguousarray(table, dtype="<f8").data)
-        train = table[:, ~are]
-        tests += int(are.sum())
-        low = np.minimum(low, train.min(axis=1, initial=np.inf))
-        high = np.maximum(high, train.max(axis=1, initial=-np.inf))
-        summaries.append(summarize(train[:width].T, train[width:].T))
-    return Scan(combine(summaries), low, high, tests, (sha.digest(),))
+
+    def read() -> Iterator[Numbers]:
+        nonlocal low, high, tests, start, prints
+        for batch, are in cut.batches(part):
+            prints += fingerprint(batch, start)
+            start += len(are)
+            train, test = _chosen(batch, ~are), _chosen(batch, are)
+            low = np.minimum(low, train.min(axis=1, initial=np.inf))
+            high = np.maximum(high, train.max(axis=1, initial=-np.inf))
+            summaries.append(summarize(train[:width].T, train[width:].T))
+            tests += test.shape[1]
+            yield test
+
+    cut.keep(part, read())
+    return Scan(combine(summaries), low, high, tests, prints)
 
 
 def _summarize(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:
@@ -114,32 +175,45 @@ def _summarize(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summ
     )
 
 
-# For each model: tallies of the training and the test rows, and its distance from the first model.
-_Marks = list[tuple[Tally, Tally, float]]
+# For each model: a tally of the rows, and its distance from the first model.
+_Marks = list[tuple[Tally, float]]
 
 
-def _mark(cut: Cut, models: Sequence[Model], part: Part) -> _Marks:
+def _mark(cut: Cut, models: Sequence[Model], test: bool, part: Part) -> _Marks:
     nothing = np.empty((0, len(cut.stream.targets)))
-    marks = [(tally(nothing, nothing), tally(nothing, nothing), 0.0)] * len(models)
-    width = len(cut.stream.features)
-    for table, are in cut.batches(part):
-        rows, values = table[:width].T, table[width:].T
-        reference = None
-        found = []
-        for model in models:
-            predicted = model.predict(rows)
-            reference = predicted if reference is None else reference
-            far = float(np.abs(predicted - reference)[are].max(initial=0.0))
-            train, test = (tally(values[chosen], predicted[chosen]) for chosen in (~are, are))
-            found.append((train, test, far))
+    marks = [(tally(nothing, nothing), 0.0)] * len(models)
+    for rows, values in cut.rows(part, test):
+        predictions = [model.predict(rows) for model in models]
+        found = [
+            (tally(values, predicted), float(np.abs(predicted - predictions[0]).max(initial=0.0)))
+            for predicted in predictions
+        ]
         marks = _merged_marks(marks, found)
     return marks
 
 
 def _merged_marks(first: _Marks, second: _Marks) -> _Marks:
-    return [
-        (merge(a[0], b[0]), merge(a[1], b[1]), max(a[2], b[2])) for a, b in zip(first, second, strict=True)
-    ]
+    return [(merge(a[0], b[0]), max(a[1], b[1])) for a, b in zip(first, second, strict=True)]
+
+
+def _linear(model: Model) -> tuple[Numbers, Numbers] | None:
+    """Weights and intercept of a model that is linear in raw features; None for any other."""
+    if isinstance(model, LinearModel):
+        return model.coefficients, model.intercept
+    if isinstance(model, QuantizedLinear) and model.inputs is None and model.output_range is None:
+        return model.weights, model.intercept_value
+    return None
+
+
+def _errors(summary: Summary, weights: Numbers, intercept: Numbers) -> Metrics:
+    """The errors of a linear model on the summarized rows; absolute errors are not to be had."""
+    width, count = summary.features, summary.count
+    triangle, mean = summary.triangle, summary.mean
+    apart = triangle[:, width:] - triangle[:, :width] @ weights.T
+    bias = mean[width:] - weights @ mean[:width] - intercept
+    residual = np.square(apart).sum(axis=0) + count * np.square(bias)
+    total = np.square(triangle[:, width:]).sum(axis=0)
+    return Metrics(float((1.0 - residual / total).mean()), float(residual.mean() / count), None, None)
 
 
 def _count_saturated(cut: Cut, inputs: InputGrid, part: Part) -> Numbers:
@@ -149,6 +223,24 @@ def _count_saturated(cut: Cut, inputs: InputGrid, part: Part) -> Numbers:
         for test in (False, True)
     ]
     return np.array(found, dtype=np.float64)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Ask glibc not to hand back what is freed: batches are of one size, and come again and again.
+
+    Memory from the system is filled with zeros first, which took a third of the time of a pass.
+    """
+    trim, map_from, most = -1, -3, 1 << 30  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        allocator = ctypes.CDLL(None)
+        allocator.mallopt(trim, most)
+        allocator.mallopt(map_from, most)
+
+
+def _work(function: Callable[..., Any], *arguments: Any) -> Any:
+    _keep_freed_memory()
+    return function(*arguments)
 
 
 @dataclass(frozen=True)
@@ -166,8 +258,8 @@ class Streamed:
     """A stream and its split; see `mlrq.source.Source`.
 
     Attributes:
-        dataset: What is said of it. Its hash is of the names, of each part's numbers and of the split into
-            files; the same numbers in other row groups have another.
+        dataset: What is said of it. Its hash is of the names and of the columns' fingerprints, which do not
+            depend on how the rows are cut into files and row groups.
     """
 
     def __init__(
@@ -177,24 +269,30 @@ class Streamed:
         seed: int,
         engine: Engine = map,
         notify: Notify = lambda text: None,
+        shelf: Path | None = None,
     ) -> None:
         """Read everything once.
+
+        Args:
+            stream: The table.
+            test_size: Fraction of test rows, where a hash decides.
+            seed: Of the hash.
+            engine: Where parts are worked on.
+            notify: Told before rows are all read into memory.
+            shelf: A folder for the test rows, lest they be read again from among all others.
 
         Raises:
             MlrqError: For what the stream objects to, too few rows, or a constant training column.
         """
         self.test_size, self.seed = test_size, seed
-        self._stream, self._cut = stream, Cut(stream, test_size, seed)
+        self._stream, self._cut = stream, Cut(stream, test_size, seed, shelf)
         self._engine, self._notify = engine, notify
         self._scores: dict[tuple[int, ...], tuple[tuple[Model, ...], list[Score]]] = {}
         scan: Scan = reduce(_merged_scans, self._pass(_scan))
         self._scan = scan
         self.train_count, self.test_count = scan.summary.count, scan.tests
         self._hold_enough()
-        sha = hashlib.sha256("\0".join((*stream.features, "", *stream.targets)).encode())
-        for part, found in zip(stream.parts, scan.digests, strict=True):
-            sha.update(str(part.test).encode() + found)
-        self.dataset = About(stream.name, stream.source, stream.features, stream.targets, sha.hexdigest())
+        self.dataset = About(stream.name, stream.source, stream.features, stream.targets, self._sha256())
 
     @property
     def summary(self) -> Summary:
@@ -235,13 +333,28 @@ class Streamed:
         """How good each of `models` is, in one pass; the same models are not measured twice."""
         key = tuple(map(id, models))
         if key not in self._scores:
-            marks = reduce(_merged_marks, self._pass(_mark, tuple(models)))
+            tests = reduce(_merged_marks, self._pass(_mark, tuple(models), True))
+            trains = self._training_errors(models)
             scores = [
-                Score(train.metrics(), test.metrics(), np.asarray(train.low == train.high), far)
-                for train, test, far in marks
+                Score(errors, mark.metrics(), constant, far)
+                for (errors, constant), (mark, far) in zip(trains, tests, strict=True)
             ]
             self._scores[key] = tuple(models), scores  # with the models, lest an id be given again
         return self._scores[key][1]
+
+    def _training_errors(self, models: Sequence[Model]) -> list[tuple[Metrics, NDArray[np.bool_]]]:
+        """Errors on the training rows, and (targets,) whether each prediction is always the same."""
+        linear = [_linear(model) for model in models]
+        others = tuple(model for model, known in zip(models, linear, strict=True) if known is None)
+        marks = iter(reduce(_merged_marks, self._pass(_mark, others, False)) if others else [])
+        found = []
+        for known in linear:
+            if known is None:
+                mark, _ = next(marks)
+                found.append((mark.metrics(), np.asarray(mark.low == mark.high)))
+            else:
+                found.append((_errors(self.summary, *known), np.asarray((known[0] == 0).all(axis=1))))
+        return found
 
     def saturated(self, inputs: InputGrid) -> tuple[float, float]:
         """Fractions of the training and of the test cells that saturate, 0 to 1."""
@@ -279,7 +392,7 @@ class Streamed:
 
     def _pass(self, function: Callable[..., Any], *arguments: Any) -> Iterable[Any]:
         """`function` of cut, `arguments` and each part, in the parts' order."""
-        return self._engine(partial(function, self._cut, *arguments), self._stream.parts)
+        return self._engine(partial(_work, function, self._cut, *arguments), self._stream.parts)
 
     def _head(self, count: int, test: bool) -> tuple[Numbers, Numbers]:
         rows, values = [np.empty((0, len(self._stream.features)))], [np.empty((0, len(self._stream.targets)))]
@@ -292,6 +405,14 @@ class Streamed:
             if left <= 0:
                 break
         return np.concatenate(rows), np.concatenate(values)
+
+    def _sha256(self) -> str:
+        """Of the names, the number of rows that are training rows by their file, and the fingerprints."""
+        names = "\0".join((*self._stream.features, "", *self._stream.targets))
+        told = [part.rows for part in self._stream.parts if part.test is False]
+        sha = hashlib.sha256(f"{names}\0{sum(told)}\0{self.train_count + self.test_count}\0".encode())
+        sha.update(self._scan.prints.astype("<u8").tobytes())
+        return sha.hexdigest()
 
     def _hold_enough(self) -> None:
         """Raise MlrqError unless there are rows to learn from and to test on, and no constant column."""
@@ -316,7 +437,7 @@ def _merged_scans(first: Scan, second: Scan) -> Scan:
         np.minimum(first.low, second.low),
         np.maximum(first.high, second.high),
         first.tests + second.tests,
-        first.digests + second.digests,
+        first.prints + second.prints,
     )
 
 
@@ -359,4 +480,11 @@ class StreamedRows:
 
     def summarize(self, see: See) -> Summary:
         """Summary of what `see` makes of the rows, with the goal."""
+        if isinstance(see, Divided):
+            known = (
+                self.source.summary
+                if self.goal is None
+                else self.source.summary.following(self.goal.coefficients, self.goal.intercept)
+            )
+            return known.divided(see.factor.astype(np.float64))
         return self.source.summarize(see, self.goal)

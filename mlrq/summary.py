@@ -88,6 +88,26 @@ class Summary:
         rest = columns[self.features :]
         return np.asarray((unexplained**2).sum(axis=1) + (rest**2).sum(axis=0))
 
+    def divided(self, factor: FloatArray) -> "Summary":
+        """Of the same rows with each feature divided by its factor, (f,) float64, positive."""
+        scale = np.ones(len(self.mean))
+        scale[: self.features] = factor
+        return Summary(self.count, self.mean / scale, self.triangle / scale, self.features)
+
+    def following(self, coefficients: FloatArray, intercept: FloatArray) -> "Summary":
+        """Of the same rows with a linear model's predictions for targets.
+
+        Args:
+            coefficients: (t, f) float64.
+            intercept: (t,) float64.
+        """
+        f = self.features
+        mean = np.concatenate([self.mean[:f], coefficients @ self.mean[:f] + intercept])
+        triangle = np.zeros((len(mean), len(mean)))
+        triangle[:f, :f] = self.triangle[:f, :f]
+        triangle[:f, f:] = self.triangle[:f, :f] @ coefficients.T
+        return Summary(self.count, mean, triangle, f)
+
 
 def empty(features: int, targets: int) -> Summary:
     """The summary of no rows, which changes nothing when merged."""

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from mlrq import metrics, out_of_core, training
 from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
-from mlrq.datasets.stream import are_test
+from mlrq.datasets.stream import are_test, fingerprint
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
 from mlrq.pipeline import evaluate, quantize_model, train
@@ -200,6 +200,69 @@ def test_the_same_models_are_measured_once(streamed):
     first = streamed.score((model,))
     streamed._engine = None
     assert streamed.score((model,)) is first
+
+
+def test_the_test_rows_are_read_once_where_there_is_a_shelf(tmp_path):
+    stream, shelf = written(tmp_path / "t"), tmp_path / "shelf"
+    shelf.mkdir()
+    again, kept = Streamed(stream, 0.2, 42), Streamed(stream, 0.2, 42, shelf=shelf)
+    model = LinearModel(WEIGHTS, np.zeros(2), stream.features, stream.targets)
+    expected = again.score((model,))[0]
+    for file in (tmp_path / "t").iterdir():
+        file.rename(tmp_path / file.name)
+    found = kept.score((model,))[0]
+    assert (found.train, found.test, found.distance) == (expected.train, expected.test, 0.0)
+    with pytest.raises(MlrqError, match=r"0\.parquet"):
+        again.score((model, model))
+    for file in tmp_path.glob("*.parquet"):
+        file.rename(tmp_path / "t" / file.name)
+    for file in shelf.iterdir():  # as on a worker that sees another disk
+        file.unlink()
+    shelf.rmdir()
+    assert kept.score((model, model))[1].test == expected.test
+
+
+def test_training_errors_follow_from_the_summary(streamed, memory):
+    model = LinearModel(WEIGHTS * 1.01, np.array([3.0, -2.0]), streamed.dataset.features, ("y0", "y1"))
+    (found,), (expected,) = streamed.score((model,)), memory.score((model,))
+    assert found.train.r2 == pytest.approx(expected.train.r2, rel=1e-12)
+    assert found.train.mse == pytest.approx(expected.train.mse, rel=1e-12)
+    assert found.train.max_error is found.train.mean_absolute_error is None
+    assert found.constant.tolist() == expected.constant.tolist() == [False, False]
+    flat = LinearModel(np.zeros((2, 6)), np.ones(2), streamed.dataset.features, ("y0", "y1"))
+    assert streamed.score((flat,))[0].constant.tolist() == [True, True]
+
+
+def test_the_hash_of_the_data_does_not_depend_on_row_groups_or_files(tmp_path, streamed):
+    other = Streamed(written(tmp_path / "other", 123, 1), 0.3, 7)
+    assert other.dataset.sha256 == streamed.dataset.sha256
+
+
+@pytest.mark.parametrize("change", ["sign", "two signs", "last bit", "swap", "columns", "shift"])
+def test_a_fingerprint_tells_any_change(change):
+    before = ROWS.T.copy()
+    after = before.copy()
+    if change == "sign":
+        after[2, 77] *= -1
+    elif change == "two signs":
+        after[2, [77, 4000]] *= -1
+    elif change == "last bit":
+        after[5, 4999] = np.nextafter(after[5, 4999], 0)
+    elif change == "swap":
+        after[0, [10, 11]] = after[0, [11, 10]]
+    elif change == "columns":
+        after[[0, 1]] = after[[1, 0]]
+    else:
+        after = np.roll(after, 1, axis=1)
+    assert fingerprint(before, 0).tolist() != fingerprint(after, 0).tolist()
+
+
+@pytest.mark.parametrize("start", [0, 60_000, 2**40])
+@pytest.mark.parametrize("cut", [1, 2500, 4999])
+def test_fingerprints_add_up_however_the_rows_are_cut(start, cut):
+    table = np.tile(ROWS.T, 30)  # longer than the period of the multipliers
+    pieces = fingerprint(table[:, :cut], start) + fingerprint(table[:, cut:], start + cut)
+    assert pieces.tolist() == fingerprint(table, start).tolist()
 
 
 CLI = ("dataset=parquet", "dataset.path=t", "dataset.target=[y0,y1]")

@@ -15,6 +15,7 @@ from mlrq.errors import MlrqError
 from mlrq.tables import present
 
 SUFFIXES = (".parquet", ".pq", ".parq")
+BUFFER = 1 << 20  # bytes of a column that are read at once
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class ParquetStream:
     memory_limit: int
     filesystem: Any = field(repr=False)
 
-    def batches(self, part: Part) -> Iterator[NDArray[np.float64]]:
-        """(columns, rows) finite float64 arrays, features first, of at most `rows_per_batch` rows.
+    def batches(self, part: Part) -> Iterator[list[NDArray[np.float64]]]:
+        """Columns, (rows,) finite float64 each, features first, of at most `rows_per_batch` rows.
 
         Raises:
             MlrqError: Naming file, row group and column of a null or of a number that is not finite or too
@@ -47,17 +48,10 @@ class ParquetStream:
         try:
             with _opened(self.filesystem, part.path) as file:
                 size = rows_per_batch(len(columns))
-                for batch in file.iter_batches(size, row_groups=[part.group], columns=columns):
-                    table = np.empty((len(columns), len(batch)))
-                    for i, name in enumerate(columns):
-                        column = batch.column(name)
-                        if column.null_count:
-                            row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-                            raise MlrqError(f"{where}, column {name!r}: row {done + row + 1} is null")
-                        table[i] = column.to_numpy(zero_copy_only=False)
-                    _hold_usable(table, columns, where, done)
+                # One thread: an engine has several. Buffered, lest a row group be in memory whole.
+                for batch in file.iter_batches(size, [part.group], columns, use_threads=False):
+                    yield [_numbers(batch.column(name), name, where, done) for name in columns]
                     done += len(batch)
-                    yield table
         except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
             raise MlrqError(f"{where}: cannot be read: {_line(error)}") from error
         if done != part.rows:
@@ -132,7 +126,7 @@ def _opened(filesystem: Any, path: str) -> Any:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem)
+        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem, buffer_size=BUFFER)
     except (pyarrow.ArrowException, OSError) as error:
         raise MlrqError(f"{path}: cannot be read as Parquet: {_line(error)}") from error
 
@@ -210,13 +204,21 @@ def _hold_numeric(schema: Any, columns: list[str], file: str) -> None:
             )
 
 
-def _hold_usable(table: NDArray[np.float64], columns: list[str], where: str, done: int) -> None:
-    """Raise MlrqError for the first number that is not finite, or whose square would not be."""
+def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float64]:
+    """An Arrow array as float64, a view of it where it can be.
+
+    Raises:
+        MlrqError: For the first null, or number that is not finite, or whose square would not be.
+    """
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise MlrqError(f"{where}, column {name!r}: row {done + row + 1} is null")
+    numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    # Two reductions make no temporary array, and are NaN where any number is.
+    if numbers.min(initial=0.0) >= -LARGEST and numbers.max(initial=0.0) <= LARGEST:
+        return numbers
     with np.errstate(invalid="ignore"):
-        good = np.abs(table) <= LARGEST
-    if good.all():
-        return
-    column, row = (int(place) for place in np.argwhere(~good)[0])
-    value = table[column, row]
+        row = int(np.flatnonzero(~(np.abs(numbers) <= LARGEST))[0])
+    value = numbers[row]
     what = f"exceeds {LARGEST:g}: change its unit" if np.isfinite(value) else "is not a finite number"
-    raise MlrqError(f"{where}, column {columns[column]!r}: row {done + row + 1}, {value:g}, {what}")
+    raise MlrqError(f"{where}, column {name!r}: row {done + row + 1}, {value:g}, {what}")

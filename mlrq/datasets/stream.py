@@ -1,14 +1,18 @@
 """A table that is never whole in memory: parts, each read in batches, and which rows are test rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-NUMBERS_PER_BATCH = 1 << 19  # 4 MiB of doubles: few enough for a cache, enough to keep NumPy busy
-FEWEST_ROWS = 256
+# 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
+# the same, for what is done once a batch grows with the cube of the columns.
+NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 8192
+
+PERIOD = 1 << 16  # positions after which the multipliers of a fingerprint repeat, times another number
 
 # Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014): splitmix64.
 _STEP, _FIRST, _SECOND = (
@@ -62,22 +66,28 @@ class Stream(Protocol):
     @property
     def memory_limit(self) -> int: ...  # noqa: D102
 
-    def batches(self, part: Part) -> Iterator[NDArray[np.float64]]:
-        """(columns, rows) finite float64 arrays of consecutive rows, cut the same way every time."""
+    def batches(self, part: Part) -> Iterator[Sequence[NDArray[np.float64]]]:
+        """Consecutive rows as columns, (rows,) finite float64 each, cut the same way every time."""
 
 
 def rows_per_batch(columns: int) -> int:
     """How many rows of `columns` numbers are read at once: a power of two, decided by the width alone."""
-    return max(FEWEST_ROWS, 1 << ((NUMBERS_PER_BATCH // columns).bit_length() - 1))
+
+    def fitting(numbers: int) -> int:
+        return 1 << (max(1, numbers // columns).bit_length() - 1)
+
+    return max(fitting(NUMBERS_PER_BATCH), min(FEWEST_ROWS, fitting(MOST_NUMBERS)))
 
 
 def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """splitmix64's outputs, uint64, for the states `numbers`: each bit depends on all bits of its number."""
-    with np.errstate(over="ignore"):
-        mixed = numbers + _STEP
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+    mixed, shifted = numbers + _STEP, np.empty_like(numbers)
+    for shift, factor in ((30, _FIRST), (27, _SECOND), (31, None)):
+        np.right_shift(mixed, np.uint64(shift), out=shifted)
+        np.bitwise_xor(mixed, shifted, out=mixed)
+        if factor:
+            np.multiply(mixed, factor, out=mixed)
+    return mixed
 
 
 def are_test(start: int, count: int, test_size: float, seed: int) -> NDArray[np.bool_]:
@@ -89,3 +99,36 @@ def are_test(start: int, count: int, test_size: float, seed: int) -> NDArray[np.
     key = scrambled(np.array([seed], dtype=np.uint64))
     positions = np.arange(start, start + count, dtype=np.uint64)
     return np.asarray(scrambled(positions ^ key) < np.uint64(int(test_size * 2.0**64)))
+
+
+@cache
+def _multipliers() -> NDArray[np.uint64]:
+    """(`PERIOD`,) odd numbers."""
+    return scrambled(np.arange(PERIOD, dtype=np.uint64)) | np.uint64(1)
+
+
+def fingerprint(columns: Sequence[NDArray[np.float64]], start: int) -> NDArray[np.uint64]:
+    """A hash of each column's numbers at positions start.., (columns,) uint64, that adds up over batches.
+
+    The sum of each number's bits times an odd number that belongs to its position: it depends on every bit
+    and on its place, but not on how the rows were cut. It guards against mistakes, not against malice.
+    """
+    count = len(columns[0])
+    found = np.zeros(len(columns), dtype=np.uint64)
+    mixed = np.empty(min(count, PERIOD), dtype=np.uint64)
+    first = 0
+    while first < count:
+        period, place = divmod(start + first, PERIOD)
+        last = min(count, first + PERIOD - place)
+        some = mixed[: last - first]
+        sums = np.empty_like(found)
+        for i, column in enumerate(columns):
+            bits = np.ascontiguousarray(column[first:last], dtype=np.float64).view(np.uint64)
+            # The sign is the highest bit, of which a product keeps next to nothing: it is put lower too.
+            np.right_shift(bits, np.uint64(32), out=some)
+            np.bitwise_xor(some, bits, out=some)
+            np.multiply(some, _multipliers()[place : place + len(some)], out=some)
+            sums[i] = some.sum()
+        found += sums * (scrambled(np.array([period], dtype=np.uint64)) | np.uint64(1))
+        first = last
+    return found
