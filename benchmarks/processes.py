@@ -46,14 +46,18 @@ def run(command: list[str], folder: Path) -> Run:
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors)
-        while True:
-            for pid in family(process.pid):
-                if (peak := high_water(pid)) is not None:
-                    peaks[pid] = peak  # the latest: just after a fork it is still the parent's
-            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if ended:
-                break
-            time.sleep(EVERY)
+        try:
+            while True:
+                for pid in family(process.pid):
+                    if (peak := high_water(pid)) is not None:
+                        peaks[pid] = peak  # the latest: just after a fork it is still the parent's
+                ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+                if ended:
+                    break
+                time.sleep(EVERY)
+        except BaseException:
+            process.kill()
+            raise
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)

@@ -142,7 +142,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--features", nargs="+", type=int, default=[8, 64, 256], help="default: 8 64 256")
     parser.add_argument(
-        "--cells", type=float, default=64, help="rows times features of --features, millions: 64"
+        "--cells", type=float, default=32, help="rows times features of --features, millions: 32"
     )
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2], help="default: 1 2")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; default: 3")

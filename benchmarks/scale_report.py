@@ -48,15 +48,18 @@ def plot(path: Path, bench: Bench, grown: list[Table], wide: list[Table], worker
     time.set_ylabel("seconds, whole process")
     memory.set_ylabel("peak MB of the largest process")
     memory.axhline(MOST_MEMORY, color="tab:red", linewidth=0.8, label="what is asked")
-    memory.set_ylim(bottom=0)
-    for axes in (time, memory):
+    others = [table.rows / MILLION for table in wide if table.features != BASE_FEATURES]
+    for axes, ticks in ((time, millions), (memory, sorted({*millions, *others}))):
         axes.set_xscale("log")
         axes.set_xlabel("million rows")
-        axes.set_xticks(millions, [f"{count:g}" for count in millions])
+        axes.set_xticks(ticks, [f"{count:g}" for count in ticks])
         axes.minorticks_off()
         axes.grid(alpha=0.25)
-        axes.legend(frameon=False, fontsize=8)
+    memory.set_ylim(0, 1.05 * memory.get_ylim()[1])
+    time.legend(frameon=False, fontsize=8)
+    memory.legend(frameon=False, fontsize=8, loc="lower center", ncols=2)
     time.set_yscale("log")
+    time.yaxis.set_major_formatter("{x:g}")
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
