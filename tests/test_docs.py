@@ -16,7 +16,7 @@ from mlrq import cli, config, validation
 from mlrq.metrics import measure
 from mlrq.pipeline import evaluate, quantize_model
 
-DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "benchmarks" / "README.md"]
 FLAGS = {"-m", "--multirun", "-v", "--verbose", "--help", "--version"}
 LANGUAGES = r"```(?:sh|bash|console|shell)\n(.*?)```"
 MAKEFILE = (PROJECT / "Makefile").read_text()
@@ -34,7 +34,7 @@ def commands(path: Path) -> list[list[str]]:
     return found
 
 
-ALL = [(path.name, words) for path in DOCUMENTS for words in commands(path)]
+ALL = [(str(path.relative_to(PROJECT)), words) for path in DOCUMENTS for words in commands(path)]
 
 
 def those(starts: list[str]) -> list:
@@ -97,6 +97,12 @@ def test_every_container_command_is_one_that_the_program_takes(words):
     # No container is started here: `make docker-test` does that. What follows the image is ours.
     hold(words[words.index("mlrq") + 1 :])
     assert "docker" in TARGETS
+
+
+def test_every_benchmark_is_in_their_readme():
+    programs = {path.name for path in (PROJECT / "benchmarks").glob("*.py") if "__main__" in path.read_text()}
+    shown = {words[1].rpartition("/")[2] for _, words in ALL if words[1].startswith("benchmarks/")}
+    assert programs - shown == {"scale_jobs.py"}  # which only scale.py runs
 
 
 def test_every_target_of_make_is_explained_and_phony_or_a_file():

@@ -1,0 +1,97 @@
+"""The benchmark of scale runs, measures what it says and writes its figures where it says."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import PROJECT
+
+BENCHMARKS = PROJECT / "benchmarks"
+NUMBER = r"[\d,]+(?:\.\d+)?"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from Linux's /proc")
+
+
+def table(text, name):
+    """The cells of the Markdown table between the markers of `name`."""
+    section = text.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0]
+    lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return lines[0], [[cell.strip() for cell in line] for line in lines[2:]]
+
+
+def test_a_small_run_measures_every_part_and_writes_it(tmp_path):
+    pytest.importorskip("matplotlib")
+    readme = tmp_path / "README.md"
+    shutil.copy(BENCHMARKS / "README.md", readme)
+    command = f"--rows 0.02 --features 4 --cells 0.08 --workers 1 --repeat 1 --intelex no --folder {tmp_path}"
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "scale.py", *command.split(), "--readme", readme],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    text = readme.read_text()
+    assert "not measured yet" not in text
+
+    header, lines = table(text, "headline")
+    assert header == ["what", "rows", "s", "CPU s", "s/million", "x read", "peak MB"]
+    assert [line[0].partition(",")[0] for line in lines] == [
+        "read with pyarrow",
+        "mlrq",
+        "read",
+        "mlrq",
+        "scikit-learn",
+    ]
+    for line in lines:
+        assert line[1] == "20,000"
+        assert all(re.fullmatch(NUMBER, cell) for cell in line[1:])
+        assert 20 < float(line[-1]) < 2000
+    for asked in (
+        "peak memory of any process",
+        "time against reading",
+        "against scikit-learn's load and fit",
+    ):
+        assert re.search(rf"^- {asked}.*{NUMBER}.*asked", text, re.MULTILINE)
+        assert asked in done.stdout
+
+    for name, features in (("growth", "8"), ("width", "4")):
+        _, (line,) = table(text, name)
+        assert line[:2] == ["20,000", features]
+        seconds, rate, read, ratio = (float(line[place].replace(",", "")) for place in (4, 6, 7, 8))
+        assert 20_000 / seconds == pytest.approx(rate, rel=0.01)
+        assert seconds / read == pytest.approx(ratio, rel=0.1)
+    assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_peak_is_of_one_process_and_the_largest_is_found(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from processes import run
+
+    child = "import time; kept = bytearray(b'x') * 200_000_000; time.sleep(0.5)"
+    start = f"subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    parent = f"import subprocess, sys; {start}; print('done')"
+    found = run([sys.executable, "-c", parent], tmp_path)
+    assert found.output == "done\n"
+    assert found.main < 60
+    assert [200 < peak < 300 for peak in found.others] == [True]
+    assert found.peak >= found.others[0]
+    assert found.seconds > 0.5
+    with pytest.raises(RuntimeError, match="no such thing"):
+        run([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)
+
+
+def test_a_smaller_table_is_the_head_of_a_larger_one(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import scale_jobs
+
+    monkeypatch.setattr(scale_jobs, "GROUP_NUMBERS", 5 * 100)
+    for rows in (200, 350):
+        scale_jobs.make(str(tmp_path / f"{rows}.parquet"), rows, 4, "snappy")
+    small, large = (parquet.read_table(tmp_path / f"{rows}.parquet") for rows in (200, 350))
+    assert large.num_rows == 350
+    assert small.equals(large.slice(0, 200))
+    assert scale_jobs.read(str(tmp_path / "350.parquet"))["rows"] == 350
+    assert scale_jobs.fit(str(tmp_path / "350.parquet"), "sklearn")["rows"] == 350
