@@ -185,5 +185,5 @@ def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:
 
 def notices(results: Results) -> list[str]:
     """What the stages have to say that is not a result."""
-    made = (results.trained, results.evaluated)
+    made = (results.data, results.trained, results.evaluated)
     return [text for one in made if one for text in one.notices]

@@ -7,22 +7,24 @@ functions run: one process or several change the time, not the numbers.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import skipping
 from mlrq.datasets import Split
 from mlrq.datasets.stream import Part, Stream, are_test
 from mlrq.engines import Engine
-from mlrq.errors import MlrqError
+from mlrq.errors import DataError, MlrqError
 from mlrq.linear import LinearModel
 from mlrq.metrics import Tally, merge, tally
 from mlrq.quantization import InputGrid
 from mlrq.quantization.inputs import from_range
 from mlrq.quantization.rows import See, Table
+from mlrq.skipping import Skipped
 from mlrq.source import Data, Fit, Model, Score
 from mlrq.summary import Summary, combine, empty, summarize
 
@@ -41,16 +43,28 @@ class Cut:
         stream: The table.
         test_size: Fraction of test rows, where a hash decides.
         seed: Of the hash.
+        settled: Whether the first pass is over, which decides what is skipped.
     """
 
     stream: Stream
     test_size: float
     seed: int
+    settled: bool = False
+
+    def _tables(self, part: Part) -> Iterator[Numbers]:
+        try:
+            yield from self.stream.batches(part)
+        except DataError as error:
+            if not (self.settled and self.stream.skip):
+                raise
+            raise MlrqError(
+                f"{error} (the first pass read it whole, so it is too late to skip it: run again)"
+            ) from error
 
     def batches(self, part: Part) -> Iterator[tuple[Numbers, NDArray[np.bool_]]]:
         """(columns, n) numbers, and (n,) which of them are test rows."""
         start = part.start
-        for table in self.stream.batches(part):
+        for table in self._tables(part):
             count = table.shape[1]
             if part.test is None:
                 yield table, are_test(start, count, self.test_size, self.seed)
@@ -77,7 +91,8 @@ class Scan:
         low: (columns,) smallest training numbers.
         high: (columns,) largest training numbers.
         tests: Number of test rows.
-        digests: SHA-256 of each part's numbers, in order.
+        digests: SHA-256 of each part's numbers, or what stands for it, in order.
+        skipped: Parts that were left out.
     """
 
     summary: Summary
@@ -85,6 +100,7 @@ class Scan:
     high: Numbers
     tests: int
     digests: tuple[bytes, ...]
+    skipped: tuple[Skipped, ...] = ()
 
 
 def _scan(cut: Cut, part: Part) -> Scan:
@@ -101,6 +117,19 @@ def _scan(cut: Cut, part: Part) -> Scan:
         high = np.maximum(high, train.max(axis=1, initial=-np.inf))
         summaries.append(summarize(train[:width].T, train[width:].T))
     return Scan(combine(summaries), low, high, tests, (sha.digest(),))
+
+
+def _attempt(cut: Cut, part: Part) -> Scan:
+    """What `_scan` finds, or that the part is to be skipped. Only the data's own faults are forgiven."""
+    try:
+        return _scan(cut, part)
+    except DataError as error:
+        if not cut.stream.skip:
+            raise
+        left_out = Skipped(part, str(error))
+        features, targets = len(cut.stream.features), len(cut.stream.targets)
+        low, high = (np.full(features + targets, limit) for limit in (np.inf, -np.inf))
+        return Scan(empty(features, targets), low, high, 0, (left_out.digest,), (left_out,))
 
 
 def _summarize(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:
@@ -167,7 +196,8 @@ class Streamed:
 
     Attributes:
         dataset: What is said of it. Its hash is of the names, of each part's numbers and of the split into
-            files; the same numbers in other row groups have another.
+            files, and of the places of what was skipped; the same numbers in other row groups have another.
+        notices: What was skipped, if anything was.
     """
 
     def __init__(
@@ -181,20 +211,22 @@ class Streamed:
         """Read everything once.
 
         Raises:
-            MlrqError: For what the stream objects to, too few rows, or a constant training column.
+            MlrqError: For what the stream objects to and does not skip, too few rows, or a constant
+                training column.
         """
         self.test_size, self.seed = test_size, seed
         self._stream, self._cut = stream, Cut(stream, test_size, seed)
         self._engine, self._notify = engine, notify
         self._scores: dict[tuple[int, ...], tuple[tuple[Model, ...], list[Score]]] = {}
-        scan: Scan = reduce(_merged_scans, self._pass(_scan))
+        scan: Scan = reduce(_merged_scans, self._pass(_attempt))
         self._scan = scan
+        source = self._leave_out(scan.skipped)
         self.train_count, self.test_count = scan.summary.count, scan.tests
         self._hold_enough()
         sha = hashlib.sha256("\0".join((*stream.features, "", *stream.targets)).encode())
         for part, found in zip(stream.parts, scan.digests, strict=True):
             sha.update(str(part.test).encode() + found)
-        self.dataset = About(stream.name, stream.source, stream.features, stream.targets, sha.hexdigest())
+        self.dataset = About(stream.name, source, stream.features, stream.targets, sha.hexdigest())
 
     @property
     def summary(self) -> Summary:
@@ -277,6 +309,23 @@ class Streamed:
         # Only the training rows are asked for; the dataset's own table would hold them a second time.
         return Data(self.dataset, split, self.test_size, self.seed)  # type: ignore[arg-type]
 
+    def _leave_out(self, skipped: tuple[Skipped, ...]) -> str:
+        """Forget these parts from now on; the source of the data, with what is missing of it.
+
+        Raises:
+            MlrqError: If no part is left.
+        """
+        stream = self._stream
+        left_out = {one.part for one in skipped}
+        counted = skipping.count(skipped, stream.lost, stream.parts)
+        why = skipping.reasons(skipped, stream.lost)
+        self._stream = stream.only(tuple(part for part in stream.parts if part not in left_out))
+        if not self._stream.parts:
+            raise MlrqError(f"{stream.name}: {counted}, nothing is left: {why}")
+        self._cut = replace(self._cut, stream=self._stream, settled=True)
+        self.notices = [f"{counted}: {why}"] if counted else []
+        return f"{stream.source}, {counted}" if counted else stream.source
+
     def _pass(self, function: Callable[..., Any], *arguments: Any) -> Iterable[Any]:
         """`function` of cut, `arguments` and each part, in the parts' order."""
         return self._engine(partial(function, self._cut, *arguments), self._stream.parts)
@@ -317,6 +366,7 @@ def _merged_scans(first: Scan, second: Scan) -> Scan:
         np.maximum(first.high, second.high),
         first.tests + second.tests,
         first.digests + second.digests,
+        first.skipped + second.skipped,
     )
 
 

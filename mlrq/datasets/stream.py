@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlrq.errors import DataError
 
 NUMBERS_PER_BATCH = 1 << 19  # 4 MiB of doubles: few enough for a cache, enough to keep NumPy busy
 FEWEST_ROWS = 256
@@ -18,16 +20,29 @@ _STEP, _FIRST, _SECOND = (
 )
 
 
+# What tells a file from what it was, as far as a file system can say: its size, and when it was modified in
+# nanoseconds. (None, None) is a file that is not there.
+Stamp = tuple[int | None, int | None]
+
+
+def hold_same(path: str, before: Stamp | None, now: Stamp) -> None:
+    """Raise DataError unless the file is what it was; None for a file that nobody looked at before."""
+    if before not in (None, now):
+        what = "was removed" if now == (None, None) else "changed"
+        raise DataError(f"{path}: {what} while it was being read: run again")
+
+
 @dataclass(frozen=True)
 class Part:
     """A piece of a table that is read by itself.
 
     Attributes:
         path: Of the file.
-        group: Number of the row group in it.
+        group: Number of the row group, or whatever `unit` is, in it.
         start: Position of its first row in the whole table.
         rows: Number of rows.
         test: Whether all its rows are test rows, or none; None where a hash decides row by row.
+        stamp: Of the file when the table was cut into parts.
     """
 
     path: str
@@ -35,6 +50,14 @@ class Part:
     start: int
     rows: int
     test: bool | None
+    stamp: Stamp | None = None
+
+    unit: ClassVar[str] = "row group"
+
+    @property
+    def where(self) -> str:
+        """What to call it."""
+        return f"{self.path}, {self.unit} {self.group}"
 
 
 class Stream(Protocol):
@@ -47,6 +70,8 @@ class Stream(Protocol):
         targets: Names of the other columns.
         parts: In the order of the rows. It, not the workers, decides the order of every sum.
         memory_limit: Bytes that rows may take where all of them are needed at once.
+        skip: Whether a part whose data are at fault is left out; else it ends the run.
+        lost: What is wrong with files that could not even be cut into parts; only where `skip`.
     """
 
     @property
@@ -61,9 +86,20 @@ class Stream(Protocol):
     def parts(self) -> tuple[Part, ...]: ...  # noqa: D102
     @property
     def memory_limit(self) -> int: ...  # noqa: D102
+    @property
+    def skip(self) -> bool: ...  # noqa: D102
+    @property
+    def lost(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def batches(self, part: Part) -> Iterator[NDArray[np.float64]]:
-        """(columns, rows) finite float64 arrays of consecutive rows, cut the same way every time."""
+        """(columns, rows) finite float64 arrays of consecutive rows, cut the same way every time.
+
+        Raises:
+            DataError: For what is wrong with the data of this part; any other exception has another cause.
+        """
+
+    def only(self, parts: tuple[Part, ...]) -> "Stream":
+        """This table without the other parts; every row keeps its position."""
 
 
 def rows_per_batch(columns: int) -> int:
