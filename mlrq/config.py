@@ -135,13 +135,15 @@ class ParquetConfig(StreamConfig):
 
 
 @dataclass
-class CsvConfig(FileConfig):
-    """A CSV file with a header line."""
+class CsvConfig(StreamConfig):
+    """A CSV file with a header line; a stream where it has more than `stream_above` bytes."""
 
     delimiter: str = ","
+    stream_above: int = 100_000_000
 
     def __post_init__(self) -> None:
         faults = self._faults()
+        _within(faults, "dataset.stream_above", self.stream_above, 0)
         self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
         _raise(faults)
 

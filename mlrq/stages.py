@@ -168,7 +168,8 @@ def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: 
     if isinstance(dataset, Dataset):
         if wanted.name != "serial":
             notify(
-                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
+                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet "
+                "and for a CSV file larger than dataset.stream_above"
             )
         return map
     return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))

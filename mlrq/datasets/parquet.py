@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.dataset import LARGEST
-from mlrq.datasets.stream import Part, Stamp, hold_same, rows_per_batch
+from mlrq.datasets.dataset import LARGEST, chosen
+from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
 from mlrq.errors import DataError, MlrqError
 from mlrq.skipping import reasons
 from mlrq.tables import present
@@ -51,9 +51,12 @@ class ParquetStream:
 
         where, done = part.where, 0
         columns = [*self.features, *self.targets]
+
+        def look() -> Stamp:
+            return _stamps(self.filesystem, [part.path])[0]
+
         try:
-            self._hold_same(part)
-            with _opened(self.filesystem, part.path) as file:
+            with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
                 size = rows_per_batch(len(columns))
                 for batch in file.iter_batches(size, row_groups=[part.group], columns=columns):
                     table = np.empty((len(columns), len(batch)))
@@ -66,18 +69,12 @@ class ParquetStream:
                     _hold_usable(table, columns, where, done)
                     done += len(batch)
                     yield table
-            self._hold_same(part)
         except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
             raise
         except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
-            self._hold_same(part)  # what was replaced half way looks damaged
             raise DataError(f"{where}: cannot be read: {_line(error)}") from error
         if done != part.rows:
             raise DataError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
-
-    def _hold_same(self, part: Part) -> None:
-        (now,) = _stamps(self.filesystem, [part.path])
-        hold_same(part.path, part.stamp, now)
 
 
 def load(
@@ -128,11 +125,8 @@ def load(
                 raise
             lost.append(str(error))
             continue
-        chosen = features or [name for name in schema.names if name not in target]
-        features = chosen
-        if not chosen:
-            raise MlrqError(f"{file}: every column is a target; there is no feature to learn from")
-        _hold_numeric(schema, [*chosen, *target], file)
+        features = chosen(schema.names, target, features, file)
+        _hold_numeric(schema, [*features, *target], file)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             if rows:

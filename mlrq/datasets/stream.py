@@ -1,6 +1,7 @@
 """A table that is never whole in memory: parts, each read in batches, and which rows are test rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -25,11 +26,35 @@ _STEP, _FIRST, _SECOND = (
 Stamp = tuple[int | None, int | None]
 
 
-def hold_same(path: str, before: Stamp | None, now: Stamp) -> None:
-    """Raise DataError unless the file is what it was; None for a file that nobody looked at before."""
-    if before not in (None, now):
-        what = "was removed" if now == (None, None) else "changed"
-        raise DataError(f"{path}: {what} while it was being read: run again")
+@contextmanager
+def unchanged(path: str, before: Stamp | None, look: Callable[[], Stamp]) -> Iterator[None]:
+    """Hold that a file is what it was when the block begins, and when it ends, whole or by an exception.
+
+    What was replaced half way looks damaged; then that it changed is what the user is told.
+
+    Args:
+        path: What to call it.
+        before: What it was; None if nobody looked, and nothing is held.
+        look: What it is now.
+
+    Raises:
+        DataError: If it changed.
+    """
+
+    def hold() -> None:
+        if before is not None and before != (now := look()):
+            what = "was removed" if now == (None, None) else "changed"
+            raise DataError(f"{path}: {what} while it was being read: run again")
+
+    hold()
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:
+        hold()
+        raise
+    hold()
 
 
 @dataclass(frozen=True)
