@@ -29,14 +29,12 @@ class Span:
         end: Offset after the last byte.
         rows: Number of records; blank lines are none.
         line: Number of lines before it in the file.
-        plain: Whether it has no quotes, and fits in memory.
     """
 
     begin: int
     end: int
     rows: int
     line: int
-    plain: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +55,16 @@ def spans(file: IO[bytes], begin: int, line: int, cut: bool) -> Iterator[Span]:
         line: Number of lines before.
         cut: Whether there may be more than one span, of about PIECE bytes.
     """
-    position, rows, plain = begin, 0, True
+    position, rows = begin, 0
     odd = False  # quotes so far
     ended = True  # whether the last byte was a line break outside quotes
     lines = line  # so far; `line` is where the span began
     last = b""
     while block := file.read(BLOCK):
         codes = np.frombuffer(block, dtype=np.uint8)
-        breaks = (codes == _NEWLINE) | (codes == _RETURN)
+        breaks = codes == _NEWLINE
+        if b"\r" in block:
+            breaks |= codes == _RETURN
         quotes = np.flatnonzero(codes == _QUOTE)
         if odd or len(quotes):
             places = np.flatnonzero(breaks)
@@ -76,21 +76,22 @@ def spans(file: IO[bytes], begin: int, line: int, cut: bool) -> Iterator[Span]:
         ended = bool(breaks[-1])
         place = int(starts[-1]) if len(starts) else 0
         if cut and rows + len(starts) > 1 and len(starts) and position + place - begin >= PIECE:
-            end = position + place
-            plain = plain and not (quotes < place).any()
-            yield Span(begin, end, rows + len(starts) - 1, line, plain and end - begin <= 2 * PIECE)
-            begin, rows, plain = end, 1, not (quotes >= place).any()
+            yield Span(begin, position + place, rows + len(starts) - 1, line)
+            begin, rows = position + place, 1
             line = lines + _line_ends(last, block[:place])
         else:
-            rows, plain = rows + len(starts), plain and not len(quotes)
+            rows += len(starts)
         lines += _line_ends(last, block)
         position += len(block)
         last = block[-1:]
     if rows:
-        yield Span(begin, position, rows, line, plain and position - begin <= 2 * PIECE)
+        yield Span(begin, position, rows, line)
 
 
 def _line_ends(last: bytes, block: bytes) -> int:
     """How many of LF, CR and CR LF; the LF of a CR that was the `last` byte before is counted already."""
     straddling = last == b"\r" and block.startswith(b"\n")
-    return block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n") - straddling
+    count = block.count(b"\n") - straddling
+    if b"\r" in block:  # worth a look: most files have none
+        count += block.count(b"\r") - block.count(b"\r\n")
+    return count
