@@ -18,7 +18,7 @@ from mlrq.errors import DataError, MlrqError
 from mlrq.tables import CsvTable, open_text, present, read_lines
 
 BOM = b"\xef\xbb\xbf"
-QUICK = 4 * PIECE  # bytes that may be in memory at once; a stray quote can make a piece of all the rest
+QUICK = 2 * PIECE  # bytes that may be in memory at once; a stray quote can make a piece of all the rest
 UNREADABLE = (OSError, EOFError, zlib.error)
 
 
