@@ -107,15 +107,27 @@ class FileConfig(DatasetConfig):
 
 
 @dataclass
-class ParquetConfig(FileConfig):
-    """Parquet files; what needs all rows may take `memory_limit` bytes for them."""
+class StreamConfig(FileConfig):
+    """Rows read in batches; what needs all of them may take `memory_limit` bytes for them."""
+
+    memory_limit: int = 2_000_000_000
+    on_error: str = "fail"
+
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
+        _within(faults, "dataset.memory_limit", self.memory_limit, 0)
+        _one_of(faults, "dataset.on_error", self.on_error, ("fail", "skip"))
+        return faults
+
+
+@dataclass
+class ParquetConfig(StreamConfig):
+    """Parquet files."""
 
     test_path: str | None = None
-    memory_limit: int = 2_000_000_000
 
     def __post_init__(self) -> None:
         faults = self._faults()
-        _within(faults, "dataset.memory_limit", self.memory_limit, 0)
         for key in ("path", "test_path"):
             if getattr(self, key) == "":
                 faults.append(f"dataset.{key}=: must name a file, a folder, a glob or a URI")
@@ -123,13 +135,15 @@ class ParquetConfig(FileConfig):
 
 
 @dataclass
-class CsvConfig(FileConfig):
-    """A CSV file with a header line."""
+class CsvConfig(StreamConfig):
+    """A CSV file with a header line; a stream where it has more than `stream_above` bytes."""
 
     delimiter: str = ","
+    stream_above: int = 100_000_000
 
     def __post_init__(self) -> None:
         faults = self._faults()
+        _within(faults, "dataset.stream_above", self.stream_above, 0)
         self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
         _raise(faults)
 

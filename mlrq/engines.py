@@ -85,8 +85,8 @@ def _joblib(workers: int) -> Iterator[Engine]:
                 deaths += 1
                 if deaths > RETRIES:
                     raise MlrqError(
-                        f"worker processes died {deaths} times in a row near {parts[done].path}, row group "
-                        f"{parts[done].group} (out of memory?): try fewer engine.workers"
+                        f"worker processes died {deaths} times in a row near {parts[done].where} "
+                        "(out of memory?): try fewer engine.workers"
                     ) from error
 
     try:

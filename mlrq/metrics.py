@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.summary import Summary
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -50,6 +52,23 @@ def measure(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Metr
         mean_absolute_error=float(np.abs(error).mean()),
         max_error=float(np.abs(error).max()),
     )
+
+
+def from_summary(summary: Summary, weights: NDArray[np.float64], intercept: NDArray[np.float64]) -> Metrics:
+    """The errors of a linear model on summarized rows; absolute errors are not to be had.
+
+    Args:
+        summary: Of the rows.
+        weights: (targets, features) float64.
+        intercept: (targets,) float64.
+    """
+    width, count = summary.features, summary.count
+    triangle, mean = summary.triangle, summary.mean
+    apart = triangle[:, width:] - triangle[:, :width] @ weights.T
+    bias = mean[width:] - weights @ mean[:width] - intercept
+    residual = np.square(apart).sum(axis=0) + count * np.square(bias)
+    total = np.square(triangle[:, width:]).sum(axis=0)
+    return Metrics(float((1.0 - residual / total).mean()), float(residual.mean() / count), None, None)
 
 
 def verdict(differences: NDArray[np.float64], spread: NDArray[np.float64]) -> str:

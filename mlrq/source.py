@@ -57,7 +57,7 @@ class Score:
 
 
 class Source(Protocol):
-    """A dataset and its split."""
+    """A dataset and its split; `notices` say what to know of its rows."""
 
     @property
     def dataset(self) -> About: ...  # noqa: D102
@@ -69,6 +69,8 @@ class Source(Protocol):
     def train_count(self) -> int: ...  # noqa: D102
     @property
     def test_count(self) -> int: ...  # noqa: D102
+    @property
+    def notices(self) -> list[str]: ...  # noqa: D102
 
     def target_spread(self) -> list[float]:
         """Standard deviation of each target over the training rows."""
@@ -110,6 +112,11 @@ class Data:
     def test_count(self) -> int:
         """Number of test rows."""
         return len(self.parts.test_rows)
+
+    @property
+    def notices(self) -> list[str]:
+        """None."""
+        return []
 
     def target_spread(self) -> list[float]:
         """Standard deviation of each target over the training rows."""

@@ -170,7 +170,8 @@ def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: 
     if isinstance(dataset, Dataset):
         if wanted.name in ("joblib", "dask"):
             notify(
-                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
+                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet "
+                "and for a CSV file larger than dataset.stream_above"
             )
         return map
     return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
@@ -202,5 +203,5 @@ def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:
 
 def notices(results: Results) -> list[str]:
     """What the stages have to say that is not a result."""
-    made = (results.trained, results.evaluated)
+    made = (results.data, results.trained, results.evaluated)
     return [text for one in made if one for text in one.notices]

@@ -9,238 +9,34 @@ linear model on the training rows follow from their summary, and the test rows a
 own.
 """
 
-import ctypes
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache, cached_property, partial, reduce
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial, reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import passes, skipping
+from mlrq.cut import Cut, Numbers
 from mlrq.datasets import Split
-from mlrq.datasets.stream import Part, Stream, are_test, fingerprint
+from mlrq.datasets.stream import Stream
 from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel
-from mlrq.metrics import Metrics, Tally, merge, tally
+from mlrq.metrics import Metrics, from_summary
 from mlrq.quantization import InputGrid, QuantizedLinear
 from mlrq.quantization.inputs import from_range
 from mlrq.quantization.rows import Divided, See, Table
+from mlrq.skipping import Skipped
 from mlrq.source import Data, Fit, Model, Score
-from mlrq.summary import Summary, combine, empty, summarize
+from mlrq.summary import Summary, combine
 
 TYPICAL_ROWS = 4096  # on which a fitted model is checked to be what it seems
 
-Result = TypeVar("Result")
-Numbers = NDArray[np.float64]
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A stream and how its rows are split: all that a worker needs to know.
-
-    Attributes:
-        stream: The table.
-        test_size: Fraction of test rows, where a hash decides.
-        seed: Of the hash.
-        shelf: Folder where the test rows of each part are kept once they have been read; None keeps none. A
-            worker that does not see it reads the stream again.
-    """
-
-    stream: Stream
-    test_size: float
-    seed: int
-    shelf: Path | None = None
-
-    def batches(self, part: Part) -> Iterator[tuple[Sequence[Numbers], NDArray[np.bool_]]]:
-        """Columns, each (n,), and (n,) which of the rows are test rows."""
-        start = part.start
-        for columns in self.stream.batches(part):
-            count = len(columns[0])
-            if part.test is None:
-                yield columns, are_test(start, count, self.test_size, self.seed)
-            else:
-                yield columns, np.full(count, part.test)
-            start += count
-
-    def tables(self, part: Part, test: bool) -> Iterator[Numbers]:
-        """(columns, n) tables of the test rows, or of the training rows."""
-        if part.test is not None and part.test is not test:
-            return
-        kept = self._kept(part)
-        if test and kept and kept.exists():
-            yield from _read(kept)
-            return
-        for columns, are in self.batches(part):
-            yield _chosen(columns, are == test)
-
-    def rows(self, part: Part, test: bool) -> Iterator[tuple[Numbers, Numbers]]:
-        """Features (n, features) and targets (n, targets) of the test rows, or of the training rows."""
-        width = len(self.stream.features)
-        for table in self.tables(part, test):
-            yield table[:width].T, table[width:].T
-
-    def _kept(self, part: Part) -> Path | None:
-        return self.shelf / f"{part.start}.npy" if self.shelf else None
-
-    def keep(self, part: Part, tables: Iterator[Numbers]) -> None:
-        """Write the test rows of a part to the shelf while they are read; without a shelf only read them."""
-        kept = self._kept(part)
-        if kept is None or not kept.parent.is_dir():
-            for _ in tables:
-                pass
-            return
-        # Renamed when it is whole: a worker may be killed here, and another begin the part again.
-        handle, name = tempfile.mkstemp(dir=kept.parent)
-        with os.fdopen(handle, "wb") as file:
-            for table in tables:
-                np.save(file, table)
-        Path(name).replace(kept)
-
-
-def _read(path: Path) -> Iterator[Numbers]:
-    """The arrays that were saved to a file one after the other."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        while file.tell() < size:
-            yield np.load(file, allow_pickle=False)
-
-
-def _chosen(columns: Sequence[Numbers], which: NDArray[np.bool_]) -> Numbers:
-    """(columns, n) the rows where `which` holds."""
-    places = np.flatnonzero(which)
-    table = np.empty((len(columns), len(places)))
-    for column, row in zip(columns, table, strict=True):
-        np.take(column, places, out=row, mode="clip")  # "raise" would copy `row` first
-    return table
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What the first pass finds.
-
-    Attributes:
-        summary: Of the training rows.
-        low: (columns,) smallest training numbers.
-        high: (columns,) largest training numbers.
-        tests: Number of test rows.
-        prints: (columns,) uint64 fingerprints of all rows.
-    """
-
-    summary: Summary
-    low: Numbers
-    high: Numbers
-    tests: int
-    prints: NDArray[np.uint64]
-
-
-def _scan(cut: Cut, part: Part) -> Scan:
-    stream = cut.stream
-    width, columns = len(stream.features), len(stream.features) + len(stream.targets)
-    low, high, tests, start = np.full(columns, np.inf), np.full(columns, -np.inf), 0, part.start
-    prints = np.zeros(columns, dtype=np.uint64)
-    summaries = [empty(width, columns - width)]
-
-    def read() -> Iterator[Numbers]:
-        nonlocal low, high, tests, start, prints
-        for batch, are in cut.batches(part):
-            prints += fingerprint(batch, start)
-            start += len(are)
-            train, test = _chosen(batch, ~are), _chosen(batch, are)
-            low = np.minimum(low, train.min(axis=1, initial=np.inf))
-            high = np.maximum(high, train.max(axis=1, initial=-np.inf))
-            summaries.append(summarize(train[:width].T, train[width:].T))
-            tests += test.shape[1]
-            yield test
-
-    cut.keep(part, read())
-    return Scan(combine(summaries), low, high, tests, prints)
-
-
-def _summarize(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:
-    stream = cut.stream
-    return combine(
-        [empty(len(stream.features), len(stream.targets))]
-        + [
-            summarize(see(rows), values if goal is None else goal.predict(rows))
-            for rows, values in cut.rows(part, test=False)
-        ]
-    )
-
-
-# For each model: a tally of the rows, and its distance from the first model.
-_Marks = list[tuple[Tally, float]]
-
-
-def _mark(cut: Cut, models: Sequence[Model], test: bool, part: Part) -> _Marks:
-    nothing = np.empty((0, len(cut.stream.targets)))
-    marks = [(tally(nothing, nothing), 0.0)] * len(models)
-    for rows, values in cut.rows(part, test):
-        predictions = [model.predict(rows) for model in models]
-        found = [
-            (tally(values, predicted), float(np.abs(predicted - predictions[0]).max(initial=0.0)))
-            for predicted in predictions
-        ]
-        marks = _merged_marks(marks, found)
-    return marks
-
-
-def _merged_marks(first: _Marks, second: _Marks) -> _Marks:
-    return [(merge(a[0], b[0]), max(a[1], b[1])) for a, b in zip(first, second, strict=True)]
-
-
-def _linear(model: Model) -> tuple[Numbers, Numbers] | None:
-    """Weights and intercept of a model that is linear in raw features; None for any other."""
-    if isinstance(model, LinearModel):
-        return model.coefficients, model.intercept
-    if isinstance(model, QuantizedLinear) and model.inputs is None and model.output_range is None:
-        return model.weights, model.intercept_value
-    return None
-
-
-def _errors(summary: Summary, weights: Numbers, intercept: Numbers) -> Metrics:
-    """The errors of a linear model on the summarized rows; absolute errors are not to be had."""
-    width, count = summary.features, summary.count
-    triangle, mean = summary.triangle, summary.mean
-    apart = triangle[:, width:] - triangle[:, :width] @ weights.T
-    bias = mean[width:] - weights @ mean[:width] - intercept
-    residual = np.square(apart).sum(axis=0) + count * np.square(bias)
-    total = np.square(triangle[:, width:]).sum(axis=0)
-    return Metrics(float((1.0 - residual / total).mean()), float(residual.mean() / count), None, None)
-
-
-def _count_saturated(cut: Cut, inputs: InputGrid, part: Part) -> Numbers:
-    """Saturated cells a feature among the part's (training, test) rows."""
-    found = [
-        sum(len(rows) * inputs.saturated(rows) for rows, _ in cut.rows(part, test) if len(rows))
-        for test in (False, True)
-    ]
-    return np.array(found, dtype=np.float64)
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Ask glibc not to hand back what is freed: batches are of one size, and come again and again.
-
-    Memory from the system is filled with zeros first, which took a third of the time of a pass.
-    """
-    trim, map_from, most = -1, -3, 1 << 30  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-    with suppress(OSError, AttributeError, TypeError):  # another C library
-        allocator = ctypes.CDLL(None)
-        allocator.mallopt(trim, most)
-        allocator.mallopt(map_from, most)
-
-
-def _work(function: Callable[..., Any], *arguments: Any) -> Any:
-    _keep_freed_memory()
-    return function(*arguments)
 
 
 @dataclass(frozen=True)
@@ -260,6 +56,7 @@ class Streamed:
     Attributes:
         dataset: What is said of it. Its hash is of the names and of the columns' fingerprints, which do not
             depend on how the rows are cut into files and row groups.
+        notices: What was skipped, if anything was.
     """
 
     def __init__(
@@ -282,17 +79,19 @@ class Streamed:
             shelf: A folder for the test rows, lest they be read again from among all others.
 
         Raises:
-            MlrqError: For what the stream objects to, too few rows, or a constant training column.
+            MlrqError: For what the stream objects to and does not skip, too few rows, or a constant
+                training column.
         """
         self.test_size, self.seed = test_size, seed
         self._stream, self._cut = stream, Cut(stream, test_size, seed, shelf)
         self._engine, self._notify = engine, notify
         self._scores: dict[tuple[int, ...], tuple[tuple[Model, ...], list[Score]]] = {}
-        scan: Scan = reduce(_merged_scans, self._pass(_scan))
+        scan: passes.Scan = reduce(passes.merged_scans, self._pass(passes.scan))
         self._scan = scan
+        source = self._leave_out(scan.skipped)
         self.train_count, self.test_count = scan.summary.count, scan.tests
         self._hold_enough()
-        self.dataset = About(stream.name, stream.source, stream.features, stream.targets, self._sha256())
+        self.dataset = About(stream.name, source, stream.features, stream.targets, self._sha256())
 
     @property
     def summary(self) -> Summary:
@@ -333,7 +132,7 @@ class Streamed:
         """How good each of `models` is, in one pass; the same models are not measured twice."""
         key = tuple(map(id, models))
         if key not in self._scores:
-            tests = reduce(_merged_marks, self._pass(_mark, tuple(models), True))
+            tests = reduce(passes.merged_marks, self._pass(passes.mark, tuple(models), True))
             trains = self._training_errors(models)
             scores = [
                 Score(errors, mark.metrics(), constant, far)
@@ -346,19 +145,19 @@ class Streamed:
         """Errors on the training rows, and (targets,) whether each prediction is always the same."""
         linear = [_linear(model) for model in models]
         others = tuple(model for model, known in zip(models, linear, strict=True) if known is None)
-        marks = iter(reduce(_merged_marks, self._pass(_mark, others, False)) if others else [])
+        marks = iter(reduce(passes.merged_marks, self._pass(passes.mark, others, False)) if others else [])
         found = []
         for known in linear:
             if known is None:
                 mark, _ = next(marks)
                 found.append((mark.metrics(), np.asarray(mark.low == mark.high)))
             else:
-                found.append((_errors(self.summary, *known), np.asarray((known[0] == 0).all(axis=1))))
+                found.append((from_summary(self.summary, *known), np.asarray((known[0] == 0).all(axis=1))))
         return found
 
     def saturated(self, inputs: InputGrid) -> tuple[float, float]:
         """Fractions of the training and of the test cells that saturate, 0 to 1."""
-        train, test = sum(self._pass(_count_saturated, inputs), np.zeros(2)).tolist()
+        train, test = sum(self._pass(passes.count_saturated, inputs), np.zeros(2)).tolist()
         return train / self.train_count, test / self.test_count
 
     def range(self) -> tuple[Numbers, Numbers]:
@@ -367,7 +166,7 @@ class Streamed:
 
     def summarize(self, see: See, goal: LinearModel | None) -> Summary:
         """Summary of what `see` makes of the training rows, with the goal."""
-        whole: Summary = combine(self._pass(_summarize, see, goal))
+        whole: Summary = combine(self._pass(passes.summarize_part, see, goal))
         return whole
 
     def in_memory(self, who: str) -> Data:
@@ -390,9 +189,26 @@ class Streamed:
         # Only the training rows are asked for; the dataset's own table would hold them a second time.
         return Data(self.dataset, split, self.test_size, self.seed)  # type: ignore[arg-type]
 
+    def _leave_out(self, skipped: tuple[Skipped, ...]) -> str:
+        """Forget these parts from now on; the source of the data, with what is missing of it.
+
+        Raises:
+            MlrqError: If no part is left.
+        """
+        stream = self._stream
+        left_out = {one.part for one in skipped}
+        counted = skipping.count(skipped, stream.lost, stream.parts)
+        why = skipping.reasons(skipped, stream.lost)
+        self._stream = stream.only(tuple(part for part in stream.parts if part not in left_out))
+        if not self._stream.parts:
+            raise MlrqError(f"{stream.name}: {counted}, nothing is left: {why}")
+        self._cut = replace(self._cut, stream=self._stream, settled=True)
+        self.notices = [f"{counted}: {why}"] if counted else []
+        return f"{stream.source}, {counted}" if counted else stream.source
+
     def _pass(self, function: Callable[..., Any], *arguments: Any) -> Iterable[Any]:
         """`function` of cut, `arguments` and each part, in the parts' order."""
-        return self._engine(partial(_work, function, self._cut, *arguments), self._stream.parts)
+        return self._engine(partial(passes.work, function, self._cut, *arguments), self._stream.parts)
 
     def _head(self, count: int, test: bool) -> tuple[Numbers, Numbers]:
         rows, values = [np.empty((0, len(self._stream.features)))], [np.empty((0, len(self._stream.targets)))]
@@ -431,19 +247,18 @@ class Streamed:
             raise MlrqError(f"{name}: constant column in the training rows: {', '.join(same)}: drop it")
 
 
-def _merged_scans(first: Scan, second: Scan) -> Scan:
-    return Scan(
-        combine([first.summary, second.summary]),
-        np.minimum(first.low, second.low),
-        np.maximum(first.high, second.high),
-        first.tests + second.tests,
-        first.prints + second.prints,
-    )
-
-
 def _spread(summary: Summary) -> Numbers:
     """(columns,) standard deviations: the lengths of the columns of the covariance's triangle."""
     return np.asarray(np.sqrt(np.square(summary.covariance_triangle).sum(axis=0)))
+
+
+def _linear(model: Model) -> tuple[Numbers, Numbers] | None:
+    """Weights and intercept of a model that is linear in raw features; None for any other."""
+    if isinstance(model, LinearModel):
+        return model.coefficients, model.intercept
+    if isinstance(model, QuantizedLinear) and model.inputs is None and model.output_range is None:
+        return model.weights, model.intercept_value
+    return None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import math
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -14,7 +15,7 @@ from typing import TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.errors import MlrqError
+from mlrq.errors import DataError, MlrqError
 
 ROWS_PER_BATCH = 8192
 
@@ -35,20 +36,20 @@ def open_text(path: Path) -> TextIO:
         raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def read_lines(stream: TextIO, name: str) -> Iterator[str]:
-    """The lines of `stream`.
+def read_lines(stream: TextIO, name: str, before: int = 0) -> Iterator[str]:
+    """The lines of `stream`, which has `before` lines before it in the file.
 
     Raises:
-        MlrqError: If it is not UTF-8 text, or its compression is foreign or cut short.
+        DataError: If it is not UTF-8 text, or its compression is foreign or cut short.
     """
-    number = 0
+    number = before
     try:
-        for number, line in enumerate(stream, 1):  # noqa: B007 - for the message
+        for number, line in enumerate(stream, before + 1):  # noqa: B007 - for the message
             yield line
     except UnicodeDecodeError as error:
-        raise MlrqError(f"{name}: not UTF-8 text in or after line {number + 1}: {error.reason}") from None
+        raise DataError(f"{name}: not UTF-8 text in or after line {number + 1}: {error.reason}") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise MlrqError(f"{name}: cannot be read: {error}") from None
+        raise DataError(f"{name}: cannot be read: {error}") from None
 
 
 def _is_number(text: str) -> bool:
@@ -74,26 +75,53 @@ def _picker(places: list[int]) -> Picker:
 class CsvTable:
     """CSV lines with a header first, read forwards once.
 
+    Args:
+        lines: The text.
+        name: What to call it in messages.
+        delimiter: One character.
+        columns: The names, where the header is not in `lines`, for they start further down.
+        before: Number of lines before them.
+        largest: Magnitude of the largest number that is let through.
+
     Attributes:
         columns: The names in the header, in order, without surrounding blanks.
     """
 
-    def __init__(self, lines: Iterable[str], name: str, delimiter: str = ",") -> None:
+    def __init__(
+        self,
+        lines: Iterable[str],
+        name: str,
+        delimiter: str = ",",
+        columns: tuple[str, ...] = (),
+        before: int = 0,
+        largest: float = sys.float_info.max,
+    ) -> None:
         self._name = name
         self._delimiter = delimiter
+        self._before = before
+        self._largest = largest
         self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        self.columns = columns or self._header(name)
+
+    @property
+    def line(self) -> int:
+        """Number of the last line that was read."""
+        return self._before + self._reader.line_num
+
+    def _header(self, name: str) -> tuple[str, ...]:
         header = next(self._rows(), None)
         if header is None:
             raise MlrqError(f"{name}: empty; expected a header line and rows")
-        self.columns = tuple(cell.strip() for cell in header)
-        if all(_is_number(cell) for cell in self.columns):
+        columns = tuple(cell.strip() for cell in header)
+        if all(_is_number(cell) for cell in columns):
             raise MlrqError(f"{name}: no header line; line 1 must name the columns, but holds numbers")
-        if "" in self.columns:
-            place = self.columns.index("") + 1
+        if "" in columns:
+            place = columns.index("") + 1
             raise MlrqError(f"{name}, line 1: column {place} of the header has no name")
-        twice = {column for column in self.columns if self.columns.count(column) > 1}
+        twice = {column for column in columns if columns.count(column) > 1}
         if twice:
             raise MlrqError(f"{name}, line 1: the header names {_quoted(sorted(twice))} twice")
+        return columns
 
     def _rows(self) -> Iterator[list[str]]:
         """Rows that are not blank, with the reader's faults as one line."""
@@ -102,32 +130,35 @@ class CsvTable:
                 if row:
                     yield row
         except csv.Error as error:
-            raise MlrqError(f"{self._name}, line {self._reader.line_num}: {error}") from None
+            raise DataError(f"{self._name}, line {self.line}: {error}") from None
 
     def batches(self, wanted: Sequence[str]) -> Iterator[NDArray[np.float64]]:
         """(at most ROWS_PER_BATCH, len(wanted)) float64 arrays of the columns `wanted`, in that order.
 
         Raises:
-            MlrqError: At once for a column that is not there; later for a row with too few or too many
-                cells, or a cell that is not a finite number, with its line and column.
+            MlrqError: At once, for a column that is not there.
+            DataError: Later, for a row with too few or too many cells, or a cell that is not a finite
+                number or is too large, with its line and column.
         """
         places = [self.columns.index(name) for name in present(self.columns, wanted, self._name)]
         return self._batches(wanted, _picker(places))
 
     def _batches(self, wanted: Sequence[str], pick: Picker) -> Iterator[NDArray[np.float64]]:
-        rows = ((row, self._reader.line_num) for row in self._rows())
+        rows = ((row, self.line) for row in self._rows())
         width = len(self.columns)
         while batch := list(islice(rows, ROWS_PER_BATCH)):
             for row, line in batch:
                 if len(row) != width:
-                    raise MlrqError(
+                    raise DataError(
                         f"{self._name}, line {line}: {len(row)} cells, but the header has {width}"
                         f"{self._delimiter_hint()}"
                     )
             cells = [pick(row) for row, _ in batch]
             try:
                 values = np.array(cells, dtype=np.float64)
-                clean = bool(np.isfinite(values).all()) and "_" not in "".join(map("".join, cells))
+                clean = bool((np.abs(values) <= self._largest).all()) and "_" not in "".join(
+                    map("".join, cells)
+                )
             except ValueError:
                 clean = False
             if not clean:
@@ -141,9 +172,11 @@ class CsvTable:
                     what = "is empty" if not cell.strip() else f"{cell!r} is not a number"
                 elif not math.isfinite(float(cell)):
                     what = f"{cell!r} is not a finite number"
+                elif abs(float(cell)) > self._largest:
+                    what = f"{cell!r} exceeds {self._largest:g}: change its unit"
                 else:
                     continue
-                raise MlrqError(f"{self._name}, line {line}, column {name!r}: {what}")
+                raise DataError(f"{self._name}, line {line}, column {name!r}: {what}")
 
     def _delimiter_hint(self) -> str:
         likely = [mark for mark in ";\t|," if mark != self._delimiter and mark in self.columns[0]]

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,18 @@ from numpy.typing import NDArray
 from mlrq.errors import MlrqError
 
 LARGEST = 1e100  # squares and their sums must stay finite
+
+
+def chosen(columns: Sequence[str], target: list[str], features: list[str] | None, name: str) -> list[str]:
+    """Names of the features: `features`, or for None every one of `columns` that is no target.
+
+    Raises:
+        MlrqError: If there is none.
+    """
+    names = features or [column for column in columns if column not in target]
+    if not names:
+        raise MlrqError(f"{name}: every column is a target; there is no feature to learn from")
+    return names
 
 
 @dataclass(frozen=True)

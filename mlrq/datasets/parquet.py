@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.dataset import LARGEST
-from mlrq.datasets.stream import Part, rows_per_batch
-from mlrq.errors import MlrqError
+from mlrq.datasets.dataset import LARGEST, chosen
+from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
+from mlrq.errors import DataError, MlrqError
+from mlrq.skipping import reasons
 from mlrq.tables import present
 
 SUFFIXES = (".parquet", ".pq", ".parq")
@@ -33,33 +34,50 @@ class ParquetStream:
     parts: tuple[Part, ...]
     memory_limit: int
     filesystem: Any = field(repr=False)
+    skip: bool = False
+    lost: tuple[str, ...] = ()
+
+    def only(self, parts: tuple[Part, ...]) -> "ParquetStream":
+        """See `Stream`."""
+        return replace(self, parts=parts)
 
     def batches(self, part: Part) -> Iterator[list[NDArray[np.float64]]]:
         """Columns, (rows,) finite float64 each, features first, of at most `rows_per_batch` rows.
 
         Raises:
-            MlrqError: Naming file, row group and column of a null or of a number that is not finite or too
+            DataError: Naming file, row group and column of a null or of a number that is not finite or too
                 large to be squared; or the file that cannot be read, or is not what it was.
         """
         import pyarrow
 
-        where, done = f"{part.path}, row group {part.group}", 0
+        where, done = part.where, 0
         columns = [*self.features, *self.targets]
+
+        def look() -> Stamp:
+            return _stamps(self.filesystem, [part.path])[0]
+
         try:
-            with _opened(self.filesystem, part.path) as file:
+            with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
                 size = rows_per_batch(len(columns))
                 # One thread: an engine has several. Buffered, lest a row group be in memory whole.
                 for batch in file.iter_batches(size, [part.group], columns, use_threads=False):
                     yield [_numbers(batch.column(name), name, where, done) for name in columns]
                     done += len(batch)
+        except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
+            raise
         except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
-            raise MlrqError(f"{where}: cannot be read: {_line(error)}") from error
+            raise DataError(f"{where}: cannot be read: {_line(error)}") from error
         if done != part.rows:
-            raise MlrqError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
+            raise DataError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
 
 
 def load(
-    path: str, target: list[str], features: list[str] | None, test_path: str | None, memory_limit: int
+    path: str,
+    target: list[str],
+    features: list[str] | None,
+    test_path: str | None,
+    memory_limit: int,
+    on_error: str = "fail",
 ) -> ParquetStream:
     """The columns `features` and `target` of Parquet files; reads their footers only.
 
@@ -70,6 +88,7 @@ def load(
         features: Column names of the features; None for every column that is no target.
         test_path: The same for the test rows; None where a hash of its position tells a test row.
         memory_limit: Bytes that rows may take where all of them are needed at once.
+        on_error: "skip" leaves out files whose footer cannot be read, and then row groups that cannot be.
 
     Raises:
         MlrqError: If pyarrow is missing, there is no such file, one is not Parquet, or lacks a column, or
@@ -87,27 +106,41 @@ def load(
             raise MlrqError(f"{test_path}: must be in the same store as {path}")
         wanted += [(file, True) for file in tests]
     parts: list[Part] = []
+    lost: list[str] = []
     start = 0
-    for file, test in wanted:
-        with _opened(filesystem, file) as opened:
-            metadata, schema = opened.metadata, opened.schema_arrow
-        chosen = features or [name for name in schema.names if name not in target]
-        features = chosen
-        if not chosen:
-            raise MlrqError(f"{file}: every column is a target; there is no feature to learn from")
-        _hold_numeric(schema, [*chosen, *target], file)
+    # Before the footers are read: a file that changes from now on is found out.
+    stamps = _stamps(filesystem, [file for file, _ in wanted])
+    for (file, test), stamp in zip(wanted, stamps, strict=True):
+        try:
+            with _opened(filesystem, file) as opened:
+                metadata, schema = opened.metadata, opened.schema_arrow
+        except DataError as error:
+            if on_error != "skip":
+                raise
+            lost.append(str(error))
+            continue
+        features = chosen(schema.names, target, features, file)
+        _hold_numeric(schema, [*features, *target], file)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             if rows:
-                parts.append(Part(file, group, start, rows, test))
+                parts.append(Part(file, group, start, rows, test, stamp))
             start += rows
     if not parts:
-        raise MlrqError(f"{path}: no rows")
+        raise MlrqError(f"{path}: no rows{'; skipped: ' if lost else ''}{reasons([], lost)}")
     count = f"{len(wanted)} Parquet files" if len(wanted) > 1 else "Parquet"
     source = f"{path} ({count}, {len(parts)} row groups)"
     name = PurePosixPath(path.rstrip("/")).name
     return ParquetStream(
-        name, source, tuple(features or ()), tuple(target), tuple(parts), memory_limit, filesystem
+        name,
+        source,
+        tuple(features or ()),
+        tuple(target),
+        tuple(parts),
+        memory_limit,
+        filesystem,
+        on_error == "skip",
+        tuple(lost),
     )
 
 
@@ -116,19 +149,26 @@ def _line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def _stamps(filesystem: Any, paths: list[str]) -> list[Stamp]:
+    """Of each file. Asked for one way only: a store may round times otherwise where it lists a folder."""
+    return [(info.size, info.mtime_ns) for info in filesystem.get_file_info(paths)]
+
+
 def _opened(filesystem: Any, path: str) -> Any:
     """The Parquet file, a context manager.
 
     Raises:
-        MlrqError: If it is not Parquet, damaged or not there.
+        DataError: If it is not Parquet, damaged or not there.
     """
     import pyarrow
     import pyarrow.parquet
 
     try:
         return pyarrow.parquet.ParquetFile(path, filesystem=filesystem, buffer_size=BUFFER)
+    except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
+        raise
     except (pyarrow.ArrowException, OSError) as error:
-        raise MlrqError(f"{path}: cannot be read as Parquet: {_line(error)}") from error
+        raise DataError(f"{path}: cannot be read as Parquet: {_line(error)}") from error
 
 
 def _find(path: str) -> tuple[Any, list[str]]:
@@ -208,11 +248,11 @@ def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float6
     """An Arrow array as float64, a view of it where it can be.
 
     Raises:
-        MlrqError: For the first null, or number that is not finite, or whose square would not be.
+        DataError: For the first null, or number that is not finite, or whose square would not be.
     """
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-        raise MlrqError(f"{where}, column {name!r}: row {done + row + 1} is null")
+        raise DataError(f"{where}, column {name!r}: row {done + row + 1} is null")
     numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
     # Two reductions make no temporary array, and are NaN where any number is.
     if numbers.min(initial=0.0) >= -LARGEST and numbers.max(initial=0.0) <= LARGEST:
@@ -221,4 +261,4 @@ def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float6
         row = int(np.flatnonzero(~(np.abs(numbers) <= LARGEST))[0])
     value = numbers[row]
     what = f"exceeds {LARGEST:g}: change its unit" if np.isfinite(value) else "is not a finite number"
-    raise MlrqError(f"{where}, column {name!r}: row {done + row + 1}, {value:g}, {what}")
+    raise DataError(f"{where}, column {name!r}: row {done + row + 1}, {value:g}, {what}")

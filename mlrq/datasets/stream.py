@@ -1,12 +1,15 @@
 """A table that is never whole in memory: parts, each read in batches, and which rows are test rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlrq.errors import DataError
 
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
 # the same, for what is done once a batch grows with the cube of the columns.
@@ -22,16 +25,53 @@ _STEP, _FIRST, _SECOND = (
 )
 
 
+# What tells a file from what it was, as far as a file system can say: its size, and when it was modified in
+# nanoseconds. (None, None) is a file that is not there.
+Stamp = tuple[int | None, int | None]
+
+
+@contextmanager
+def unchanged(path: str, before: Stamp | None, look: Callable[[], Stamp]) -> Iterator[None]:
+    """Hold that a file is what it was when the block begins, and when it ends, whole or by an exception.
+
+    What was replaced half way looks damaged; then that it changed is what the user is told.
+
+    Args:
+        path: What to call it.
+        before: What it was; None if nobody looked, and nothing is held.
+        look: What it is now.
+
+    Raises:
+        DataError: If it changed.
+    """
+
+    def hold() -> None:
+        if before is not None and before != (now := look()):
+            what = "was removed" if now == (None, None) else "changed"
+            raise DataError(f"{path}: {what} while it was being read: run again")
+
+    hold()
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:
+        hold()
+        raise
+    hold()
+
+
 @dataclass(frozen=True)
 class Part:
     """A piece of a table that is read by itself.
 
     Attributes:
         path: Of the file.
-        group: Number of the row group in it.
+        group: Number of the row group, or whatever `unit` is, in it.
         start: Position of its first row in the whole table.
         rows: Number of rows.
         test: Whether all its rows are test rows, or none; None where a hash decides row by row.
+        stamp: Of the file when the table was cut into parts.
     """
 
     path: str
@@ -39,6 +79,14 @@ class Part:
     start: int
     rows: int
     test: bool | None
+    stamp: Stamp | None = None
+
+    unit: ClassVar[str] = "row group"
+
+    @property
+    def where(self) -> str:
+        """What to call it."""
+        return f"{self.path}, {self.unit} {self.group}"
 
 
 class Stream(Protocol):
@@ -51,6 +99,8 @@ class Stream(Protocol):
         targets: Names of the other columns.
         parts: In the order of the rows. It, not the workers, decides the order of every sum.
         memory_limit: Bytes that rows may take where all of them are needed at once.
+        skip: Whether a part whose data are at fault is left out; else it ends the run.
+        lost: What is wrong with files that could not even be cut into parts; only where `skip`.
     """
 
     @property
@@ -65,9 +115,20 @@ class Stream(Protocol):
     def parts(self) -> tuple[Part, ...]: ...  # noqa: D102
     @property
     def memory_limit(self) -> int: ...  # noqa: D102
+    @property
+    def skip(self) -> bool: ...  # noqa: D102
+    @property
+    def lost(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def batches(self, part: Part) -> Iterator[Sequence[NDArray[np.float64]]]:
-        """Consecutive rows as columns, (rows,) finite float64 each, cut the same way every time."""
+        """Consecutive rows as columns, (rows,) finite float64 each, cut the same way every time.
+
+        Raises:
+            DataError: For what is wrong with the data of this part; any other exception has another cause.
+        """
+
+    def only(self, parts: tuple[Part, ...]) -> "Stream":
+        """This table without the other parts; every row keeps its position."""
 
 
 def rows_per_batch(columns: int) -> int:

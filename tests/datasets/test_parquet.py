@@ -1,11 +1,14 @@
 """Parquet: found, checked, read in batches, split by a hash of the row's position."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mlrq.datasets.parquet import load
 from mlrq.datasets.stream import are_test, rows_per_batch, scrambled
-from mlrq.errors import MlrqError
+from mlrq.errors import DataError, MlrqError
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -131,17 +134,68 @@ def test_an_unknown_store_is_one_line():
         load("nosuch://bucket/folder", ["y"], None, None, LIMIT)
 
 
-def test_a_row_group_that_is_damaged_or_changed_is_named(tmp_path):
+def test_a_row_group_that_is_damaged_is_named(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(table(10_000), path, row_group_size=5000)
-    stream = load(str(path), ["y"], None, None, LIMIT)
     whole = path.read_bytes()
     path.write_bytes(whole[:1000] + bytes(100_000) + whole[101_000:])
+    stream = load(str(path), ["y"], None, None, LIMIT)
     with pytest.raises(MlrqError, match=r"t\.parquet, row group 0: "):
         numbers(stream)
-    pq.write_table(table(9_000), path, row_group_size=4500)
-    with pytest.raises(MlrqError, match="it changed meanwhile"):
-        numbers(stream)
-    path.unlink()
-    with pytest.raises(MlrqError, match=r"t\.parquet"):
+
+
+def replace(path):
+    pq.write_table(table(600_000, seed=9), path, row_group_size=300_000)
+
+
+def append(path):
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def rewrite(path):
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(0, 1))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:2_000_000])
+
+
+@pytest.mark.parametrize("change", [replace, append, rewrite, cut, Path.unlink])
+def test_a_file_that_changes_while_it_is_read_is_found_out(tmp_path, change):
+    path = tmp_path / "t.parquet"
+    said = "was removed" if change is Path.unlink else "changed"
+    message = rf"t\.parquet: {said} while it was being read: run again$"
+
+    def stream():
+        replace(path)
+        return load(str(path), ["y"], None, None, LIMIT)
+
+    before, between, within = stream(), None, None
+    change(path)
+    with pytest.raises(DataError, match=message):
+        numbers(before)
+    between = stream()
+    numbers(between)
+    change(path)
+    with pytest.raises(DataError, match=message):
+        numbers(between)
+    within = stream()
+    batches = within.batches(within.parts[0])
+    assert np.shape(next(batches)) == (3, 262_144)  # and there is another batch
+    change(path)
+    with pytest.raises(DataError, match=message):
+        list(batches)
+
+
+def test_no_memory_is_not_a_fault_of_the_data(tmp_path, monkeypatch):
+    pq.write_table(table(), tmp_path / "t.parquet")
+    stream = load(str(tmp_path / "t.parquet"), ["y"], None, None, LIMIT)
+
+    def fail(*_, **__):
+        raise pa.ArrowMemoryError("no memory")
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", fail)
+    with pytest.raises(MemoryError):
         numbers(stream)

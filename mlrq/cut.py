@@ -1,0 +1,107 @@
+"""`Cut`: a stream, how its rows are split, and a shelf where the test rows of a part are kept once read."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.datasets.stream import Part, Stream, are_test
+from mlrq.errors import DataError, MlrqError
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stream and how its rows are split: all that a worker needs to know.
+
+    Attributes:
+        stream: The table.
+        test_size: Fraction of test rows, where a hash decides.
+        seed: Of the hash.
+        shelf: Folder where the test rows of each part are kept once they have been read; None keeps none. A
+            worker that does not see it reads the stream again.
+        settled: Whether the first pass is over, which decides what is skipped.
+    """
+
+    stream: Stream
+    test_size: float
+    seed: int
+    shelf: Path | None = None
+    settled: bool = False
+
+    def _read(self, part: Part) -> Iterator[Sequence[Numbers]]:
+        try:
+            yield from self.stream.batches(part)
+        except DataError as error:
+            if not (self.settled and self.stream.skip):
+                raise
+            raise MlrqError(
+                f"{error} (the first pass read it whole, so it is too late to skip it: run again)"
+            ) from error
+
+    def batches(self, part: Part) -> Iterator[tuple[Sequence[Numbers], NDArray[np.bool_]]]:
+        """Columns, each (n,), and (n,) which of the rows are test rows."""
+        start = part.start
+        for columns in self._read(part):
+            count = len(columns[0])
+            if part.test is None:
+                yield columns, are_test(start, count, self.test_size, self.seed)
+            else:
+                yield columns, np.full(count, part.test)
+            start += count
+
+    def tables(self, part: Part, test: bool) -> Iterator[Numbers]:
+        """(columns, n) tables of the test rows, or of the training rows."""
+        if part.test is not None and part.test is not test:
+            return
+        kept = self._kept(part)
+        if test and kept and kept.exists():
+            yield from _read(kept)
+            return
+        for columns, are in self.batches(part):
+            yield chosen(columns, are == test)
+
+    def rows(self, part: Part, test: bool) -> Iterator[tuple[Numbers, Numbers]]:
+        """Features (n, features) and targets (n, targets) of the test rows, or of the training rows."""
+        width = len(self.stream.features)
+        for table in self.tables(part, test):
+            yield table[:width].T, table[width:].T
+
+    def keep(self, part: Part, tables: Iterator[Numbers]) -> None:
+        """Write the test rows of a part to the shelf while they are read; without a shelf only read them."""
+        kept = self._kept(part)
+        if kept is None or not kept.parent.is_dir():
+            for _ in tables:
+                pass
+            return
+        # Renamed when it is whole: a worker may be killed here, and another begin the part again.
+        handle, name = tempfile.mkstemp(dir=kept.parent)
+        with os.fdopen(handle, "wb") as file:
+            for table in tables:
+                np.save(file, table)
+        Path(name).replace(kept)
+
+    def _kept(self, part: Part) -> Path | None:
+        return self.shelf / f"{part.start}.npy" if self.shelf else None
+
+
+def _read(path: Path) -> Iterator[Numbers]:
+    """The arrays that were saved to a file one after the other."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while file.tell() < size:
+            yield np.load(file, allow_pickle=False)
+
+
+def chosen(columns: Sequence[Numbers], which: NDArray[np.bool_]) -> Numbers:
+    """(columns, n) the rows where `which` holds."""
+    places = np.flatnonzero(which)
+    table = np.empty((len(columns), len(places)))
+    for column, row in zip(columns, table, strict=True):
+        np.take(column, places, out=row, mode="clip")  # "raise" would copy `row` first
+    return table
