@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     from mlrq.batch_prediction import is_parquet
     from mlrq.documents import QUANTIZED, read_quantized
     from mlrq.prediction import predict
-    from mlrq.progress import RowCounter
+    from mlrq.progress import Progress
 
     path = Path(config.artifact or folder / QUANTIZED)
     model = read_quantized(path).model
@@ -40,23 +40,30 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     if is_parquet(wanted.input, wanted.format):
         _predict_parquet(config, model, digest(path.read_bytes()), notify)
         return
-    if wanted.input == "-" and sys.stdin.isatty():
+    typed = wanted.input == "-" and sys.stdin.isatty()
+    if typed:
         notify("reading rows from the terminal; predict.input=FILE reads a file, Ctrl-D ends")
-    with RowCounter() as counter:
-        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, notify, counter)
+    progress = Progress()
+    # Drawing among the rows or the predictions on a terminal would garble both.
+    shown = typed or (wanted.output == "-" and sys.stdout.isatty())
+    with nullcontext() if shown else progress.activity("Predicting"):
+        aside = progress.aside(notify)
+        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, aside, progress.count)
 
 
 def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable[[str], None]) -> None:
     """Predict Parquet files through the engine that the configuration names."""
     from mlrq import batch_prediction, engines
-    from mlrq.progress import RowCounter
+    from mlrq.progress import Progress
 
     wanted, place = config.predict, config.engine
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
-    with engines.opened(place.name, place.workers, place.address) as engine, RowCounter() as counter:
-        batch_prediction.predict(model, identity, wanted.input, folder, engine, notify, counter)
+    progress = Progress()
+    with progress.activity("Predicting"), engines.opened(place.name, place.workers, place.address) as engine:
+        watched = progress.watched(engine)
+        batch_prediction.predict(model, identity, wanted.input, folder, watched, progress.aside(notify))
 
 
 def export(config: Config, folder: Path) -> list[Path]:
@@ -114,8 +121,10 @@ def _run(
 ) -> Results:
     from mlrq import documents, pipeline, training
     from mlrq.components import load_dataset
-    from mlrq.progress import activity
+    from mlrq.progress import Progress
 
+    progress = Progress()
+    notify, activity = progress.aside(notify), progress.activity
     stages = PIPELINE if config.stage == "all" else (config.stage,)
     out = folder if config.save else None
     float_path = folder / documents.FLOAT
@@ -123,7 +132,7 @@ def _run(
 
     with activity("Reading the dataset"):
         dataset = load_dataset(config.dataset)
-        engine = _engine(config, dataset, notify, stack)
+        engine = progress.watched(_engine(config, dataset, notify, stack))
         data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine)
     results = Results(data)
     origin = integer = None
