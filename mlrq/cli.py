@@ -5,7 +5,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from mlrq import __version__, config, stages, validation
 from mlrq.errors import ConfigError, MlrqError
+from mlrq.shared import Shared
 
 _HERE = Path(__file__).resolve().parent
 # Inside the package in a wheel, beside it in a checkout.
@@ -41,7 +42,7 @@ def _fail(code: int, *lines: str) -> NoReturn:
     sys.exit(code)
 
 
-def _single(checked: config.Config) -> None:
+def _single(checked: config.Config, shared: Shared) -> None:
     """One run: the stages, and what they made, on the terminal."""
     folder = Path(checked.output_dir)
     if checked.stage == "predict":
@@ -51,7 +52,7 @@ def _single(checked: config.Config) -> None:
         for path in stages.export(checked, folder):
             print(f"saved {path} ({path.stat().st_size:,} B)")
         return
-    results = stages.run(checked, folder, notify=notice)
+    results = stages.run(checked, folder, shared, notify=notice)
     from mlrq import report
 
     for text in stages.notices(results):
@@ -62,7 +63,7 @@ def _single(checked: config.Config) -> None:
         report.as_text(results, folder if checked.save else None)
 
 
-def _job(composed: DictConfig) -> None:
+def _job(composed: DictConfig, shared: Shared) -> None:
     """One job of a sweep: its outcome goes to a file, whether it succeeds or fails."""
     from mlrq import sweep
 
@@ -82,7 +83,7 @@ def _job(composed: DictConfig) -> None:
         if checked.stage == "export":
             stages.export(checked, folder)
             return None
-        results = stages.run(checked, folder, memory=sweep_folder / "cache", notify=notice)
+        results = stages.run(checked, folder, shared, sweep_folder / "cache", notice)
         for text in stages.notices(results) + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
         labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
@@ -93,13 +94,13 @@ def _job(composed: DictConfig) -> None:
     sweep.run_job(folder, job.job.num, overrides, work, trace=bool(job.verbose))
 
 
-def _task(composed: DictConfig) -> None:
-    """What Hydra calls with every composed configuration, in whatever process its launcher chose."""
+def _task(composed: DictConfig, shared: Shared) -> None:
+    """One configuration, composed by Hydra."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        _job(composed)
+        _job(composed, shared)
     else:
         with _explained():
-            _single(validation.check(composed))
+            _single(validation.check(composed), shared)
 
 
 class SweepReport(Callback):
@@ -192,6 +193,13 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     config.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with _explained():
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_task)()
+    with _explained(), Shared() as shared:
+
+        def task(composed: DictConfig) -> None:
+            """What Hydra calls with every configuration, in whatever process its launcher chose."""
+            # In another process `shared` is None, and a job has all to itself.
+            with nullcontext(shared) if shared is not None else Shared() as own:
+                _task(composed, own)
+
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
         sys.stdout.flush()

@@ -3,13 +3,14 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mlrq.config import Config
 from mlrq.errors import MlrqError
+from mlrq.shared import Shared
 
 EXPORTS = "export"  # in the output folder
 PIPELINE = ("train", "quantize", "evaluate")
@@ -99,6 +100,7 @@ def export(config: Config, folder: Path) -> list[Path]:
 def run(
     config: Config,
     folder: Path,
+    shared: Shared,
     memory: Path | None = None,
     notify: Callable[[str], None] = lambda text: None,
 ) -> Results:
@@ -109,42 +111,35 @@ def run(
     Args:
         config: The configuration.
         folder: Where artifacts are, and are written unless `config.save` is false.
-        memory: Folder in which the jobs of a sweep remember fitted estimators.
+        shared: What earlier jobs of a sweep have read and trained.
+        memory: Folder in which the jobs of a sweep in other processes remember fitted estimators.
         notify: Told what cannot wait for the end.
     """
-    with ExitStack() as stack:  # an engine lasts as long as the stages
-        return _run(config, folder, memory, notify, stack)
-
-
-def _run(
-    config: Config, folder: Path, memory: Path | None, notify: Callable[[str], None], stack: ExitStack
-) -> Results:
     from mlrq import documents, pipeline, training
-    from mlrq.components import load_dataset
-    from mlrq.progress import Progress
 
-    progress = Progress()
-    notify, activity = progress.aside(notify), progress.activity
+    notify, activity = shared.progress.aside(notify), shared.progress.activity
     stages = PIPELINE if config.stage == "all" else (config.stage,)
     out = folder if config.save else None
     float_path = folder / documents.FLOAT
     quantized_path = Path(config.artifact or folder / documents.QUANTIZED)
 
     with activity("Reading the dataset"):
-        dataset = load_dataset(config.dataset)
-        engine = progress.watched(_engine(config, dataset, notify, stack))
-        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine)
+        known = shared.known(config, notify)
+    data = known.data
     results = Results(data)
     origin = integer = None
     if config.model_path and stages != ("evaluate",):
-        with activity(f"Loading {config.model_path}"):
-            results.trained = pipeline.adopt(data, Path(config.model_path), out)
-        origin = results.trained.artifact
+        path = Path(config.model_path)
+        with activity(f"Loading {path}"):
+            results.trained = known.trained(path, lambda: pipeline.adopt(data, path, None))
     elif "train" in stages:
-        fit = training.fit_once(memory) if memory else training.fit
+        fit, model = training.fit_once(memory) if memory else training.fit, asdict(config.model)
         with activity(f"Fitting {config.model.name}"):
-            results.trained = pipeline.train(data, asdict(config.model), out, fit)
+            results.trained = known.trained(model, lambda: pipeline.train(data, model, None, fit))
+    if results.trained:
         origin = results.trained.artifact
+        if out:
+            pipeline.save(results.trained, out)
     if "quantize" in stages:
         origin = origin or documents.read_float(float_path)
         chosen, start = config.quantization, time.perf_counter()
@@ -166,21 +161,6 @@ def _run(
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
-
-
-def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: ExitStack) -> Any:
-    """Where the parts of a stream are worked on; a dataset in memory has none."""
-    from mlrq import engines
-    from mlrq.datasets import Dataset
-
-    wanted = config.engine
-    if isinstance(dataset, Dataset):
-        if wanted.name != "serial":
-            notify(
-                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
-            )
-        return map
-    return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
 
 
 def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:
