@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -65,12 +65,12 @@ def _single(checked: config.Config, shared: Shared) -> None:
 
 def _job(composed: DictConfig, shared: Shared) -> None:
     """One job of a sweep: its outcome goes to a file, whether it succeeds or fails."""
-    from mlrq import sweep
+    from mlrq import resume, sweep
 
     job = HydraConfig.get()
     folder, sweep_folder = Path(job.runtime.output_dir), Path(job.sweep.dir)
 
-    def work() -> sweep.Result:
+    def work(outcome: dict[str, Any]) -> str:
         checked = validation.check(composed)
         if checked.stage in NEEDS_ARTIFACT and not (checked.artifact or checked.model_path):
             raise MlrqError(
@@ -79,25 +79,42 @@ def _job(composed: DictConfig, shared: Shared) -> None:
             )
         if checked.stage == "predict":
             stages.predict(checked, folder, notice)
-            return None
+            return ""
         if checked.stage == "export":
             stages.export(checked, folder)
-            return None
+            return ""
+        outcome["origin"] = origin = resume.origin(checked)
+
+        def data() -> str:
+            return stages.source(checked, shared, notice).data.dataset.sha256
+
+        earlier, remark = resume.take(sweep_folder, folder, origin, data, checked.save)
+        if earlier is not None:
+            outcome |= earlier
+            return remark
         results = stages.run(checked, folder, shared, sweep_folder / "cache", notice)
         for text in stages.notices(results) + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
         labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
-        return results.evaluated and (results.evaluated, {**labels, "seconds": results.seconds})
+        if results.evaluated:
+            outcome |= sweep.facts(results.evaluated, {**labels, "seconds": results.seconds})
+        origin["data"] = results.data.dataset.sha256
+        return remark
 
     # The experiment is the same for all jobs; what it sweeps over is listed anyway.
-    overrides = [item for item in job.overrides.task if not item.startswith("experiment=")]
+    hidden = ("experiment=", "resume=")
+    overrides = [item for item in job.overrides.task if not item.startswith(hidden)]
     sweep.run_job(folder, job.job.num, overrides, work, trace=bool(job.verbose))
 
 
 def _task(composed: DictConfig, shared: Shared) -> None:
     """One configuration, composed by Hydra."""
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        _job(composed, shared)
+    job = HydraConfig.get()
+    if job.mode == RunMode.MULTIRUN:
+        try:
+            _job(composed, shared)
+        except KeyboardInterrupt:
+            _fail(INTERRUPTED, f"interrupted; resume={job.sweep.dir} goes on with this sweep")
     else:
         with _explained():
             _single(validation.check(composed), shared)
@@ -107,13 +124,18 @@ class SweepReport(Callback):
     """Hydra tells it when a sweep begins and ends."""
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Forget what an earlier sweep left in the same folder."""
-        from mlrq import sweep
+        """Note what is asked for; keep what an earlier sweep left in the same folder only to resume it."""
+        from mlrq import resume, sweep
 
         with _explained():
             if any(item.startswith("output_dir=") and "," in item for item in config.hydra.overrides.task):
                 raise MlrqError("output_dir cannot be swept: each job has a folder of its own in it already")
-            sweep.forget(Path(config.hydra.sweep.dir))
+            folder, asked = Path(config.hydra.sweep.dir), config.hydra.overrides
+            if config.resume:
+                resume.set_aside(folder)
+            else:
+                sweep.forget(folder)
+            resume.record(folder, [*asked.hydra, *asked.task])
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Print and save the table of all jobs; leave with exit code 1 if one failed."""
@@ -146,8 +168,8 @@ def _explained() -> Iterator[None]:
         _explain(error)
 
 
-def _arguments(arguments: list[str]) -> list[str]:
-    """The command line as Hydra takes it: a bare stage is stage=..., -v is hydra.verbose=true."""
+def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags and its overrides: a bare stage is stage=..., -v is hydra.verbose=true."""
     flags, overrides = [], []
     for before, item in zip(["", *arguments], arguments, strict=False):
         if item in ("-v", "--verbose"):
@@ -159,6 +181,18 @@ def _arguments(arguments: list[str]) -> list[str]:
     if sum(item.startswith("stage=") for item in overrides) > 1:
         with _explained():
             raise ConfigError(["stage: one at a time; train, quantize and evaluate together are stage=all"])
+    return flags, overrides
+
+
+def _arguments(arguments: list[str]) -> list[str]:
+    """The command line as Hydra takes it; that of an earlier sweep, where it names one to resume."""
+    flags, overrides = _parted(arguments)
+    if any(item.startswith("resume=") for item in overrides):
+        from mlrq import resume
+
+        with _explained():
+            overrides = resume.command(overrides)
+        flags.append("--multirun")
     return [*flags, *overrides]  # argparse takes overrides on one side of its flags only
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlrq.config import Config
 from mlrq.errors import MlrqError
-from mlrq.shared import Shared
+from mlrq.shared import Known, Shared
 
 EXPORTS = "export"  # in the output folder
 PIPELINE = ("train", "quantize", "evaluate")
@@ -97,6 +97,12 @@ def export(config: Config, folder: Path) -> list[Path]:
     return [folder / EXPORTS / name for name in files]
 
 
+def source(config: Config, shared: Shared, notify: Callable[[str], None]) -> Known:
+    """The rows that `config` names, read unless an earlier job has."""
+    with shared.progress.activity("Reading the dataset"):
+        return shared.known(config, shared.progress.aside(notify))
+
+
 def run(
     config: Config,
     folder: Path,
@@ -117,14 +123,13 @@ def run(
     """
     from mlrq import documents, pipeline, training
 
-    notify, activity = shared.progress.aside(notify), shared.progress.activity
+    activity = shared.progress.activity
     stages = PIPELINE if config.stage == "all" else (config.stage,)
     out = folder if config.save else None
     float_path = folder / documents.FLOAT
     quantized_path = Path(config.artifact or folder / documents.QUANTIZED)
 
-    with activity("Reading the dataset"):
-        known = shared.known(config, notify)
+    known = source(config, shared, notify)
     data = known.data
     results = Results(data)
     origin = integer = None

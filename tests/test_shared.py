@@ -23,20 +23,6 @@ def checked(*overrides):
 
 
 @pytest.fixture
-def scans(monkeypatch):
-    """The parts that a first pass has read, in order."""
-    read = []
-    scan = streaming._scan
-
-    def counted(cut, part, *rest):
-        read.append(part.start)
-        return scan(cut, part, *rest)
-
-    monkeypatch.setattr(streaming, "_scan", counted)
-    return read
-
-
-@pytest.fixture
 def opened(monkeypatch):
     """The engines that were opened and closed, in order."""
     events = []
