@@ -42,6 +42,13 @@ def _fail(code: int, *lines: str) -> NoReturn:
     sys.exit(code)
 
 
+def _interrupted(shared: Shared | None = None) -> NoReturn:
+    """Say how a sweep goes on, or that nothing was lost, and exit."""
+    if shared and shared.sweep:
+        _fail(INTERRUPTED, f"interrupted; resume={shared.sweep} goes on with this sweep")
+    _fail(INTERRUPTED, "interrupted; what was written before is whole")
+
+
 def _single(checked: config.Config, shared: Shared) -> None:
     """One run: the stages, and what they made, on the terminal."""
     folder = Path(checked.output_dir)
@@ -111,10 +118,11 @@ def _task(composed: DictConfig, shared: Shared) -> None:
     """One configuration, composed by Hydra."""
     job = HydraConfig.get()
     if job.mode == RunMode.MULTIRUN:
+        shared.sweep = job.sweep.dir
         try:
             _job(composed, shared)
         except KeyboardInterrupt:
-            _fail(INTERRUPTED, f"interrupted; resume={job.sweep.dir} goes on with this sweep")
+            _interrupted(shared)
     else:
         with _explained():
             _single(validation.check(composed), shared)
@@ -157,7 +165,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _fail(INTERRUPTED, "interrupted; what was written before is whole")
+        _interrupted()
     except BrokenPipeError:
         # The reader of our output left, as `head` does; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -235,5 +243,8 @@ def main() -> None:
             with nullcontext(shared) if shared is not None else Shared() as own:
                 _task(composed, own)
 
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        try:
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        except KeyboardInterrupt:  # between two jobs
+            _interrupted(shared)
         sys.stdout.flush()

@@ -41,10 +41,12 @@ class Shared:
 
     Attributes:
         progress: Shows what is going on.
+        sweep: Folder of the sweep whose jobs share this; None before the first.
     """
 
     def __init__(self) -> None:
         self.progress = Progress()
+        self.sweep: str | None = None
         self._known: dict[str, Known] = {}
         self._opened = ExitStack()
         self._engine: tuple[dict[str, Any], Engine] | None = None
