@@ -29,6 +29,11 @@ def jobs(done):
     return {line[1]: line[2] for line in lines if len(line) == 3}
 
 
+def number(path):
+    """Of the job whose outcome it is."""
+    return int(path.parent.name)
+
+
 def before(done):
     """The jobs that were done before."""
     return [name for name, said in jobs(done).items() if said.endswith(" (done before)")]
@@ -46,11 +51,13 @@ def test_a_sweep_that_is_interrupted_and_resumed_ends_as_one_that_was_not(comman
     assert process.returncode == 130
     place = folder.relative_to(tmp_path)
     assert err.splitlines()[-1] == f"mlrq: error: interrupted; resume={place} goes on with this sweep"
-    finished = [line for line in [*seen, *rest.splitlines()] if line.startswith("job ")]
+    said = [line.split(": ")[1] for line in [*seen, *rest.splitlines()] if line.startswith("job ")]
+    finished = [resume.read(path)["name"] for path in sorted(folder.glob("*/outcome.json"), key=number)]
     assert 3 <= len(finished) < 16
+    assert finished[: len(said)] == said
     resumed = command("resume=last")
     assert resumed.code == 0, resumed.err
-    assert before(resumed) == [line.split(": ")[1] for line in finished]
+    assert before(resumed) == finished
     assert len(jobs(resumed)) == 16
     whole = command(*WIDE, "hydra.sweep.dir=whole")
     assert whole.code == 0
