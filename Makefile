@@ -59,7 +59,7 @@ toolchain: ## Install the compilers and the emulator that `make size` and all te
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm >/dev/null
 
-sweep: $(READY) ## Compare bit widths in one table; ARGS replaces the sweep: ARGS="model=ridge,lasso"
+sweep: $(READY) ## Compare bit widths in one table; ARGS="model=ridge,lasso" sweeps that, ARGS=resume=last goes on
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
 
 summary: ## The table of the newest sweep as Markdown

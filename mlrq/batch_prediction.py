@@ -34,7 +34,6 @@ def predict(
     destination: Path,
     engine: Engine,
     notify: Callable[[str], None],
-    progress: Callable[[int], None],
 ) -> int:
     """Predict every row of `source`; columns are matched by name, others are not even read.
 
@@ -46,7 +45,6 @@ def predict(
             of the rows.
         engine: Where row groups are worked on.
         notify: Told of what was done before.
-        progress: Told the number of rows done, after each row group.
 
     Returns:
         The number of rows predicted now.
@@ -60,11 +58,7 @@ def predict(
     if len(left) < len(stream.parts):
         skipped = len(stream.parts) - len(left)
         notify(f"{destination}: {skipped:,} of {len(stream.parts):,} row groups were done before")
-    done = 0
-    for rows in engine(partial(_predict_part, stream, model, destination), left):
-        done += rows
-        progress(done)
-    return done
+    return sum(engine(partial(_predict_part, stream, model, destination), left))
 
 
 def _file(folder: Path, part: Part) -> Path:

@@ -5,9 +5,9 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from mlrq import __version__, config, stages, validation
 from mlrq.errors import ConfigError, MlrqError
+from mlrq.shared import Shared
 
 _HERE = Path(__file__).resolve().parent
 # Inside the package in a wheel, beside it in a checkout.
@@ -41,7 +42,14 @@ def _fail(code: int, *lines: str) -> NoReturn:
     sys.exit(code)
 
 
-def _single(checked: config.Config) -> None:
+def _interrupted(shared: Shared | None = None) -> NoReturn:
+    """Say how a sweep goes on, or that nothing was lost, and exit."""
+    if shared and shared.sweep:
+        _fail(INTERRUPTED, f"interrupted; resume={shared.sweep} goes on with this sweep")
+    _fail(INTERRUPTED, "interrupted; what was written before is whole")
+
+
+def _single(checked: config.Config, shared: Shared) -> None:
     """One run: the stages, and what they made, on the terminal."""
     folder = Path(checked.output_dir)
     if checked.stage == "predict":
@@ -51,7 +59,7 @@ def _single(checked: config.Config) -> None:
         for path in stages.export(checked, folder):
             print(f"saved {path} ({path.stat().st_size:,} B)")
         return
-    results = stages.run(checked, folder, notify=notice)
+    results = stages.run(checked, folder, shared, notify=notice)
     from mlrq import report
 
     for text in stages.notices(results):
@@ -62,14 +70,14 @@ def _single(checked: config.Config) -> None:
         report.as_text(results, folder if checked.save else None)
 
 
-def _job(composed: DictConfig) -> None:
+def _job(composed: DictConfig, shared: Shared) -> None:
     """One job of a sweep: its outcome goes to a file, whether it succeeds or fails."""
-    from mlrq import sweep
+    from mlrq import resume, sweep
 
     job = HydraConfig.get()
     folder, sweep_folder = Path(job.runtime.output_dir), Path(job.sweep.dir)
 
-    def work() -> sweep.Result:
+    def work(outcome: dict[str, Any]) -> str:
         checked = validation.check(composed)
         if checked.stage in NEEDS_ARTIFACT and not (checked.artifact or checked.model_path):
             raise MlrqError(
@@ -78,41 +86,64 @@ def _job(composed: DictConfig) -> None:
             )
         if checked.stage == "predict":
             stages.predict(checked, folder, notice)
-            return None
+            return ""
         if checked.stage == "export":
             stages.export(checked, folder)
-            return None
-        results = stages.run(checked, folder, memory=sweep_folder / "cache", notify=notice)
+            return ""
+        outcome["origin"] = origin = resume.origin(checked)
+
+        def data() -> str:
+            return stages.source(checked, shared, notice).data.dataset.sha256
+
+        earlier, remark = resume.take(sweep_folder, folder, origin, data, checked.save)
+        if earlier is not None:
+            outcome |= earlier
+            return remark
+        results = stages.run(checked, folder, shared, sweep_folder / "cache", notice)
         for text in stages.notices(results) + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
         labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
-        return results.evaluated and (results.evaluated, {**labels, "seconds": results.seconds})
+        if results.evaluated:
+            outcome |= sweep.facts(results.evaluated, {**labels, "seconds": results.seconds})
+        origin["data"] = results.data.dataset.sha256
+        return remark
 
     # The experiment is the same for all jobs; what it sweeps over is listed anyway.
-    overrides = [item for item in job.overrides.task if not item.startswith("experiment=")]
+    hidden = ("experiment=", "resume=")
+    overrides = [item for item in job.overrides.task if not item.startswith(hidden)]
     sweep.run_job(folder, job.job.num, overrides, work, trace=bool(job.verbose))
 
 
-def _task(composed: DictConfig) -> None:
-    """What Hydra calls with every composed configuration, in whatever process its launcher chose."""
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        _job(composed)
+def _task(composed: DictConfig, shared: Shared) -> None:
+    """One configuration, composed by Hydra."""
+    job = HydraConfig.get()
+    if job.mode == RunMode.MULTIRUN:
+        shared.sweep = job.sweep.dir
+        try:
+            _job(composed, shared)
+        except KeyboardInterrupt:
+            _interrupted(shared)
     else:
         with _explained():
-            _single(validation.check(composed))
+            _single(validation.check(composed), shared)
 
 
 class SweepReport(Callback):
     """Hydra tells it when a sweep begins and ends."""
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Forget what an earlier sweep left in the same folder."""
-        from mlrq import sweep
+        """Note what is asked for; keep what an earlier sweep left in the same folder only to resume it."""
+        from mlrq import resume, sweep
 
         with _explained():
             if any(item.startswith("output_dir=") and "," in item for item in config.hydra.overrides.task):
                 raise MlrqError("output_dir cannot be swept: each job has a folder of its own in it already")
-            sweep.forget(Path(config.hydra.sweep.dir))
+            folder, asked = Path(config.hydra.sweep.dir), config.hydra.overrides
+            if config.resume:
+                resume.set_aside(folder)
+            else:
+                sweep.forget(folder)
+            resume.record(folder, [*asked.hydra, *asked.task])
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Print and save the table of all jobs; leave with exit code 1 if one failed."""
@@ -134,7 +165,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _fail(INTERRUPTED, "interrupted; what was written before is whole")
+        _interrupted()
     except BrokenPipeError:
         # The reader of our output left, as `head` does; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -145,8 +176,8 @@ def _explained() -> Iterator[None]:
         _explain(error)
 
 
-def _arguments(arguments: list[str]) -> list[str]:
-    """The command line as Hydra takes it: a bare stage is stage=..., -v is hydra.verbose=true."""
+def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags and its overrides: a bare stage is stage=..., -v is hydra.verbose=true."""
     flags, overrides = [], []
     for before, item in zip(["", *arguments], arguments, strict=False):
         if item in ("-v", "--verbose"):
@@ -158,6 +189,18 @@ def _arguments(arguments: list[str]) -> list[str]:
     if sum(item.startswith("stage=") for item in overrides) > 1:
         with _explained():
             raise ConfigError(["stage: one at a time; train, quantize and evaluate together are stage=all"])
+    return flags, overrides
+
+
+def _arguments(arguments: list[str]) -> list[str]:
+    """The command line as Hydra takes it; that of an earlier sweep, where it names one to resume."""
+    flags, overrides = _parted(arguments)
+    if any(item.startswith("resume=") for item in overrides):
+        from mlrq import resume
+
+        with _explained():
+            overrides = resume.command(overrides)
+        flags.append("--multirun")
     return [*flags, *overrides]  # argparse takes overrides on one side of its flags only
 
 
@@ -192,6 +235,16 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     config.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with _explained():
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_task)()
+    with _explained(), Shared() as shared:
+
+        def task(composed: DictConfig) -> None:
+            """What Hydra calls with every configuration, in whatever process its launcher chose."""
+            # In another process `shared` is None, and a job has all to itself.
+            with nullcontext(shared) if shared is not None else Shared() as own:
+                _task(composed, own)
+
+        try:
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        except KeyboardInterrupt:  # between two jobs
+            _interrupted(shared)
         sys.stdout.flush()

@@ -304,6 +304,7 @@ class Config:
     save: bool = True
     samples: int = 10
     report: str = "text"
+    resume: str | None = None
     dataset: Any = MISSING
     model: Any = MISSING
     quantization: Any = MISSING

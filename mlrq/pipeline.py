@@ -77,11 +77,9 @@ def train(
     model = fold(fitted, dataset.features, dataset.targets, data.typical())
     first = np.asarray(fitted.predict(data.first(FIRST_ROWS)[0]), dtype=np.float64)
     made = _trained(data, model, estimator, first.reshape(-1, len(dataset.targets)), notices)
+    made = replace(made, estimator=packed)
     if out is not None:
-        forget_checksums(out)
-        write(out / ESTIMATOR, packed)
-        documents.write_float(out / FLOAT, made.artifact)
-        write_checksums(out, FILES)
+        save(made, out)
     return made
 
 
@@ -104,10 +102,17 @@ def adopt(data: Source, path: Path, out: Path | None) -> Trained:
     unseen = f"{path} was trained elsewhere: it may have seen the test rows"
     made = _trained(data, model, found.description, first, [*found.notices, unseen])
     if out is not None:
-        forget_checksums(out)
-        documents.write_float(out / FLOAT, made.artifact)
-        write_checksums(out, FILES)
+        save(made, out)
     return made
+
+
+def save(trained: Trained, out: Path) -> None:
+    """Write `float.json` to the folder `out`, and `model.joblib` unless the model was trained elsewhere."""
+    forget_checksums(out)
+    if trained.estimator is not None:
+        write(out / ESTIMATOR, trained.estimator)
+    documents.write_float(out / FLOAT, trained.artifact)
+    write_checksums(out, FILES)
 
 
 def _trained(

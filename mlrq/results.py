@@ -14,12 +14,21 @@ from mlrq.quantization import QuantizedLinear
 
 @dataclass(frozen=True)
 class Trained:
-    """What training made, and how good it is."""
+    """What training made, and how good it is.
+
+    Attributes:
+        artifact: The float model.
+        train: Its errors on the training rows.
+        test: Its errors on the test rows.
+        notices: What to know of it.
+        estimator: The fitted estimator as a joblib file; None where it was trained elsewhere.
+    """
 
     artifact: FloatArtifact
     train: Metrics
     test: Metrics
     notices: list[str]
+    estimator: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mlrq.config import Config
 from mlrq.errors import MlrqError
+from mlrq.shared import Known, Shared
 
 EXPORTS = "export"  # in the output folder
 PIPELINE = ("train", "quantize", "evaluate")
@@ -32,7 +33,7 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     from mlrq.batch_prediction import is_parquet
     from mlrq.documents import QUANTIZED, read_quantized
     from mlrq.prediction import predict
-    from mlrq.progress import RowCounter
+    from mlrq.progress import Progress
 
     path = Path(config.artifact or folder / QUANTIZED)
     model = read_quantized(path).model
@@ -40,23 +41,30 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     if is_parquet(wanted.input, wanted.format):
         _predict_parquet(config, model, digest(path.read_bytes()), notify)
         return
-    if wanted.input == "-" and sys.stdin.isatty():
+    typed = wanted.input == "-" and sys.stdin.isatty()
+    if typed:
         notify("reading rows from the terminal; predict.input=FILE reads a file, Ctrl-D ends")
-    with RowCounter() as counter:
-        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, notify, counter)
+    progress = Progress()
+    # Drawing among the rows or the predictions on a terminal would garble both.
+    shown = typed or (wanted.output == "-" and sys.stdout.isatty())
+    with nullcontext() if shown else progress.activity("Predicting"):
+        aside = progress.aside(notify)
+        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, aside, progress.count)
 
 
 def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable[[str], None]) -> None:
     """Predict Parquet files through the engine that the configuration names."""
     from mlrq import batch_prediction, engines
-    from mlrq.progress import RowCounter
+    from mlrq.progress import Progress
 
     wanted, place = config.predict, config.engine
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
-    with engines.opened(place.name, place.workers, place.address) as engine, RowCounter() as counter:
-        batch_prediction.predict(model, identity, wanted.input, folder, engine, notify, counter)
+    progress = Progress()
+    with progress.activity("Predicting"), engines.opened(place.name, place.workers, place.address) as engine:
+        watched = progress.watched(engine)
+        batch_prediction.predict(model, identity, wanted.input, folder, watched, progress.aside(notify))
 
 
 def export(config: Config, folder: Path) -> list[Path]:
@@ -89,9 +97,16 @@ def export(config: Config, folder: Path) -> list[Path]:
     return [folder / EXPORTS / name for name in files]
 
 
+def source(config: Config, shared: Shared, notify: Callable[[str], None]) -> Known:
+    """The rows that `config` names, read unless an earlier job has."""
+    with shared.progress.activity("Reading the dataset"):
+        return shared.known(config, shared.progress.aside(notify))
+
+
 def run(
     config: Config,
     folder: Path,
+    shared: Shared,
     memory: Path | None = None,
     notify: Callable[[str], None] = lambda text: None,
 ) -> Results:
@@ -102,42 +117,34 @@ def run(
     Args:
         config: The configuration.
         folder: Where artifacts are, and are written unless `config.save` is false.
-        memory: Folder in which the jobs of a sweep remember fitted estimators.
+        shared: What earlier jobs of a sweep have read and trained.
+        memory: Folder in which the jobs of a sweep in other processes remember fitted estimators.
         notify: Told what cannot wait for the end.
     """
-    with ExitStack() as stack:  # an engine lasts as long as the stages
-        return _run(config, folder, memory, notify, stack)
-
-
-def _run(
-    config: Config, folder: Path, memory: Path | None, notify: Callable[[str], None], stack: ExitStack
-) -> Results:
     from mlrq import documents, pipeline, training
-    from mlrq.components import load_dataset
-    from mlrq.datasets import Dataset
-    from mlrq.progress import activity
 
+    activity = shared.progress.activity
     stages = PIPELINE if config.stage == "all" else (config.stage,)
     out = folder if config.save else None
     float_path = folder / documents.FLOAT
     quantized_path = Path(config.artifact or folder / documents.QUANTIZED)
 
-    with activity("Reading the dataset"):
-        dataset = load_dataset(config.dataset)
-        engine = _engine(config, dataset, notify, stack)
-        shelf = None if out is None or isinstance(dataset, Dataset) else _shelf(out, stack)
-        data = pipeline.source(dataset, config.dataset.test_size, config.dataset.seed, notify, engine, shelf)
+    known = source(config, shared, notify)
+    data = known.data
     results = Results(data)
     origin = integer = None
     if config.model_path and stages != ("evaluate",):
-        with activity(f"Loading {config.model_path}"):
-            results.trained = pipeline.adopt(data, Path(config.model_path), out)
-        origin = results.trained.artifact
+        path = Path(config.model_path)
+        with activity(f"Loading {path}"):
+            results.trained = known.trained(path, lambda: pipeline.adopt(data, path, None))
     elif "train" in stages:
-        fit = training.fit_once(memory) if memory else training.fit
+        fit, model = training.fit_once(memory) if memory else training.fit, asdict(config.model)
         with activity(f"Fitting {config.model.name}"):
-            results.trained = pipeline.train(data, asdict(config.model), out, fit)
+            results.trained = known.trained(model, lambda: pipeline.train(data, model, None, fit))
+    if results.trained:
         origin = results.trained.artifact
+        if out:
+            pipeline.save(results.trained, out)
     if "quantize" in stages:
         origin = origin or documents.read_float(float_path)
         chosen, start = config.quantization, time.perf_counter()
@@ -159,37 +166,6 @@ def _run(
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
-
-
-def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: ExitStack) -> Any:
-    """Where the parts of a stream are worked on; a dataset in memory has none."""
-    from mlrq import engines
-    from mlrq.datasets import Dataset
-
-    wanted = config.engine
-    if isinstance(dataset, Dataset):
-        if wanted.name in ("joblib", "dask"):
-            notify(
-                f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet "
-                "and for a CSV file larger than dataset.stream_above"
-            )
-        return map
-    return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
-
-
-def _shelf(out: Path, stack: ExitStack) -> Path:
-    """A folder for test rows beside the artifacts, removed when the run ends.
-
-    Raises:
-        MlrqError: If there is no place for it.
-    """
-    import tempfile
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".test-rows-", dir=out)))
-    except OSError as error:
-        raise MlrqError(f"{out}: cannot be written: {error.strerror}") from error
 
 
 def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:

@@ -5,14 +5,15 @@ import io
 import json
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlrq.artifacts import encode, write
+from mlrq.artifacts import write, write_document
 from mlrq.errors import MlrqError
 from mlrq.results import Evaluation, summary
+from mlrq.resume import EARLIER, OUTCOME, outcomes, read
 
-OUTCOME = "outcome.json"
 TABLE = "sweep"
 
 # (column, digits after the point or None) of the table, in order.
@@ -31,48 +32,54 @@ COLUMNS = (
     ("artifact bytes", None),
 )
 
-# An evaluation, and what to note beside it: model, dataset, seconds. None where nothing was evaluated.
 ROUNDINGS = ("truncate", "nearest", "babai", "exact")  # from the simplest to the best
 
 # What a narrow terminal can do without, first things first.
 DISPENSABLE = ("artifact bytes", "MSE", "max diff", "train R2", "scheme", "payload bits", "ms", "job")
 
-Result = tuple[Evaluation, dict[str, Any]] | None
+
+def facts(evaluation: Evaluation, notes: dict[str, Any]) -> dict[str, Any]:
+    """What the outcome of a job says of an evaluation, with `notes`: model, dataset, seconds."""
+    found = {**notes, **summary(evaluation)}
+    del found["samples"]
+    return found
 
 
-def run_job(folder: Path, number: int, overrides: list[str], work: Callable[[], Result], trace: bool) -> None:
+def run_job(
+    folder: Path, number: int, overrides: list[str], work: Callable[[dict[str, Any]], str], trace: bool
+) -> None:
     """Do `work`, write its outcome to `folder`, and say in one line how it went.
 
     A failure is an outcome too: it must not stop the other jobs.
+
+    Args:
+        folder: Of the job.
+        number: Of the job.
+        overrides: That make it.
+        work: Fills the outcome, and returns a remark on it.
+        trace: Whether to show where it failed.
     """
     name = " ".join(overrides) or "defaults"
-    outcome: dict[str, Any] = {"job": number, "name": name, "overrides": overrides}
+    outcome: dict[str, Any] = {}
     try:
-        result = work()
+        remark = work(outcome)
     except Exception as error:
         if trace:
             traceback.print_exc()
         known = isinstance(error, MlrqError | OSError)
         outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
-        print(f"job {number}: {name}: failed: {outcome['error']}", flush=True)
+        said = f"failed: {outcome['error']}"
     else:
-        if result:
-            evaluation, notes = result
-            outcome |= {**notes, **summary(evaluation)}
-            del outcome["samples"]
-            print(f"job {number}: {name}: test R2 {evaluation.test.r2:.4f}", flush=True)
-        else:
-            print(f"job {number}: {name}: done", flush=True)
-    write(folder / OUTCOME, encode(outcome))
-
-
-def _outcome_files(folder: Path) -> list[Path]:
-    return list(folder.glob(f"**/{OUTCOME}"))
+        result = f"test R2 {outcome['quantized']['test']['r2']:.4f}" if "quantized" in outcome else "done"
+        said = result + remark
+    outcome |= {"job": number, "name": name, "overrides": overrides}
+    write_document(folder / OUTCOME, "outcome", 1, outcome)
+    print(f"job {number}: {name}: {said}", flush=True)  # only now is it done, whenever it is killed
 
 
 def forget(folder: Path) -> None:
     """Remove the outcomes of an earlier sweep in the same folder; its artifacts stay."""
-    for path in _outcome_files(folder):
+    for path in folder.glob(f"**/{OUTCOME}"):
         path.unlink()
 
 
@@ -219,9 +226,8 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
     Returns:
         A line for every job that failed.
     """
-    outcomes = [json.loads(path.read_bytes()) for path in _outcome_files(folder)]
-    outcomes.sort(key=lambda outcome: outcome["job"])
-    header, table = rows(outcomes)
+    made = sorted((read(path) for path in outcomes(folder)), key=lambda outcome: outcome["job"])
+    header, table = rows(made)
     if table:
         from mlrq import report
 
@@ -235,8 +241,10 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         except ImportError:
             notify("no plot: it needs matplotlib; pip install 'mlrq[plot]'")
         else:
-            write(folder / f"{TABLE}.png", plot.sweep([o for o in outcomes if "quantized" in o]))
+            write(folder / f"{TABLE}.png", plot.sweep([o for o in made if "quantized" in o]))
             saved.append(f"{TABLE}.png")
         report.saved(folder, saved)
-    failed = [outcome for outcome in outcomes if "error" in outcome]
+    with suppress(OSError):  # what this sweep did not ask for is still in it
+        (folder / EARLIER).rmdir()
+    failed = [outcome for outcome in made if "error" in outcome]
     return [f"job {o['job']} ({o['name']}) failed: {o['error']}" for o in failed]

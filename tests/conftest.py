@@ -15,7 +15,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from mlrq import cli, config
+from mlrq import cli, config, passes
 from mlrq.datasets import Dataset, california_housing
 from mlrq.pipeline import prepare, train
 from mlrq.results import Trained
@@ -163,6 +163,20 @@ def outputs(finished: Path, tmp_path: Path) -> Path:
     """A fresh copy of the outputs of one run, where `run` and `command` look for them."""
     shutil.copytree(finished / "outputs", tmp_path / "outputs")
     return tmp_path / "outputs"
+
+
+@pytest.fixture
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The first rows of the parts that a first pass has read, in order."""
+    read = []
+    scan = passes._scan
+
+    def counted(cut, part, *rest):
+        read.append(part.start)
+        return scan(cut, part, *rest)
+
+    monkeypatch.setattr(passes, "_scan", counted)
+    return read
 
 
 def composed(*overrides: str) -> DictConfig:

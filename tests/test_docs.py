@@ -47,7 +47,8 @@ def those(starts: list[str]) -> list:
 
 def hold(arguments: list[str]) -> None:
     """Every job that the command line asks for composes and passes the check."""
-    taken = cli._arguments(arguments)
+    flags, overrides = cli._parted(arguments)  # a sweep to resume is not looked for here
+    taken = [*flags, *overrides]
     if "--cfg" in taken:
         place = taken.index("--cfg")
         assert taken.pop(place + 1) in ("job", "hydra", "all")

@@ -90,6 +90,17 @@ def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(make):
     assert make("quantize", "ARGS=quantization.bits=17").returncode != 0
 
 
+def test_a_sweep_goes_on_through_make(make):
+    assert make("sweep", "ARGS=quantization.bits=4,8").returncode == 0
+    (folder,) = (make.out / "sweeps").iterdir()
+    before = (folder / "sweep.csv").read_bytes()
+    (folder / "1" / "outcome.json").unlink()
+    done = make("sweep", "ARGS=resume=last")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("(done before)") == 1
+    assert len((folder / "sweep.csv").read_bytes().splitlines()) == len(before.splitlines())
+
+
 def test_help_lists_every_target_with_what_it_does(make):
     done = make("help")
     listed = {line.split()[0]: line.split(None, 1)[1] for line in done.stdout.splitlines() if line.strip()}

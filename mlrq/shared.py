@@ -1,0 +1,150 @@
+"""What the jobs of a sweep have in common: the data that was read, an engine, the float models trained.
+
+A job asks here first, so a sweep reads each dataset once and fits each model once. One object is made for a
+run or for a sweep, and passed down; what it opened is closed with it.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlrq.config import Config
+from mlrq.errors import MlrqError
+from mlrq.progress import Engine, Progress
+
+if TYPE_CHECKING:  # importing them takes a second, which `--help` need not wait
+    from mlrq.results import Trained
+    from mlrq.source import Source
+
+Notify = Callable[[str], None]
+
+
+@dataclass
+class Known:
+    """A source, and the float models that were made for it."""
+
+    data: "Source"
+    _trained: dict[str, "Trained"] = field(default_factory=dict)
+
+    def trained(self, what: object, make: Callable[[], "Trained"]) -> "Trained":
+        """What `make` returned when it was first asked for `what`, plain values."""
+        key = repr(what)
+        if key not in self._trained:
+            self._trained[key] = make()
+        return self._trained[key]
+
+
+class Shared:
+    """See the module; a context manager.
+
+    Rows in memory are those of one dataset at a time. Streams hold no rows, and are all kept.
+
+    Attributes:
+        progress: Shows what is going on.
+        sweep: Folder of the sweep whose jobs share this; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self.sweep: str | None = None
+        self._known: dict[str, Known] = {}
+        self._opened = ExitStack()
+        self._engine: tuple[dict[str, Any], Engine] | None = None
+        self._broken = False
+
+    def __enter__(self) -> "Shared":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, by a launcher that runs jobs in parallel, it is None there."""
+        return type(None), ()
+
+    def known(self, config: Config, notify: Notify) -> Known:
+        """The source that `config` names, read now or by an earlier job.
+
+        Args:
+            config: Its dataset and engine decide.
+            notify: Told what is to be known about this source.
+
+        Raises:
+            MlrqError: If it cannot be read; nothing of it is kept, so the next job says so too.
+        """
+        from mlrq import pipeline
+        from mlrq.components import load_dataset
+        from mlrq.datasets import Dataset
+
+        if self._broken:
+            self._close()
+        key = repr((asdict(config.dataset), asdict(config.engine)))
+        if key not in self._known:
+            # Before others come, not after: there may be no room for both.
+            self._known = {name: one for name, one in self._known.items() if not _in_memory(one.data)}
+            dataset = load_dataset(config.dataset)
+            engine: Engine = map
+            shelf = None
+            if not isinstance(dataset, Dataset):
+                engine = self._opened_engine(asdict(config.engine))
+                shelf = self._shelf(Path(self.sweep or config.output_dir)) if config.save else None
+            elif config.engine.name in ("joblib", "dask"):
+                notify(
+                    f"engine={config.engine.name}: not used, for {dataset.name} is in memory; it is for "
+                    "dataset=parquet and for a CSV file larger than dataset.stream_above"
+                )
+            wanted = config.dataset
+            self._known[key] = Known(
+                pipeline.source(dataset, wanted.test_size, wanted.seed, notify, self._watched(engine), shelf)
+            )
+        return self._known[key]
+
+    def _opened_engine(self, wanted: dict[str, Any]) -> Engine:
+        from mlrq import engines
+
+        if self._engine is None or self._engine[0] != wanted:
+            self._close()
+            self._engine = wanted, self._opened.enter_context(engines.opened(**wanted))
+        return self._engine[1]
+
+    def _shelf(self, folder: Path) -> Path:
+        """A new folder for test rows in `folder`, removed when the engine is closed.
+
+        Raises:
+            MlrqError: If there is no place for it.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            made = tempfile.TemporaryDirectory(prefix=".test-rows-", dir=folder)
+            return Path(
+                self._opened.enter_context(made)
+            ).absolute()  # workers may have been started elsewhere
+        except OSError as error:
+            raise MlrqError(f"{folder}: cannot be written: {error.strerror}") from error
+
+    def _watched(self, engine: Engine) -> Engine:
+        """`engine`, shown; after it failed, lost or because of the data, the next job starts afresh."""
+
+        def watched(work: Callable[[Any], Any], parts: Sequence[Any]) -> Iterator[Any]:
+            try:
+                yield from self.progress.watched(engine)(work, parts)
+            except Exception:
+                self._broken = True
+                raise
+
+        return watched
+
+    def _close(self) -> None:
+        """Close the engine, and forget the sources that would use it."""
+        self._known.clear()
+        self._engine, self._broken = None, False
+        self._opened.close()
+
+
+def _in_memory(data: "Source") -> bool:
+    from mlrq.source import Data
+
+    return isinstance(data, Data)
