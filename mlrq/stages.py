@@ -55,7 +55,8 @@ def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
-    with engines.opened(place.name, place.workers, place.address) as engine, RowCounter() as counter:
+    opened = engines.opened(place.name, place.workers, place.address, place.patience, notify)
+    with opened as engine, RowCounter() as counter:
         batch_prediction.predict(model, identity, wanted.input, folder, engine, notify, counter)
 
 
@@ -171,7 +172,9 @@ def _engine(config: Config, dataset: Any, notify: Callable[[str], None], stack: 
                 f"engine={wanted.name}: not used, for {dataset.name} is in memory; it is for dataset=parquet"
             )
         return map
-    return stack.enter_context(engines.opened(wanted.name, wanted.workers, wanted.address))
+    return stack.enter_context(
+        engines.opened(wanted.name, wanted.workers, wanted.address, wanted.patience, notify)
+    )
 
 
 def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:
