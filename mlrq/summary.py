@@ -46,12 +46,15 @@ class Summary:
         triangle: (k, k) float64, upper triangular with a diagonal >= 0;
             `triangle' @ triangle = sum over rows of (row - mean)(row - mean)'`.
         features: number of features, at most k.
+        mean_rest: (k,) float64: what rounding took from the mean. Means far from zero keep few digits
+            behind the point, too few to tell how far apart two batches are; mean + mean_rest keeps them.
     """
 
     count: int
     mean: FloatArray
     triangle: FloatArray
     features: int
+    mean_rest: FloatArray
 
     @property
     def covariance_triangle(self) -> FloatArray:
@@ -90,7 +93,7 @@ class Summary:
 def empty(features: int, targets: int) -> Summary:
     """The summary of no rows, which changes nothing when merged."""
     columns = features + targets
-    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features)
+    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features, np.zeros(columns))
 
 
 def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
@@ -121,8 +124,8 @@ def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
     if not np.isfinite(joined).all():
         raise ValueError("Features and targets must be finite, but some values are not.")
     # The ones' column is exactly sqrt(n) long.
-    mean = pivot + joined[0, 1:] / np.sqrt(len(x))
-    return Summary(len(x), mean, joined[1:, 1:], x.shape[1])
+    mean, rest = _sum(pivot, joined[0, 1:] / np.sqrt(len(x)))
+    return Summary(len(x), mean, joined[1:, 1:], x.shape[1], rest)
 
 
 def merge(first: Summary, second: Summary) -> Summary:
@@ -142,11 +145,12 @@ def merge(first: Summary, second: Summary) -> Summary:
     if not first.count or not second.count:
         return first if first.count else second
     count = first.count + second.count
-    shift = second.mean - first.mean
+    shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
     # Between the two groups: n1 n2 / n times the square of the distance of their means.
     between = np.sqrt(first.count * (second.count / count)) * shift
     triangle = _factor(np.concatenate([first.triangle, second.triangle, between[None]]))
-    return Summary(count, first.mean + shift * (second.count / count), triangle, first.features)
+    mean, rest = _sum(first.mean, first.mean_rest + shift * (second.count / count))
+    return Summary(count, mean, triangle, first.features, rest)
 
 
 def combine(summaries: Iterable[Summary]) -> Summary:
@@ -173,6 +177,13 @@ def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
     coefficients = least_squares(summary.feature_triangle, summary.target_columns)
     explained = (coefficients * summary.mean[:f]).sum(axis=1)
     return coefficients, summary.mean[f:] - explained
+
+
+def _sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """a + b, rounded, and what rounding took from it, exactly (Knuth's two-sum)."""
+    rounded = a + b
+    second = rounded - a
+    return rounded, (a - (rounded - second)) + (b - second)
 
 
 def _chunk_rows(columns: int) -> int:
