@@ -43,7 +43,7 @@ class Cluster:
         self._file, self._settings, self._started = folder / "scheduler.json", settings, []
         try:
             self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
-            wait(self._file.exists)
+            wait(self._listens)
             self.address: str = json.loads(self._file.read_text())["address"]
             from distributed import Client
 
@@ -80,6 +80,10 @@ class Cluster:
         for process in self._started:
             process.kill()
             process.wait()
+
+    def _listens(self) -> bool:
+        """Whether the scheduler has written its file to the end."""
+        return self._file.exists() and self._file.read_text().endswith("\n}")
 
     def _start(self, kind: str, *arguments: str) -> subprocess.Popen:
         code = f"from distributed.cli.dask_{kind} import main; main()"

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 
 import pytest
 from cluster import Cluster, wait
@@ -148,15 +149,17 @@ def test_without_any_worker_it_waits_and_then_gives_up(command, start, tmp_path,
     before = former(command, tmp_path, "quantization.bits=4")
     for worker in cluster.workers:
         worker.stop()
-    run = start("engine=dask", f"engine.address={cluster.address}", "engine.patience=1")
+    run = start("engine=dask", f"engine.address={cluster.address}", "engine.patience=3")
     wait(lambda: all(map(cluster.held, cluster.workers)))
+    began = time.monotonic()
     for worker in cluster.workers:
         worker.kill()
     done = ended(run)
+    assert time.monotonic() - began >= 3
     assert done.code == 1
     assert done.err.splitlines() == [
-        f"mlrq: note: {cluster.address}: no worker is left; waiting 1 s for one (engine.patience)",
-        f"mlrq: error: {cluster.address}: no worker came for 1 s (engine.patience): start one",
+        f"mlrq: note: {cluster.address}: no worker is left; waiting 3 s for one (engine.patience)",
+        f"mlrq: error: {cluster.address}: no worker came for 3 s (engine.patience): start one",
     ]
     nothing_half_written(tmp_path, before)
 
@@ -173,6 +176,26 @@ def test_a_worker_that_comes_in_time_finishes_the_run(start, tmp_path, expected,
     done = ended(run)
     assert (done.code, done.err) == (0, "")
     assert made(tmp_path) == expected
+
+
+def test_slow_work_is_not_taken_for_a_lack_of_workers(command, cluster):
+    code = """
+import sys, time
+from mlrq import engines
+from mlrq.datasets.stream import Part
+
+def work(part):
+    time.sleep(0.05)  # many ticks
+    return part.group
+
+if __name__ == "__main__":
+    engines.TICK = 0.001
+    parts = [Part("f", i, i, 1, None) for i in range(4)]
+    with engines.opened("dask", None, sys.argv[1], patience=60, notify=print) as engine:
+        print(list(engine(work, parts)))
+"""
+    done = command.python(code, cluster.address)
+    assert (done.code, done.out, done.err) == (0, "[0, 1, 2, 3]\n", "")
 
 
 def test_a_scheduler_that_is_lost_between_two_passes_is_one_line(command, cluster):
