@@ -117,8 +117,13 @@ def _dask(
     cluster = None
     try:
         if address is None:
+            # Without a dashboard its server still listens: by default on port 8787 of every interface.
             cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=50,
             )
         client = Client(cluster or address, timeout=CONNECT)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError, ValueError) as error:

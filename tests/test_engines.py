@@ -1,5 +1,8 @@
 """Engines: the same bytes from every one of them."""
 
+import socket
+from contextlib import suppress
+
 import pytest
 from test_streaming import CLI, written
 
@@ -23,7 +26,7 @@ def expected(command, tmp_path):
     return files
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2, 3])
 def test_processes_make_the_same_bytes(command, tmp_path, expected, workers):
     done = command(*WHOLE, "engine=joblib", f"engine.workers={workers}")
     assert (done.code, done.err) == (0, "")
@@ -32,7 +35,11 @@ def test_processes_make_the_same_bytes(command, tmp_path, expected, workers):
 
 def test_a_local_dask_cluster_makes_the_same_bytes(command, tmp_path, expected):
     pytest.importorskip("distributed")
-    done = command(*WHOLE, "engine=dask", "engine.workers=2")
+    with socket.socket() as taken:
+        with suppress(OSError):  # another program has it, which is as good
+            taken.bind(("", 8787))  # where dask's dashboard would be
+            taken.listen()
+        done = command(*WHOLE, "engine=dask", "engine.workers=2")
     assert (done.code, done.err) == (0, "")
     assert made(tmp_path) == expected
 
