@@ -1,6 +1,7 @@
 """A dask scheduler and workers as processes of their own, on the loopback interface, to stop and to kill."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -48,18 +49,19 @@ class Cluster:
             from distributed import Client
 
             self.client = Client(self.address, set_as_default=False)
-            self.workers = [self.start_worker() for _ in range(2)]
+            self.workers = self.start_workers(2)
         except BaseException:
             self.close()
             raise
 
-    def start_worker(self) -> Worker:
-        """A worker that the scheduler knows."""
+    def start_workers(self, count: int) -> list[Worker]:
+        """Workers that the scheduler knows."""
         before = self.addresses()
-        process = self._start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
-        wait(lambda: self.addresses() - before)
-        (address,) = self.addresses() - before
-        return Worker(process, address)
+        arguments = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+        processes = [self._start("worker", *arguments) for _ in range(count)]
+        wait(lambda: len(self.addresses() - before) == count)
+        addresses = {pid: address for address, pid in self.client.run(os.getpid).items()}
+        return [Worker(process, addresses[process.pid]) for process in processes]
 
     def addresses(self) -> set[str]:
         """Of the workers that the scheduler has."""

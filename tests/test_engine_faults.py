@@ -172,7 +172,7 @@ def test_a_worker_that_comes_in_time_finishes_the_run(start, tmp_path, expected,
     for worker in cluster.workers:
         worker.kill()
     assert any("no worker is left" in line for line in run.stderr)  # reads up to that line
-    cluster.start_worker()
+    cluster.start_workers(1)
     done = ended(run)
     assert (done.code, done.err) == (0, "")
     assert made(tmp_path) == expected
