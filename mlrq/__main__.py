@@ -1,5 +1,34 @@
-"""`python -m mlrq`."""
+"""`python -m mlrq` and `mlrq`: what must hold before anything else is imported."""
 
-from mlrq.cli import main
+import os
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it with one line even while it is being imported."""
+    _open_streams()
+    try:
+        from mlrq.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        print("mlrq: error: interrupted; what was written before is whole", file=sys.stderr)
+        sys.exit(130)
+
+
+def _open_streams() -> None:
+    """Let closed standard input and error be empty and unheard; without standard output there is no point.
+
+    Left closed, their descriptors would go to the next files that are opened, and messages into artifacts.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        handle = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: the one that was closed
+        setattr(sys, name, open(handle, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    if "stdout" in closed:
+        print("mlrq: error: standard output is closed: redirect it, to /dev/null for none", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -282,6 +282,7 @@ class EngineConfig:
     name: str = MISSING
     workers: int | None = None
     address: str | None = None
+    patience: float = 60.0
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -290,6 +291,7 @@ class EngineConfig:
             _within(faults, "engine.workers", self.workers, 1)
         if self.address is not None and self.name != "dask":
             faults.append(f"engine.address={self.address}: only with engine=dask")
+        _not_negative(faults, "engine.patience", self.patience)
         _raise(faults)
 
 

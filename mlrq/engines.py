@@ -4,7 +4,9 @@ Each is a map: a function, and the parts to call it with; the results come back 
 that dies costs its part a retry. Whoever merges the results does so in that order, so they are bitwise equal.
 """
 
+import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,17 +22,26 @@ Work = Callable[[Part], Any]
 Engine = Callable[[Work, Sequence[Part]], Iterator[Any]]
 
 RETRIES = 3  # of one part, or in a row, after a worker's death
-PATIENCE = "10s"  # for a scheduler to answer
+CONNECT = "10s"  # for a scheduler to answer
+TICK = 1.0  # seconds without a result after which the scheduler is asked how its workers are
 
 
 @contextmanager
-def opened(name: str, workers: int | None, address: str | None) -> Iterator[Engine]:
+def opened(
+    name: str,
+    workers: int | None,
+    address: str | None,
+    patience: float = 60.0,
+    notify: Callable[[str], None] = lambda text: None,
+) -> Iterator[Engine]:
     """The engine `name`, stopped with all that it started when the block ends.
 
     Args:
         name: "serial", "threads", "joblib" or "dask".
         workers: Number of threads or processes; None for one each core.
         address: Of a dask scheduler that runs already; None starts a cluster on this machine.
+        patience: Seconds to wait for a worker where dask has none left.
+        notify: Told when that wait begins.
 
     Raises:
         MlrqError: If it needs a package that is not installed, or the scheduler does not answer.
@@ -41,7 +52,7 @@ def opened(name: str, workers: int | None, address: str | None) -> Iterator[Engi
         with _joblib(workers or _cores()) as engine:
             yield engine
     elif name == "dask":
-        with _dask(workers or _cores(), address) as engine:
+        with _dask(workers or _cores(), address, patience, notify) as engine:
             yield engine
     else:
         yield map
@@ -96,31 +107,43 @@ def _joblib(workers: int) -> Iterator[Engine]:
 
 
 @contextmanager
-def _dask(workers: int, address: str | None) -> Iterator[Engine]:
+def _dask(
+    workers: int, address: str | None, patience: float, notify: Callable[[str], None]
+) -> Iterator[Engine]:
     try:
         from distributed import CancelledError, Client, KilledWorker, LocalCluster
         from distributed.comm.core import CommClosedError
     except ImportError as error:
         raise MlrqError("engine=dask needs dask.distributed: pip install 'mlrq[dask]'") from error
     place = address or "the local cluster"
+    # What it says of a lost connection, over many lines, is said here in one.
+    for logger in ("distributed", "distributed.client"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
 
     def engine(work: Work, parts: Sequence[Part]) -> Iterator[Any]:
+        if client.status in ("closing", "closed"):  # it gave up reconnecting since the last pass
+            raise MlrqError(f"{place}: the scheduler is lost")
         try:
             futures = deque(client.map(work, parts, pure=False, retries=RETRIES))
             while futures:
-                yield futures.popleft().result()
+                yield _result(futures.popleft(), client, place, patience, notify)
         except KilledWorker as error:
             raise MlrqError(f"{place}: workers died again and again (out of memory?)") from error
-        except (CommClosedError, CancelledError, TimeoutError) as error:
+        except (CommClosedError, CancelledError) as error:
             raise MlrqError(f"{place}: the scheduler is lost: {type(error).__name__}") from error
 
     cluster = None
     try:
         if address is None:
+            # Without a dashboard its server still listens: by default on port 8787 of every interface.
             cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=50,
             )
-        client = Client(cluster or address, timeout=PATIENCE)  # type: ignore[no-untyped-call]
+        client = Client(cluster or address, timeout=CONNECT)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError, ValueError) as error:
         raise MlrqError(f"engine.address={address}: no dask scheduler answers there") from error
     try:
@@ -129,3 +152,36 @@ def _dask(workers: int, address: str | None) -> Iterator[Engine]:
     finally:
         if cluster is not None:
             cluster.close()
+
+
+def _result(future: Any, client: Any, place: str, patience: float, notify: Callable[[str], None]) -> Any:
+    """What the future's work returned, or raised.
+
+    Dask waits for ever for workers that do not come back, and does not know of a scheduler that hangs; so who
+    waits longer than a tick asks.
+
+    Raises:
+        MlrqError: If there has been no worker for `patience` seconds, or the scheduler does not answer.
+    """
+    from distributed import wait
+
+    deserted: float | None = None  # since when
+    while True:
+        try:
+            wait([future], timeout=TICK)  # type: ignore[no-untyped-call]
+            return future.result(timeout=patience)
+        except TimeoutError:
+            if future.status == "error":  # of the work itself
+                raise
+        try:
+            left = client.sync(client.scheduler.ncores, callback_timeout=patience)
+        except (OSError, TimeoutError) as error:
+            raise MlrqError(f"{place}: the scheduler is lost: {type(error).__name__}") from error
+        now = time.monotonic()
+        if left:
+            deserted = None
+        elif deserted is None:
+            deserted = now
+            notify(f"{place}: no worker is left; waiting {patience:g} s for one (engine.patience)")
+        elif now - deserted >= patience:
+            raise MlrqError(f"{place}: no worker came for {patience:g} s (engine.patience): start one")

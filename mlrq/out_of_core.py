@@ -10,6 +10,7 @@ the triangle, which undoes the centring. A standardized feature is a column of `
 deviation. Nothing is squared on the way, so ill-conditioned features cost no more than in scikit-learn.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def fit(
     Raises:
         MlrqError: If a parameter does not suit the estimator.
     """
-    summary = Summary(summary.count, _own(summary.mean), _own(summary.triangle), summary.features)
+    mean, triangle, rest = map(_own, (summary.mean, summary.triangle, summary.mean_rest))
+    summary = replace(summary, mean=mean, triangle=triangle, mean_rest=rest)
     width, targets = summary.features, len(summary.mean) - summary.features
     # scikit-learn judges the parameters and fills in its attributes; what it learns here is replaced.
     packed, _ = training.fit(np.eye(width + 2, width), np.eye(width + 2, targets), spec, standardize)

@@ -89,7 +89,7 @@ class Shared:
             engine: Engine = map
             shelf = None
             if not isinstance(dataset, Dataset):
-                engine = self._opened_engine(asdict(config.engine))
+                engine = self._opened_engine(asdict(config.engine), notify)
                 shelf = self._shelf(Path(self.sweep or config.output_dir)) if config.save else None
             elif config.engine.name in ("joblib", "dask"):
                 notify(
@@ -102,12 +102,12 @@ class Shared:
             )
         return self._known[key]
 
-    def _opened_engine(self, wanted: dict[str, Any]) -> Engine:
+    def _opened_engine(self, wanted: dict[str, Any], notify: Notify) -> Engine:
         from mlrq import engines
 
         if self._engine is None or self._engine[0] != wanted:
             self._close()
-            self._engine = wanted, self._opened.enter_context(engines.opened(**wanted))
+            self._engine = wanted, self._opened.enter_context(engines.opened(**wanted, notify=notify))
         return self._engine[1]
 
     def _shelf(self, folder: Path) -> Path:

@@ -62,9 +62,11 @@ def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
     progress = Progress()
-    with progress.activity("Predicting"), engines.opened(place.name, place.workers, place.address) as engine:
+    aside = progress.aside(notify)
+    opened = engines.opened(place.name, place.workers, place.address, place.patience, aside)
+    with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
-        batch_prediction.predict(model, identity, wanted.input, folder, watched, progress.aside(notify))
+        batch_prediction.predict(model, identity, wanted.input, folder, watched, aside)
 
 
 def export(config: Config, folder: Path) -> list[Path]:

@@ -48,12 +48,15 @@ class Summary:
         triangle: (k, k) float64, upper triangular with a diagonal >= 0;
             `triangle' @ triangle = sum over rows of (row - mean)(row - mean)'`.
         features: number of features, at most k.
+        mean_rest: (k,) float64: what rounding took from the mean. Means far from zero keep few digits
+            behind the point, too few to tell how far apart two batches are; mean + mean_rest keeps them.
     """
 
     count: int
     mean: FloatArray
     triangle: FloatArray
     features: int
+    mean_rest: FloatArray
 
     @property
     def covariance_triangle(self) -> FloatArray:
@@ -92,7 +95,8 @@ class Summary:
         """Of the same rows with each feature divided by its factor, (f,) float64, positive."""
         scale = np.ones(len(self.mean))
         scale[: self.features] = factor
-        return Summary(self.count, self.mean / scale, self.triangle / scale, self.features)
+        mean, rest = self.mean / scale, self.mean_rest / scale
+        return Summary(self.count, mean, self.triangle / scale, self.features, rest)
 
     def following(self, coefficients: FloatArray, intercept: FloatArray) -> "Summary":
         """Of the same rows with a linear model's predictions for targets.
@@ -103,16 +107,17 @@ class Summary:
         """
         f = self.features
         mean = np.concatenate([self.mean[:f], coefficients @ self.mean[:f] + intercept])
+        rest = np.concatenate([self.mean_rest[:f], coefficients @ self.mean_rest[:f]])
         triangle = np.zeros((len(mean), len(mean)))
         triangle[:f, :f] = self.triangle[:f, :f]
         triangle[:f, f:] = self.triangle[:f, :f] @ coefficients.T
-        return Summary(self.count, mean, triangle, f)
+        return Summary(self.count, mean, triangle, f, rest)
 
 
 def empty(features: int, targets: int) -> Summary:
     """The summary of no rows, which changes nothing when merged."""
     columns = features + targets
-    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features)
+    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features, np.zeros(columns))
 
 
 def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
@@ -146,8 +151,8 @@ def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
         joined = _factor(np.concatenate([joined, _triangle(block)]))
     if not np.isfinite(joined).all():
         raise ValueError("Features and targets must be finite, but some values are not.")
-    mean = pivot + joined[0, 1:] / joined[0, 0]
-    return Summary(len(x), mean, joined[1:, 1:], x.shape[1])
+    mean, rest = _sum(pivot, joined[0, 1:] / joined[0, 0])
+    return Summary(len(x), mean, joined[1:, 1:], x.shape[1], rest)
 
 
 def merge(first: Summary, second: Summary) -> Summary:
@@ -167,11 +172,12 @@ def merge(first: Summary, second: Summary) -> Summary:
     if not first.count or not second.count:
         return first if first.count else second
     count = first.count + second.count
-    shift = second.mean - first.mean
+    shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
     # Between the two groups: n1 n2 / n times the square of the distance of their means.
     between = np.sqrt(first.count * (second.count / count)) * shift
     triangle = _factor(np.concatenate([first.triangle, second.triangle, between[None]]))
-    return Summary(count, first.mean + shift * (second.count / count), triangle, first.features)
+    mean, rest = _sum(first.mean, first.mean_rest + shift * (second.count / count))
+    return Summary(count, mean, triangle, first.features, rest)
 
 
 def combine(summaries: Iterable[Summary]) -> Summary:
@@ -198,6 +204,13 @@ def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
     coefficients = least_squares(summary.feature_triangle, summary.target_columns)
     explained = (coefficients * summary.mean[:f]).sum(axis=1)
     return coefficients, summary.mean[f:] - explained
+
+
+def _sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """a + b, rounded, and what rounding took from it, exactly (Knuth's two-sum)."""
+    rounded = a + b
+    second = rounded - a
+    return rounded, (a - (rounded - second)) + (b - second)
 
 
 def _chunk_rows(columns: int) -> int:

@@ -3,9 +3,11 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
+from conftest import settled
 
 from mlrq import __version__
 
@@ -251,3 +253,41 @@ def test_an_interrupted_stage_is_one_line_and_leaves_the_old_artifacts(command, 
     assert (process.returncode, out) == (130, b"")
     assert err == b"mlrq: error: interrupted; what was written before is whole\n"
     assert {path: path.read_bytes() for path in outputs.iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_an_interrupt_while_it_is_still_being_imported_is_one_line(command, tmp_path):
+    # In place of the package that the command line imports first: one that waits, as a slow disk would.
+    (tmp_path / "hydra.py").write_text("import sys\nprint('importing', flush=True)\nsys.stdin.read()\n")
+    command.environment["PYTHONPATH"] = str(tmp_path)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = command.start(**pipes)
+    assert process.stdout.readline() == b"importing\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (130, b"")
+    assert err == b"mlrq: error: interrupted; what was written before is whole\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "fault"),
+    [
+        ("<&-", "train save=false", 0, None),
+        ("2>&-", "train save=false", 0, None),
+        ("2>&-", "no_such_key=1", 2, None),
+        ("<&- 2>&-", "train", 0, None),
+        ("<&-", "predict", 1, "standard input: empty; expected a header line and rows"),
+        (">&-", "train", 1, "standard output is closed: redirect it, to /dev/null for none"),
+        ("<&- >&-", "predict", 1, "standard output is closed: redirect it, to /dev/null for none"),
+    ],
+)
+def test_closed_standard_streams_end_cleanly(command, outputs, closed, arguments, code, fault):
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m mlrq {arguments} {closed}', sys.executable],
+        capture_output=True, encoding="utf-8", **command.settings,
+    )  # fmt: skip
+    assert done.returncode == code, done
+    assert settled(done.stderr) == (f"mlrq: error: {fault}\n" if fault else "")
+    assert ("R2" in done.stdout) == (code == 0), done.stdout
+    assert "mlrq: error" not in done.stdout

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from mlrq import metrics, out_of_core, training
+from mlrq import metrics, training
 from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
 from mlrq.datasets.stream import are_test, fingerprint
@@ -16,7 +13,6 @@ from mlrq.pipeline import evaluate, quantize_model, train
 from mlrq.settings import Settings
 from mlrq.source import Data
 from mlrq.streaming import Streamed
-from mlrq.summary import combine, summarize
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -54,75 +50,6 @@ def memory(streamed):
 def close(a, b, tolerance=1e-10):
     assert np.shape(a) == np.shape(b)
     assert np.linalg.norm(np.subtract(a, b)) <= tolerance * np.linalg.norm(b)
-
-
-@pytest.mark.parametrize("targets", [1, 2])
-@pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize("intercept", [False, True])
-@pytest.mark.parametrize("spec", [LINEAR, RIDGE, {**RIDGE, "alpha": 0.0}])
-def test_a_fit_from_the_summary_is_scikit_learns(spec, intercept, standardize, targets):
-    values = VALUES[:, 0] if targets == 1 else VALUES
-    kind = LinearRegression if spec is LINEAR else Ridge
-    oracle = kind(
-        **{key: item for key, item in spec.items() if key != "_target_"} | {"fit_intercept": intercept}
-    )
-    oracle = make_pipeline(StandardScaler(), oracle) if standardize else oracle
-    oracle.fit(ROWS, values)
-    whole = combine(summarize(ROWS[i : i + 512], values[i : i + 512]) for i in range(0, 5000, 512))
-    packed, notices = out_of_core.fit(
-        whole, {**spec, "fit_intercept": intercept}, standardize, tuple("abcdef")
-    )
-    fitted = training.load(packed)
-    assert notices == []
-    assert type(fitted) is type(oracle)
-    last, expected = (getattr(one, "steps", [(0, one)])[-1][1] for one in (fitted, oracle))
-    close(last.coef_, expected.coef_)
-    if intercept:
-        close(last.intercept_, expected.intercept_)
-    else:
-        assert np.all(last.intercept_ == expected.intercept_)
-    close(fitted.predict(ROWS[:9]), oracle.predict(ROWS[:9]))
-
-
-def test_ridge_may_penalise_each_target_apart():
-    spec = {**RIDGE, "alpha": [1.0, 500.0]}
-    packed, _ = out_of_core.fit(summarize(ROWS, VALUES), spec, False, tuple("abcdef"))
-    close(training.load(packed).coef_, Ridge(alpha=[1.0, 500.0]).fit(ROWS, VALUES).coef_)
-
-
-def test_on_ill_conditioned_data_it_is_no_worse_than_scikit_learn():
-    from fractions import Fraction
-
-    generator = np.random.default_rng(0)
-    first = generator.integers(-1000, 1000, size=(200, 1)).astype(float)
-    rows = np.hstack([first + 2.0**20, first + generator.integers(-1, 2, size=(200, 1)) * 2.0**-16])
-    values = rows @ [1.0, -1.0] + generator.integers(-8, 8, size=200) / 64
-    # Exact: Cramer's rule on the centred normal equations in rational numbers.
-    x = [[Fraction(cell) for cell in row] for row in rows.tolist()]
-    y = [Fraction(cell) for cell in values.tolist()]
-    means = [sum(column) / 200 for column in zip(*x, strict=True)]
-    a, b = ([row[i] - means[i] for row in x] for i in range(2))
-    mean = sum(y) / 200
-
-    def dot(u, v):
-        return sum(p * q for p, q in zip(u, v, strict=True))
-
-    y = [item - mean for item in y]
-    det = dot(a, a) * dot(b, b) - dot(a, b) ** 2
-    exact = [(dot(a, y) * dot(b, b) - dot(b, y) * dot(a, b)) / det,
-             (dot(b, y) * dot(a, a) - dot(a, y) * dot(a, b)) / det]  # fmt: skip
-    packed, _ = out_of_core.fit(summarize(rows, values), LINEAR, False, ("a", "b"))
-    ours, theirs = training.load(packed).coef_, LinearRegression().fit(rows, values).coef_
-    errors = [max(abs(float(Fraction(c) - e)) for c, e in zip(found.tolist(), exact, strict=True))
-              for found in (ours, theirs)]  # fmt: skip
-    assert errors[0] <= 10 * errors[1] + 1e-9
-
-
-def test_a_dependent_feature_is_named():
-    rows = np.column_stack([ROWS[:, 0], ROWS[:, 1], ROWS[:, 0]])
-    packed, notices = out_of_core.fit(summarize(rows, VALUES[:, 0]), LINEAR, False, ("a", "b", "c"))
-    assert notices == ["the other features explain c, which may have weight 0"]
-    assert training.load(packed).coef_[2] == 0
 
 
 def test_tallies_agree_with_the_metrics_of_all_rows():
