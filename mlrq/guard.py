@@ -47,13 +47,19 @@ def _limit(max_r2_drop: float | str | None, bits: int) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Clipped:
-    """A float model of clipped inputs; it travels to other processes."""
+class Clipped:
+    """A float model of clipped inputs; it travels to other processes.
+
+    Attributes:
+        model: The model.
+        inputs: Whose ranges the inputs are clipped to.
+    """
 
     model: LinearModel
     inputs: InputGrid
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, targets) float64 predictions of (n, features) float64 rows."""
         return self.model.predict(self.inputs.clip(rows))
 
 
@@ -81,7 +87,7 @@ def check(
         saturated = source.saturated(model.inputs)
         coefficients, intercept = fit_least_squares(training.summarize(model.inputs.clip))
         ideal = LinearModel(coefficients, intercept, model.features, model.targets)
-        (clipped,) = source.score((_Clipped(ideal, model.inputs),))
+        (clipped,) = source.score((Clipped(ideal, model.inputs),))
     a, b, c = ((score.train.r2, score.test.r2) for score in (exact, clipped, quantized))
     made = Guard(a, b, c, saturated, [])
     made.notices.extend(_objections(made, quantized.constant, model, _limit(max_r2_drop, model.bits)))

@@ -10,6 +10,7 @@ own.
 """
 
 import hashlib
+import pickle
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
@@ -25,6 +26,7 @@ from mlrq.datasets import Split
 from mlrq.datasets.stream import Stream
 from mlrq.engines import Engine
 from mlrq.errors import MlrqError
+from mlrq.guard import Clipped
 from mlrq.linear import LinearModel
 from mlrq.metrics import Metrics, from_summary
 from mlrq.quantization import InputGrid, QuantizedLinear
@@ -86,6 +88,7 @@ class Streamed:
         self._stream, self._cut = stream, Cut(stream, test_size, seed, shelf)
         self._engine, self._notify = engine, notify
         self._scores: dict[tuple[int, ...], tuple[tuple[Model, ...], list[Score]]] = {}
+        self._found: dict[bytes, Any] = {}
         scan: passes.Scan = reduce(passes.merged_scans, self._pass(passes.scan))
         self._scan = scan
         source = self._leave_out(scan.skipped)
@@ -152,12 +155,17 @@ class Streamed:
                 mark, _ = next(marks)
                 found.append((mark.metrics(), np.asarray(mark.low == mark.high)))
             else:
-                found.append((from_summary(self.summary, *known), np.asarray((known[0] == 0).all(axis=1))))
+                see, weights, intercept = known
+                summary = self.summarize(see, None) if see else self.summary
+                found.append(
+                    (from_summary(summary, weights, intercept), np.asarray((weights == 0).all(axis=1)))
+                )
         return found
 
     def saturated(self, inputs: InputGrid) -> tuple[float, float]:
         """Fractions of the training and of the test cells that saturate, 0 to 1."""
-        train, test = sum(self._pass(passes.count_saturated, inputs), np.zeros(2)).tolist()
+        counts = self._once(lambda parts: sum(parts, np.zeros(2)), passes.count_saturated, inputs)
+        train, test = counts.tolist()
         return train / self.train_count, test / self.test_count
 
     def range(self) -> tuple[Numbers, Numbers]:
@@ -166,8 +174,17 @@ class Streamed:
 
     def summarize(self, see: See, goal: LinearModel | None) -> Summary:
         """Summary of what `see` makes of the training rows, with the goal."""
-        whole: Summary = combine(self._pass(passes.summarize_part, see, goal))
+        whole: Summary = self._once(combine, passes.summarize_part, see, goal)
         return whole
+
+    def _once(
+        self, merge: Callable[[Iterable[Any]], Any], function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """The merged results of a pass; the same pass is not made twice."""
+        key = pickle.dumps((function, arguments))
+        if key not in self._found:
+            self._found[key] = merge(self._pass(function, *arguments))
+        return self._found[key]
 
     def in_memory(self, who: str) -> Data:
         """All training rows, for `who`, which is told to the user before they are read.
@@ -252,12 +269,21 @@ def _spread(summary: Summary) -> Numbers:
     return np.asarray(np.sqrt(np.square(summary.covariance_triangle).sum(axis=0)))
 
 
-def _linear(model: Model) -> tuple[Numbers, Numbers] | None:
-    """Weights and intercept of a model that is linear in raw features; None for any other."""
-    if isinstance(model, LinearModel):
-        return model.coefficients, model.intercept
-    if isinstance(model, QuantizedLinear) and model.inputs is None and model.output_range is None:
-        return model.weights, model.intercept_value
+def _linear(model: Model) -> tuple[See | None, Numbers, Numbers] | None:
+    """What a linear model sees of raw rows (None: themselves), weights and intercept; None for any other.
+
+    What an integer model rounds after its exact sum, a part in ten million, is not counted.
+    """
+    match model:
+        case LinearModel():
+            return None, model.coefficients, model.intercept
+        case Clipped():
+            return model.inputs.clip, model.model.coefficients, model.model.intercept
+        case QuantizedLinear(inputs=None, output_range=None):
+            return None, model.weights, model.intercept_value
+        case QuantizedLinear(inputs=InputGrid() as inputs, output_range=None):
+            unit = model.scale if model.intercept.dtype.kind == "i" else np.float32(1)
+            return inputs.encode, model.grid_values, model.intercept * unit.astype(np.float64)
     return None
 
 

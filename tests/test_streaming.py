@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlrq import metrics, training
+from mlrq import metrics, passes, training
 from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
 from mlrq.datasets.stream import are_test, fingerprint
@@ -158,6 +158,22 @@ def test_training_errors_follow_from_the_summary(streamed, memory):
     assert found.constant.tolist() == expected.constant.tolist() == [False, False]
     flat = LinearModel(np.zeros((2, 6)), np.ones(2), streamed.dataset.features, ("y0", "y1"))
     assert streamed.score((flat,))[0].constant.tolist() == [True, True]
+
+
+@pytest.mark.parametrize("spec", [LINEAR, RIDGE])
+def test_integer_inputs_take_few_passes_whatever_is_asked_how_often(streamed, spec, monkeypatch):
+    asked = []
+    engine = streamed._engine
+    monkeypatch.setattr(
+        streamed, "_engine", lambda work, parts: (asked.append(work.args[0]), engine(work, parts))[1]
+    )
+    trained = train(streamed, {"name": "m", "standardize": False, "estimator": spec}, None)
+    for bits in (4, 8):
+        made = quantize_model(streamed, trained.artifact, Settings(bits=bits, inputs="int8"), None)
+        evaluate(streamed, made.artifact, trained.artifact, 5, None)
+    read = [function for function in asked if function is not passes.mark]  # which is of the test rows
+    # codes and clipped rows, each with the goal and with the targets; and what saturates
+    assert len(read) == (3 if spec is LINEAR else 5)
 
 
 def test_the_hash_of_the_data_does_not_depend_on_row_groups_or_files(tmp_path, streamed):
