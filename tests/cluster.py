@@ -55,12 +55,15 @@ class Cluster:
             raise
 
     def start_workers(self, count: int) -> list[Worker]:
-        """Workers that the scheduler knows."""
+        """Workers that have worked: one that is stopped before it says it is ready would be given nothing."""
         before = self.addresses()
         arguments = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
         processes = [self._start("worker", *arguments) for _ in range(count)]
         wait(lambda: len(self.addresses() - before) == count)
-        addresses = {pid: address for address, pid in self.client.run(os.getpid).items()}
+        addresses = {
+            self.client.submit(os.getpid, workers=[address], pure=False).result(PATIENCE): address
+            for address in self.addresses() - before
+        }
         return [Worker(process, addresses[process.pid]) for process in processes]
 
     def addresses(self) -> set[str]:
