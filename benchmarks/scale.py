@@ -34,12 +34,17 @@ HERE = Path(__file__).resolve().parent
 PARTS = ("headline", "growth", "width")
 # What the issue asks of the largest table, beside the memory.
 MOST_RATIO, LEAST_SPEEDUP = 2, 3
+FEW = 10_000  # rows of the table that shows what a run costs before its first row
+TRAIN = "stage=train"
 
 
 def headline(bench: Bench, rows: list[int], workers: list[int], intelex: str) -> str:
     """The largest table: the pipeline, the bare read and the rivals, and what was asked of them."""
     table = bench.table(rows[-1], BASE_FEATURES)
     bench.measure(table, workers)
+    bench.measure(table, workers[-1:], TRAIN)
+    empty = bench.table(FEW, BASE_FEATURES)
+    bench.measure(empty, workers)
     bare = bench.bare(table)
     lines = []
 
@@ -54,6 +59,10 @@ def headline(bench: Bench, rows: list[int], workers: list[int], intelex: str) ->
     for count in workers:
         one = bench.piped(table, count)
         add(f"mlrq, {engine(count)}", one, table.rows, one.seconds, bare.seconds)
+    trained = bench.piped(table, workers[-1], TRAIN)
+    add(f"mlrq train, {engine(workers[-1])}", trained, table.rows, trained.seconds, bare.seconds)
+    start = min((bench.piped(empty, count) for count in workers), key=lambda one: one.seconds)
+    add("mlrq, all stages of next to nothing", start, FEW, start.seconds, bare.seconds)
     say("from the disk, once each")
     cold = bench.cold(table, [sys.executable, JOBS, "read", str(table.path)])
     add("read, cold", cold, table.rows, cold.seconds, cold.seconds)
@@ -66,18 +75,26 @@ def headline(bench: Bench, rows: list[int], workers: list[int], intelex: str) ->
         what = f"{package}, load {told['load']:.2f} s + fit {told['fit']:.2f} s"
         add(what, one, int(told["rows"]), told["seconds"], bare.seconds)
 
+    def rest(one: Run) -> float:
+        """Seconds without those of the start; of a table as small as that one, hardly any."""
+        return max(one.seconds - start.seconds, 0.001)
+
     best = min((bench.piped(table, count) for count in workers), key=lambda one: one.seconds)
     peak = max(bench.piped(table, count).peak for count in workers)
     own = json.loads(bare.output)["seconds"]
     asked = [
         f"peak memory of any process: {peak:,.0f} MB (asked: under {MOST_MEMORY})",
         f"time against reading and doing nothing: {best.seconds / bare.seconds:.2f} times, or "
-        f"{best.seconds / own:.2f} without the start of the reading process (asked: at most {MOST_RATIO})",
+        f"{rest(best) / own:.2f} without the start of both (asked: at most {MOST_RATIO})",
     ]
     for package, (_, told) in fitted.items():
-        faster = (told["seconds"] / told["rows"]) / (best.seconds / table.rows)
+        theirs = told["seconds"] / told["rows"] * table.rows
         goal = f" (asked: at least {LEAST_SPEEDUP})" if package == "scikit-learn" else ""
-        asked.append(f"against {package}'s load and fit, for each row: {faster:.1f} times faster{goal}")
+        asked.append(
+            f"against {package}'s load and fit, for each row: {theirs / best.seconds:.1f} times as fast with "
+            f"all stages; without our start, which theirs is without, {theirs / rest(best):.1f} with all "
+            f"stages and {theirs / rest(trained):.1f} with training alone{goal}"
+        )
     header = ["what", "rows", "s", "CPU s", "s/million", "x read", "peak MB"]
     parquet = f"{table.size:,.0f} MB of Parquet ({bench.compression})"
     title = f"{table.rows:,} rows x {table.features} features, {parquet}"
@@ -96,18 +113,16 @@ GROWTH = [
     "read s",
     "x read",
     "peak MB",
-    "of a worker",
 ]
 
 
 def line(bench: Bench, table: Table, workers: int, *overrides: str) -> list[str]:
     """One line of a table of growth."""
     one, bare = bench.piped(table, workers, *overrides), bench.bare(table)
-    worker = f"{one.others[0]:,.0f}" if workers > 1 and one.others else ""
     return [
         f"{table.rows:,}", f"{table.features}", f"{table.size:,.0f}", engine(workers), f"{one.seconds:.2f}",
         f"{one.cpu:.2f}", f"{table.rows / one.seconds:,.0f}", f"{bare.seconds:.2f}",
-        f"{one.seconds / bare.seconds:.2f}", f"{one.peak:,.0f}", worker,
+        f"{one.seconds / bare.seconds:.2f}", f"{one.peak:,.0f}",
     ]  # fmt: skip
 
 

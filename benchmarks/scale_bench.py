@@ -88,7 +88,7 @@ class Bench:
 
     def pipeline(self, table: Table, workers: int, *overrides: str) -> list[str]:
         """The command that trains, quantizes and evaluates."""
-        engine = ["engine=serial"] if workers == 1 else ["engine=joblib", f"engine.workers={workers}"]
+        engine = ["engine=serial"] if workers == 1 else ["engine=threads", f"engine.workers={workers}"]
         data = ["dataset=parquet", f"dataset.path='{table.path}'", "dataset.target=y"]
         return [sys.executable, "-m", "mlrq", *data, *engine, *overrides]
 

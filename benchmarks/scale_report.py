@@ -15,7 +15,7 @@ UNPROVEN = "quantization.rounding=babai"
 
 
 def engine(workers: int) -> str:
-    return "serial" if workers == 1 else f"{workers} workers"
+    return "serial" if workers == 1 else f"{workers} threads"
 
 
 def markdown(header: list[str], rows: list[list[str]], words: int) -> str:

@@ -40,6 +40,8 @@ def test_a_small_run_measures_every_part_and_writes_it(tmp_path):
     assert [line[0].partition(",")[0] for line in lines] == [
         "read with pyarrow",
         "mlrq",
+        "mlrq train",
+        "mlrq",
         "read",
         "mlrq",
         "scikit-learn",
