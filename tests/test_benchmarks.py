@@ -47,8 +47,8 @@ def test_a_small_run_measures_every_part_and_writes_it(tmp_path):
         "scikit-learn",
     ]
     for line in lines:
-        assert line[1] == "20,000"
-        assert all(re.fullmatch(NUMBER, cell) for cell in line[1:])
+        assert line[1] == ("10,000" if "next to nothing" in line[0] else "20,000")
+        assert all(re.fullmatch(NUMBER, cell) for cell in line[1:] if cell)
         assert 20 < float(line[-1]) < 2000
     for asked in (
         "peak memory of any process",
