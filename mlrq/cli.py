@@ -1,6 +1,7 @@
 """The command line: compose the configuration, check it, run a stage, report what failed, exit."""
 
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -28,7 +29,8 @@ FLAGS_WITH_VALUE = (
     "--info", "-i", "--experimental-rerun",
 )  # fmt: skip
 NEEDS_ARTIFACT = ("quantize", "evaluate", "predict", "export")  # unless stage=all makes it
-FAILURE, USAGE, INTERRUPTED = 1, 2, 130  # exit codes: a stage, the command line, Ctrl-C
+# Exit codes: a stage, the command line, Ctrl-C, SIGTERM.
+FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def notice(text: str) -> None:
@@ -224,6 +226,20 @@ def _explain(error: Exception) -> NoReturn:
     _fail(FAILURE, f"{name}: {error}".splitlines()[0] + " (a fault of mlrq: -v shows where)")
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as an exception does, so that nothing is left lying about."""
+
+    def end(*_: object) -> NoReturn:
+        _fail(TERMINATED, "terminated")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> None:
     """`python -m mlrq` and `mlrq`."""
     sys.argv[1:] = _arguments(sys.argv[1:])
@@ -235,7 +251,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     config.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with _explained(), Shared() as shared:
+    with _terminable(), _explained(), Shared() as shared:
 
         def task(composed: DictConfig) -> None:
             """What Hydra calls with every configuration, in whatever process its launcher chose."""

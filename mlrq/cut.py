@@ -1,10 +1,10 @@
 """`Cut`: a stream, how its rows are split, and a shelf where the test rows of a part are kept once read."""
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,29 +73,59 @@ class Cut:
             yield table[:width].T, table[width:].T
 
     def keep(self, part: Part, tables: Iterator[Numbers]) -> None:
-        """Write the test rows of a part to the shelf while they are read; without a shelf only read them."""
+        """Write the test rows of a part to the shelf while they are read.
+
+        Without a shelf, or where it cannot be written to, they are only read, and read again when asked for.
+        """
         kept = self._kept(part)
-        if kept is None or not kept.parent.is_dir():
-            for _ in tables:
-                pass
-            return
-        # Renamed when it is whole: a worker may be killed here, and another begin the part again.
-        handle, name = tempfile.mkstemp(dir=kept.parent)
-        with os.fdopen(handle, "wb") as file:
+        file = _begun(kept) if kept else None
+        try:
             for table in tables:
-                np.save(file, table)
-        Path(name).replace(kept)
+                if file and not _added(file, table):
+                    file.close()
+                    Path(file.name).unlink(missing_ok=True)
+                    file = None
+        finally:
+            if file:
+                file.close()
+        if (
+            kept and file
+        ):  # renamed when it is whole: a worker may be killed, and another begin the part again
+            Path(file.name).replace(kept)
 
     def _kept(self, part: Part) -> Path | None:
-        return self.shelf / f"{part.start}.npy" if self.shelf else None
+        """Where its test rows are; a part that holds nothing else is as good as a copy."""
+        return self.shelf / f"{part.start}.npy" if self.shelf and part.test is None else None
+
+
+def _begun(kept: Path) -> IO[bytes] | None:
+    try:
+        return tempfile.NamedTemporaryFile(dir=kept.parent, delete=False)
+    except OSError:  # a worker that sees another disk, or may not write to this one
+        return None
+
+
+def _added(file: IO[bytes], table: Numbers) -> bool:
+    try:
+        np.save(file, table)
+    except OSError:  # the disk is full
+        return False
+    return True
 
 
 def _read(path: Path) -> Iterator[Numbers]:
-    """The arrays that were saved to a file one after the other."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        while file.tell() < size:
-            yield np.load(file, allow_pickle=False)
+    """The arrays that were saved to a file one after the other.
+
+    Raises:
+        MlrqError: If it is not as it was written.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            while file.tell() < size:
+                yield np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise MlrqError(f"{path}: the test rows kept there cannot be read back: {error}") from error
 
 
 def chosen(columns: Sequence[Numbers], which: NDArray[np.bool_]) -> Numbers:

@@ -4,7 +4,6 @@ A job asks here first, so a sweep reads each dataset once and fits each model on
 run or for a sweep, and passed down; what it opened is closed with it.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -12,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlrq.config import Config
-from mlrq.errors import MlrqError
 from mlrq.progress import Engine, Progress
+from mlrq.shelf import opened
 
 if TYPE_CHECKING:  # importing them takes a second, which `--help` need not wait
     from mlrq.results import Trained
     from mlrq.source import Source
 
 Notify = Callable[[str], None]
+MOST_STREAMS = 4
 
 
 @dataclass
@@ -40,7 +40,8 @@ class Known:
 class Shared:
     """See the module; a context manager.
 
-    Rows in memory are those of one dataset at a time. Streams hold no rows, and are all kept.
+    Rows in memory are those of one dataset at a time. Streams hold none, but have test rows on a disk; the
+    newest few are kept.
 
     Attributes:
         progress: Shows what is going on.
@@ -52,6 +53,7 @@ class Shared:
         self.sweep: str | None = None
         self._known: dict[str, Known] = {}
         self._opened = ExitStack()
+        self._shelves: dict[str, ExitStack] = {}
         self._engine: tuple[dict[str, Any], Engine] | None = None
         self._broken = False
 
@@ -90,7 +92,9 @@ class Shared:
             shelf = None
             if not isinstance(dataset, Dataset):
                 engine = self._opened_engine(asdict(config.engine), notify)
-                shelf = self._shelf(Path(self.sweep or config.output_dir)) if config.save else None
+                self._make_room()
+                folder = Path(self.sweep or config.output_dir)
+                shelf = self._shelf(key).enter_context(opened(folder)) if config.save else None
             elif config.engine.name in ("joblib", "dask"):
                 notify(
                     f"engine={config.engine.name}: not used, for {dataset.name} is in memory; it is for "
@@ -110,20 +114,15 @@ class Shared:
             self._engine = wanted, self._opened.enter_context(engines.opened(**wanted, notify=notify))
         return self._engine[1]
 
-    def _shelf(self, folder: Path) -> Path:
-        """A new folder for test rows in `folder`, removed when the engine is closed.
+    def _make_room(self) -> None:
+        """Forget the oldest stream, and its test rows, where there are many."""
+        if len(self._known) >= MOST_STREAMS:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            self._shelves.pop(oldest).close()
 
-        Raises:
-            MlrqError: If there is no place for it.
-        """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            made = tempfile.TemporaryDirectory(prefix=".test-rows-", dir=folder)
-            return Path(
-                self._opened.enter_context(made)
-            ).absolute()  # workers may have been started elsewhere
-        except OSError as error:
-            raise MlrqError(f"{folder}: cannot be written: {error.strerror}") from error
+    def _shelf(self, key: str) -> ExitStack:
+        return self._shelves.setdefault(key, ExitStack())
 
     def _watched(self, engine: Engine) -> Engine:
         """`engine`, shown; after it failed, lost or because of the data, the next job starts afresh."""
@@ -142,6 +141,8 @@ class Shared:
         self._known.clear()
         self._engine, self._broken = None, False
         self._opened.close()
+        while self._shelves:  # after the workers that write there
+            self._shelves.popitem()[1].close()
 
 
 def _in_memory(data: "Source") -> bool:

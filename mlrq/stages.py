@@ -131,10 +131,12 @@ def run(
     float_path = folder / documents.FLOAT
     quantized_path = Path(config.artifact or folder / documents.QUANTIZED)
 
+    # What is not there is found out before a long read.
+    origin = documents.read_float(float_path) if stages == ("quantize",) and not config.model_path else None
+    integer = documents.read_quantized(quantized_path) if stages == ("evaluate",) else None
     known = source(config, shared, notify)
     data = known.data
     results = Results(data)
-    origin = integer = None
     if config.model_path and stages != ("evaluate",):
         path = Path(config.model_path)
         with activity(f"Loading {path}"):
@@ -148,7 +150,7 @@ def run(
         if out:
             pipeline.save(results.trained, out)
     if "quantize" in stages:
-        origin = origin or documents.read_float(float_path)
+        assert origin is not None
         chosen, start = config.quantization, time.perf_counter()
         with activity("Quantizing"):
             results.quantized = pipeline.quantize_model(
@@ -157,8 +159,8 @@ def run(
         results.seconds = time.perf_counter() - start
         integer = results.quantized.artifact
     if "evaluate" in stages:
-        on_disk = integer is None or out is not None
-        integer = integer or documents.read_quantized(quantized_path)
+        assert integer is not None
+        on_disk = "quantize" not in stages or out is not None
         if origin is None and not config.artifact and float_path.exists():
             origin = documents.read_float(float_path)
             if origin.training != integer.training:

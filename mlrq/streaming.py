@@ -10,9 +10,8 @@ own.
 """
 
 import hashlib
-import pickle
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property, partial, reduce
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from mlrq.skipping import Skipped
 from mlrq.source import Data, Fit, Model, Score
 from mlrq.summary import Summary, combine
 
+NEGLIGIBLE = 1e-4  # of a target's standard deviation
 TYPICAL_ROWS = 4096  # on which a fitted model is checked to be what it seems
 
 Notify = Callable[[str], None]
@@ -88,7 +88,7 @@ class Streamed:
         self._stream, self._cut = stream, Cut(stream, test_size, seed, shelf)
         self._engine, self._notify = engine, notify
         self._scores: dict[tuple[int, ...], tuple[tuple[Model, ...], list[Score]]] = {}
-        self._found: dict[bytes, Any] = {}
+        self._found: dict[tuple[Any, ...], Any] = {}
         scan: passes.Scan = reduce(passes.merged_scans, self._pass(passes.scan))
         self._scan = scan
         source = self._leave_out(scan.skipped)
@@ -146,7 +146,8 @@ class Streamed:
 
     def _training_errors(self, models: Sequence[Model]) -> list[tuple[Metrics, NDArray[np.bool_]]]:
         """Errors on the training rows, and (targets,) whether each prediction is always the same."""
-        linear = [_linear(model) for model in models]
+        spread = np.array(self.target_spread())
+        linear = [_linear(model, spread) for model in models]
         others = tuple(model for model, known in zip(models, linear, strict=True) if known is None)
         marks = iter(reduce(passes.merged_marks, self._pass(passes.mark, others, False)) if others else [])
         found = []
@@ -181,7 +182,7 @@ class Streamed:
         self, merge: Callable[[Iterable[Any]], Any], function: Callable[..., Any], *arguments: Any
     ) -> Any:
         """The merged results of a pass; the same pass is not made twice."""
-        key = pickle.dumps((function, arguments))
+        key = function, *map(_identity, arguments)
         if key not in self._found:
             self._found[key] = merge(self._pass(function, *arguments))
         return self._found[key]
@@ -269,10 +270,22 @@ def _spread(summary: Summary) -> Numbers:
     return np.asarray(np.sqrt(np.square(summary.covariance_triangle).sum(axis=0)))
 
 
-def _linear(model: Model) -> tuple[See | None, Numbers, Numbers] | None:
+def _identity(value: Any) -> Any:
+    """What tells a model, a grid or a method of one from others: a hashable value of all its numbers."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if is_dataclass(value):
+        return type(value), *(_identity(getattr(value, item.name)) for item in fields(value))
+    if hasattr(value, "__func__"):
+        return value.__func__, _identity(value.__self__)
+    return value
+
+
+def _linear(model: Model, spread: Numbers) -> tuple[See | None, Numbers, Numbers] | None:
     """What a linear model sees of raw rows (None: themselves), weights and intercept; None for any other.
 
-    What an integer model rounds after its exact sum, a part in ten million, is not counted.
+    An integer model rounds its exact sum to float32 and the product with the scale again. It is linear where
+    that is nothing beside the targets' `spread`, as it is unless they are far from zero.
     """
     match model:
         case LinearModel():
@@ -282,8 +295,10 @@ def _linear(model: Model) -> tuple[See | None, Numbers, Numbers] | None:
         case QuantizedLinear(inputs=None, output_range=None):
             return None, model.weights, model.intercept_value
         case QuantizedLinear(inputs=InputGrid() as inputs, output_range=None):
-            unit = model.scale if model.intercept.dtype.kind == "i" else np.float32(1)
-            return inputs.encode, model.grid_values, model.intercept * unit.astype(np.float64)
+            largest = float(model.accumulator_bound or 0) * model.scale.astype(np.float64)
+            if (largest * np.finfo(np.float32).eps <= NEGLIGIBLE * spread).all():
+                unit = model.scale if model.intercept.dtype.kind == "i" else np.float32(1)
+                return inputs.encode, model.grid_values, model.intercept * unit.astype(np.float64)
     return None
 
 

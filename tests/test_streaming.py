@@ -160,6 +160,25 @@ def test_training_errors_follow_from_the_summary(streamed, memory):
     assert streamed.score((flat,))[0].constant.tolist() == [True, True]
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1.7e9])
+def test_the_guard_sees_a_streams_training_rows_as_it_sees_them_in_memory(tmp_path, offset):
+    """With a target far from zero, float32 leaves little of an integer model's predictions."""
+    rows = GENERATOR.normal(size=(4000, 2))
+    target = rows @ [1.0, -2.0] + 10 * GENERATOR.normal(size=4000) + offset
+    pq.write_table(pa.table({"a": rows[:, 0], "b": rows[:, 1], "y": target}), tmp_path / "t.parquet")
+    streamed = Streamed(load(str(tmp_path / "t.parquet"), ["y"], None, None, 10**9), 0.2, 42)
+    test = are_test(0, 4000, 0.2, 42)
+    parts = Split(rows[~test], target[~test, None], rows[test], target[test, None])
+    found = []
+    for source in (streamed, Data(streamed.dataset, parts, 0.2, 42)):
+        trained = train(source, {"name": "m", "standardize": False, "estimator": LINEAR}, None)
+        made = quantize_model(source, trained.artifact, Settings(inputs="int8"), None)
+        found.append((made.guard, evaluate(source, made.artifact, trained.artifact, 5, None)))
+    (guard, done), (expected, in_memory) = found
+    assert done.train.r2 == pytest.approx(in_memory.train.r2, abs=1e-5)
+    assert len(guard.notices) == len(expected.notices) == (2 if offset > 1e9 else 0)
+
+
 @pytest.mark.parametrize("spec", [LINEAR, RIDGE])
 def test_integer_inputs_take_few_passes_whatever_is_asked_how_often(streamed, spec, monkeypatch):
     asked = []
