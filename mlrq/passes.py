@@ -31,11 +31,12 @@ def _keep_freed_memory() -> None:
 
     Memory from the system is filled with zeros first, which took a third of the time of a pass.
     """
-    trim, map_from, most = -1, -3, 1 << 30  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    trim, map_from, arenas, most = -1, -3, -8, 1 << 30  # M_TRIM_THRESHOLD and so on of malloc.h
     with suppress(OSError, AttributeError, TypeError):  # another C library
         allocator = ctypes.CDLL(None)
         allocator.mallopt(trim, most)
         allocator.mallopt(map_from, most)
+        allocator.mallopt(arenas, 1)  # lest each thread keep its own
 
 
 def work(function: Callable[..., Any], *arguments: Any) -> Any:

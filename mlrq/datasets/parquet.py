@@ -16,7 +16,7 @@ from mlrq.skipping import reasons
 from mlrq.tables import present
 
 SUFFIXES = (".parquet", ".pq", ".parq")
-BUFFER = 1 << 20  # bytes of a column that are read at once
+BUFFER = 1 << 18  # bytes of a column that are read at once
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class ParquetStream:
             raise
         except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
             raise DataError(f"{where}: cannot be read: {_line(error)}") from error
+        pyarrow.default_memory_pool().release_unused()  # it would keep a row group for each thread
         if done != part.rows:
             raise DataError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
 

@@ -13,7 +13,7 @@ from mlrq.errors import DataError
 
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
 # the same, for what is done once a batch grows with the cube of the columns.
-NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 8192
+NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 4096
 
 PERIOD = 1 << 16  # positions after which the multipliers of a fingerprint repeat, times another number
 

@@ -42,7 +42,7 @@ def test_a_row_is_a_test_row_whatever_batch_it_is_in():
 
 
 def test_the_batch_size_depends_on_the_width_alone():
-    assert [rows_per_batch(k) for k in (1, 9, 257, 10_000)] == [1 << 20, 1 << 16, 8192, 256]
+    assert [rows_per_batch(k) for k in (1, 9, 257, 10_000)] == [1 << 20, 1 << 16, 4096, 256]
 
 
 def test_the_numbers_come_back_in_order_features_first(tmp_path):
