@@ -9,7 +9,7 @@ PY      := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 MLRQ    := $(PY) -m mlrq output_dir=$(OUT)
 
-SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc')
+SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc' -not -name '*.so')
 # What a stage makes does not depend on the overrides of the stages after it.
 $(if $(filter stage=%,$(ARGS)),$(error stage is what the target says: make train, make quantize, ...))
 LATER         := predict.% export%
@@ -102,7 +102,12 @@ FORCE:
 
 # ---- environment
 
-$(READY): requirements.lock pyproject.toml
+# The kernel is compiled with mlrq, and again where its source has changed since.
+$(READY): $(VENV)/.packages mlrq/kernel/kernel.c mlrq/kernel/build.py
+	@$(PY) -m mlrq.kernel >/dev/null || true
+	@touch $@
+
+$(VENV)/.packages: requirements.lock pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mlrq needs Python 3.11 or newer; name one with make PYTHON=python3.12" >&2; exit 1; }
 	@[ ! -L $(VENV) ] || { echo "$(VENV) is a link, and would be emptied: remove it" >&2; exit 1; }

@@ -14,7 +14,7 @@ import numpy as np
 from mlrq.datasets.california_housing import load
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, Solution, solve
-from mlrq.summary import summarize
+from mlrq.summarize import summarize
 from mlrq.triangle import triangularise
 
 T = TypeVar("T")

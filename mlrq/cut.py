@@ -1,5 +1,6 @@
 """`Cut`: a stream, how its rows are split, and a shelf where the test rows of a part are kept once read."""
 
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 
 from mlrq.datasets.stream import Part, Stream, are_test
 from mlrq.errors import DataError, MlrqError
+from mlrq.kernel import chosen
 
 Numbers = NDArray[np.float64]
+
+_SHAPE = struct.Struct("=QQ")  # before each table: columns, rows
 
 
 @dataclass(frozen=True)
@@ -72,15 +76,17 @@ class Cut:
         for table in self.tables(part, test):
             yield table[:width].T, table[width:].T
 
-    def keep(self, part: Part, tables: Iterator[Numbers]) -> None:
-        """Write the test rows of a part to the shelf while they are read.
+    def keep(self, part: Part, tables: Iterator[Numbers]) -> int:
+        """Write the test rows of a part to the shelf while they are read; how many there are.
 
         Without a shelf, or where it cannot be written to, they are only read, and read again when asked for.
         """
         kept = self._kept(part)
         file = _begun(kept) if kept else None
+        count = 0
         try:
             for table in tables:
+                count += table.shape[1]
                 if file and not _added(file, table):
                     file.close()
                     Path(file.name).unlink(missing_ok=True)
@@ -88,50 +94,49 @@ class Cut:
         finally:
             if file:
                 file.close()
-        if (
-            kept and file
-        ):  # renamed when it is whole: a worker may be killed, and another begin the part again
+        if kept and file:
+            # Renamed when it is whole: a worker may be killed, and another begin the part again.
             Path(file.name).replace(kept)
+        return count
 
     def _kept(self, part: Part) -> Path | None:
         """Where its test rows are; a part that holds nothing else is as good as a copy."""
-        return self.shelf / f"{part.start}.npy" if self.shelf and part.test is None else None
+        return self.shelf / f"{part.start}.rows" if self.shelf and part.test is None else None
 
 
 def _begun(kept: Path) -> IO[bytes] | None:
     try:
-        return tempfile.NamedTemporaryFile(dir=kept.parent, delete=False)
+        return tempfile.NamedTemporaryFile(dir=kept.parent, delete=False, buffering=0)
     except OSError:  # a worker that sees another disk, or may not write to this one
         return None
 
 
 def _added(file: IO[bytes], table: Numbers) -> bool:
+    """Whether the table was written: its shape, then its columns."""
     try:
-        np.save(file, table)
+        for left in (
+            memoryview(_SHAPE.pack(*table.shape)),
+            np.ascontiguousarray(table).ravel().view("B").data,
+        ):
+            while left:
+                left = left[file.write(left) :]
     except OSError:  # the disk is full
         return False
     return True
 
 
 def _read(path: Path) -> Iterator[Numbers]:
-    """The arrays that were saved to a file one after the other.
+    """The tables that `_added` wrote to a file one after the other.
 
     Raises:
         MlrqError: If it is not as it was written.
     """
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            while file.tell() < size:
-                yield np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+            while shape := file.read(_SHAPE.size):
+                table = np.empty(_SHAPE.unpack(shape))
+                if file.readinto(table.ravel().data) != table.nbytes:  # a view
+                    raise EOFError("it ends too early")
+                yield table
+    except (OSError, EOFError, struct.error) as error:
         raise MlrqError(f"{path}: the test rows kept there cannot be read back: {error}") from error
-
-
-def chosen(columns: Sequence[Numbers], which: NDArray[np.bool_]) -> Numbers:
-    """(columns, n) the rows where `which` holds."""
-    places = np.flatnonzero(which)
-    table = np.empty((len(columns), len(places)))
-    for column, row in zip(columns, table, strict=True):
-        np.take(column, places, out=row, mode="clip")  # "raise" would copy `row` first
-    return table

@@ -6,15 +6,16 @@ They run in whatever thread or process an engine gives them to.
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.cut import Cut, Numbers, chosen
-from mlrq.datasets.stream import Part, fingerprint
+from mlrq import kernel
+from mlrq.cut import Cut, Numbers
+from mlrq.datasets.stream import Part
 from mlrq.errors import DataError
 from mlrq.linear import LinearModel
 from mlrq.metrics import Tally, merge, tally
@@ -22,7 +23,8 @@ from mlrq.quantization import InputGrid
 from mlrq.quantization.rows import See
 from mlrq.skipping import Skipped
 from mlrq.source import Model
-from mlrq.summary import Summary, combine, empty, summarize
+from mlrq.summarize import Seen, first_basis, gather, join, settle
+from mlrq.summary import Summary, combine, empty
 
 
 @cache
@@ -80,38 +82,40 @@ def scan(cut: Cut, part: Part) -> Scan:
 
 
 def _scan(cut: Cut, part: Part) -> Scan:
-    stream = cut.stream
-    width, columns = len(stream.features), len(stream.features) + len(stream.targets)
-    low, high, tests, start = np.full(columns, np.inf), np.full(columns, -np.inf), 0, part.start
-    prints = np.zeros(columns, dtype=np.uint64)
-    summaries = [empty(width, columns - width)]
+    width, targets = len(cut.stream.features), len(cut.stream.targets)
+    found: list[kernel.Scanned] = []
+    pieces: list[Seen | Summary] = []
 
     def read() -> Iterator[Numbers]:
-        nonlocal low, high, tests, start, prints
-        for batch, are in cut.batches(part):
-            prints += fingerprint(batch, start)
-            start += len(are)
-            train, test = chosen(batch, ~are), chosen(batch, are)
-            low = np.minimum(low, train.min(axis=1, initial=np.inf))
-            high = np.maximum(high, train.max(axis=1, initial=-np.inf))
-            summaries.append(summarize(train[:width].T, train[width:].T))
-            tests += test.shape[1]
-            yield test
+        start, known = part.start, None
+        for batch, test in cut.batches(part):
+            known = known or first_basis(batch, test)
+            one = kernel.scan(batch, test, start, known.pivot, known.upper)
+            piece = settle(Seen(known, one.gram), batch, test, width)
+            known = piece.basis if isinstance(piece, Seen) else known
+            pieces.append(piece)
+            found.append(replace(one, tests=one.tests[:, :0]))
+            start += len(test)
+            yield one.tests
 
-    cut.keep(part, read())
-    return Scan(combine(summaries), low, high, tests, prints)
+    tests = cut.keep(part, read())
+    return Scan(
+        join(pieces, width, targets),
+        np.min([one.low for one in found], axis=0),
+        np.max([one.high for one in found], axis=0),
+        tests,
+        np.sum([one.prints for one in found], axis=0, dtype=np.uint64),
+    )
 
 
 def summarize_part(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:
     """Of what `see` makes of the training rows, with what `goal` predicts or their own targets."""
     stream = cut.stream
-    return combine(
-        [empty(len(stream.features), len(stream.targets))]
-        + [
-            summarize(see(rows), values if goal is None else goal.predict(rows))
-            for rows, values in cut.rows(part, test=False)
-        ]
+    tables = (
+        np.concatenate([see(rows).T, (values if goal is None else goal.predict(rows)).T], dtype=np.float64)
+        for rows, values in cut.rows(part, test=False)
     )
+    return gather(tables, len(stream.features), len(stream.targets))
 
 
 # For each model: a tally of the rows, and its distance from the first model.

@@ -11,11 +11,9 @@ cost no more digits than the data itself has lost. The pivot (the mean of the fi
 because the columns are then of the size of their spread. Two triangles with the same pivot are merged by the
 QR of one above the other, which is the same formula again (TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
 
-Tables that are not nearly dependent are factored by `mlrq.cholesky_qr`, at the speed of matrix products, and
-all others by reflections: up to `NARROW` columns in chunks so small that OpenBLAS does not split them over
-threads, then by `mlrq.triangle`. The rows are cut by row index alone and merged from first to last. The
-result is therefore the same to the last bit for any number of threads, and `combine` makes it the same for
-any number of batches that are summarised at once.
+The rows are cut by row index alone (`mlrq.summarize`) and merged from first to last. The result is therefore
+the same to the last bit for any number of threads, and `combine` makes it the same for any number of parts
+that are summarised at once.
 """
 
 from collections.abc import Iterable
@@ -24,18 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlrq import cholesky_qr
-from mlrq.triangle import canonical, dependent, least_squares, triangularise
+from mlrq.triangle import dependent, factor, least_squares
 
 FloatArray = npt.NDArray[np.float64]
-
-# Columns, with the ones, up to which LAPACK is used, and the numbers in one factorisation there:
-# OpenBLAS keeps matrix-vector work of less than 9216 numbers on one thread.
-NARROW, NUMBERS = 64, 8192
-# Rows of the chunks that wider tables are reflected in, as a multiple of their columns.
-TALL = 4
-# Numbers in a table that is factored at once, and its rows at least; up to `SHORT` rows are reflected.
-AT_ONCE, ROWS_AT_ONCE, SHORT = 1 << 20, 8192, 512
 
 
 @dataclass(frozen=True)
@@ -120,41 +109,6 @@ def empty(features: int, targets: int) -> Summary:
     return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features, np.zeros(columns))
 
 
-def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
-    """Summary of one batch.
-
-    Args:
-        features: (n, f), finite; read as float64.
-        targets: (n,) or (n, t), finite; read as float64.
-
-    Returns:
-        The summary; `empty` when there are no rows.
-
-    Raises:
-        ValueError: if the shapes do not fit or a value is not finite.
-    """
-    x, y = np.asarray(features), np.asarray(targets)
-    y = y[:, None] if y.ndim == 1 else y
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
-        raise ValueError(
-            f"Features must be (n, f) and targets (n,) or (n, t) with the same n, but their shapes "
-            f"are {x.shape} and {np.shape(targets)}."
-        )
-    if not len(x):
-        return empty(x.shape[1], y.shape[1])
-    pivot = _first_mean(x, y)
-    columns = len(pivot) + 1
-    step = max(ROWS_AT_ONCE, 1 << ((AT_ONCE // columns).bit_length() - 1))
-    joined = np.zeros((columns, columns))
-    for start in range(0, len(x), step):
-        block = _centred(x, y, pivot, slice(start, start + step))
-        joined = _factor(np.concatenate([joined, _triangle(block)]))
-    if not np.isfinite(joined).all():
-        raise ValueError("Features and targets must be finite, but some values are not.")
-    mean, rest = _sum(pivot, joined[0, 1:] / joined[0, 0])
-    return Summary(len(x), mean, joined[1:, 1:], x.shape[1], rest)
-
-
 def merge(first: Summary, second: Summary) -> Summary:
     """Summary of the rows of both.
 
@@ -175,8 +129,8 @@ def merge(first: Summary, second: Summary) -> Summary:
     shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
     # Between the two groups: n1 n2 / n times the square of the distance of their means.
     between = np.sqrt(first.count * (second.count / count)) * shift
-    triangle = _factor(np.concatenate([first.triangle, second.triangle, between[None]]))
-    mean, rest = _sum(first.mean, first.mean_rest + shift * (second.count / count))
+    triangle = factor(np.concatenate([first.triangle, second.triangle, between[None]]))
+    mean, rest = two_sum(first.mean, first.mean_rest + shift * (second.count / count))
     return Summary(count, mean, triangle, first.features, rest)
 
 
@@ -206,94 +160,8 @@ def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
     return coefficients, summary.mean[f:] - explained
 
 
-def _sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def two_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """a + b, rounded, and what rounding took from it, exactly (Knuth's two-sum)."""
     rounded = a + b
     second = rounded - a
     return rounded, (a - (rounded - second)) + (b - second)
-
-
-def _chunk_rows(columns: int) -> int:
-    """Rows per chunk: the power of two that fills one small factorisation, or a tall block."""
-    if columns <= NARROW:
-        return 1 << ((NUMBERS // columns).bit_length() - 1)
-    return TALL * columns
-
-
-def _first_mean(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> FloatArray:
-    """Mean (k,) of the rows of the first chunk."""
-    rows = slice(_chunk_rows(x.shape[1] + y.shape[1] + 1))
-    with np.errstate(invalid="ignore", over="ignore"):
-        means = [part[rows].mean(axis=0, dtype=np.float64) for part in (x, y)]
-    return np.concatenate(means)
-
-
-def _centred(
-    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], pivot: FloatArray, rows: slice
-) -> FloatArray:
-    """(1 + k, m) float64: ones and the rows less the pivot, then zeros to a multiple of `ALIGNED`."""
-    f, count = x.shape[1], len(x[rows])
-    block = np.empty((1 + len(pivot), count + -count % cholesky_qr.ALIGNED))
-    block[:, count:] = 0.0
-    block[0, :count] = 1.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        np.subtract(x[rows].T, pivot[:f, None], out=block[1 : 1 + f, :count])
-        np.subtract(y[rows].T, pivot[f:, None], out=block[1 + f :, :count])
-    return block
-
-
-def _triangle(table: FloatArray) -> FloatArray:
-    """Canonical triangle (k, k) of a table (k, m)."""
-    found = cholesky_qr.triangle(table) if table.shape[1] >= max(SHORT + 1, 2 * len(table)) else None
-    if found is not None:
-        return found
-    rows = np.ascontiguousarray(table.T)
-    return _reflect_narrow(rows) if len(table) <= NARROW else _reflect_wide(rows)
-
-
-def _reflect_narrow(rows: FloatArray) -> FloatArray:
-    """Triangle (k, k) of rows (m, k) from many small factorisations at once.
-
-    A group is as many chunks as have triangles that stack to one more chunk.
-    """
-    columns = rows.shape[1]
-    chunk = _chunk_rows(columns)
-    group = chunk * (chunk // columns)
-    total = np.zeros((columns, columns))
-    for start in range(0, len(rows), group):
-        block = rows[start : start + group]
-        padding = -len(block) % chunk
-        if padding:
-            block = np.concatenate([block, np.zeros((padding, columns))])
-        triangles = _lapack_triangles(block.reshape(-1, chunk, columns))
-        total = _factor(np.concatenate([total, _factor(triangles.reshape(-1, columns))]))
-    return total
-
-
-def _reflect_wide(rows: FloatArray) -> FloatArray:
-    """Triangle (k, k) of rows (m, k), chunk after chunk."""
-    columns = rows.shape[1]
-    total = np.zeros((columns, columns))
-    for start in range(0, len(rows), chunk := _chunk_rows(columns)):
-        total = triangularise(np.concatenate([total, rows[start : start + chunk]]))
-    return total
-
-
-def _factor(stacked: FloatArray) -> FloatArray:
-    """Canonical triangle (k, k) of a stack of triangles or rows (m, k)."""
-    rows, columns = stacked.shape
-    if columns <= NARROW and rows >= columns:
-        return canonical(_lapack_triangles(stacked))
-    if columns > NARROW and rows >= columns:
-        table = np.zeros((columns, rows + -rows % cholesky_qr.ALIGNED))
-        table[:, :rows] = stacked.T
-        found = cholesky_qr.triangle(table)
-        if found is not None:
-            return found
-    return triangularise(stacked)
-
-
-def _lapack_triangles(stacked: FloatArray) -> FloatArray:
-    """Triangles (..., k, k) of matrices (..., m, k), m >= k, signs as they come."""
-    # The stubs describe the result of the other modes.
-    return np.asarray(np.linalg.qr(stacked, mode="r"), dtype=np.float64)

@@ -16,6 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 DEPENDENT = 1e-11
 # Columns up to which no products are used; columns of a panel; rows and columns of a tile.
 NARROW, PANEL, TILE_ROWS, TILE_COLUMNS = 64, 16, 64, 128
+# Numbers in one of LAPACK's factorisations, which are for narrow tables: OpenBLAS keeps matrix-vector work of
+# less than 9216 numbers on one thread. Rows of a chunk of wider tables, as a multiple of their columns.
+NUMBERS, TALL = 8192, 4
 
 
 def triangularise(matrix: FloatArray) -> FloatArray:
@@ -43,6 +46,60 @@ def triangularise(matrix: FloatArray) -> FloatArray:
     triangle = np.zeros((columns, columns))
     triangle[:kept] = np.triu(work[:kept])
     return canonical(triangle)
+
+
+def chunk_rows(columns: int) -> int:
+    """Rows that `tall` reflects at once: the power of two that fills one factorisation, or a tall block."""
+    if columns <= NARROW:
+        return 1 << ((NUMBERS // columns).bit_length() - 1)
+    return TALL * columns
+
+
+def tall(rows: FloatArray) -> FloatArray:
+    """Canonical triangle (k, k) of many rows (m, k), chunk after chunk."""
+    return _tall_narrow(rows) if rows.shape[1] <= NARROW else _tall_wide(rows)
+
+
+def _tall_narrow(rows: FloatArray) -> FloatArray:
+    """Triangle (k, k) of rows (m, k) from many small factorisations at once.
+
+    A group is as many chunks as have triangles that stack to one more chunk.
+    """
+    columns = rows.shape[1]
+    chunk = chunk_rows(columns)
+    group = chunk * (chunk // columns)
+    total = np.zeros((columns, columns))
+    for start in range(0, len(rows), group):
+        block = rows[start : start + group]
+        padding = -len(block) % chunk
+        if padding:
+            block = np.concatenate([block, np.zeros((padding, columns))])
+        triangles = _lapack_triangles(block.reshape(-1, chunk, columns))
+        total = factor(np.concatenate([total, factor(triangles.reshape(-1, columns))]))
+    return total
+
+
+def _tall_wide(rows: FloatArray) -> FloatArray:
+    """Triangle (k, k) of rows (m, k), chunk after chunk."""
+    columns = rows.shape[1]
+    total = np.zeros((columns, columns))
+    for start in range(0, len(rows), chunk := chunk_rows(columns)):
+        total = triangularise(np.concatenate([total, rows[start : start + chunk]]))
+    return total
+
+
+def factor(stacked: FloatArray) -> FloatArray:
+    """Canonical triangle (k, k) of a stack of triangles or rows (m, k)."""
+    rows, columns = stacked.shape
+    if columns <= NARROW and rows >= columns:
+        return canonical(_lapack_triangles(stacked))
+    return triangularise(stacked)
+
+
+def _lapack_triangles(stacked: FloatArray) -> FloatArray:
+    """Triangles (..., k, k) of matrices (..., m, k), m >= k, signs as they come."""
+    # The stubs describe the result of the other modes.
+    return np.asarray(np.linalg.qr(stacked, mode="r"), dtype=np.float64)
 
 
 def canonical(triangle: FloatArray) -> FloatArray:

@@ -4,7 +4,8 @@ from mlrq.linear import LinearModel
 from mlrq.quantization.quantize import Quantization, quantize
 from mlrq.settings import Settings
 from mlrq.source import Data
-from mlrq.summary import fit_least_squares, summarize
+from mlrq.summarize import summarize
+from mlrq.summary import fit_least_squares
 
 
 def least_squares(data: Data) -> LinearModel:

@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlrq import out_of_core, training
-from mlrq.summary import combine, summarize
+from mlrq.summarize import summarize
+from mlrq.summary import combine
 
 LINEAR = {"_target_": "sklearn.linear_model.LinearRegression", "fit_intercept": True}
 RIDGE = {"_target_": "sklearn.linear_model.Ridge", "alpha": 30.0, "fit_intercept": True}

@@ -25,7 +25,7 @@ def left(folder):
 
 def test_it_goes_with_the_run_and_takes_only_an_empty_folder_along(tmp_path):
     with shelf.opened(tmp_path / "out") as made:
-        (made / "0.npy").write_bytes(b"rows")
+        (made / "0.rows").write_bytes(b"rows")
     assert not (tmp_path / "out").exists()
     with shelf.opened(tmp_path / "out"):
         (tmp_path / "out" / "float.json").write_bytes(b"made")
@@ -71,7 +71,7 @@ def test_a_run_that_is_terminated_leaves_nothing(tmp_path):
     started = subprocess.Popen(
         [sys.executable, "-m", "mlrq", *CLI], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     )
-    while not list((tmp_path / "outputs").glob(f"{shelf.PREFIX}*/*.npy")):
+    while not list((tmp_path / "outputs").glob(f"{shelf.PREFIX}*/*.rows")):
         assert started.poll() is None
         time.sleep(0.01)
     started.terminate()
@@ -113,7 +113,19 @@ def test_a_worker_that_may_not_write_there_does_without(tmp_path, monkeypatch):
 
 
 def test_rows_that_cannot_be_read_back_are_named(tmp_path):
-    np.save(tmp_path / "0.npy", np.zeros((2, 1000)))
-    (tmp_path / "0.npy").write_bytes((tmp_path / "0.npy").read_bytes()[:5000])
-    with pytest.raises(MlrqError, match=r"0\.npy: the test rows kept there cannot be read back"):
-        list(cut._read(tmp_path / "0.npy"))
+    path = tmp_path / "0.rows"
+    with path.open("wb") as file:
+        assert cut._added(file, np.arange(2000.0).reshape(2, 1000))
+        assert cut._added(file, np.empty((2, 0)))
+        assert cut._added(file, np.ones((2, 3)))
+    kept = list(cut._read(path))
+    assert [table.tolist() for table in kept] == [
+        np.arange(2000.0).reshape(2, 1000).tolist(),
+        [[], []],
+        [[1] * 3] * 2,
+    ]
+    whole = path.read_bytes()
+    for size in (5, 16, 5000, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(MlrqError, match=r"0\.rows: the test rows kept there cannot be read back"):
+            list(cut._read(path))

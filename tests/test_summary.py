@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlrq.summarize import summarize
 from mlrq.summary import (
     FloatArray,
     Summary,
@@ -17,7 +18,6 @@ from mlrq.summary import (
     empty,
     fit_least_squares,
     merge,
-    summarize,
 )
 
 
@@ -155,7 +155,7 @@ def test_float32_rows_are_read_as_they_are() -> None:
 
 SCRIPT = """
 import hashlib
-from mlrq.summary import summarize
+from mlrq.summarize import summarize
 from test_summary import table
 for rows, features in ((40_000, 8), (9_000, 62), (3_000, 150), (1_200, 400)):
     summary = summarize(*table(rows, features))

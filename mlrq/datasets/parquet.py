@@ -16,7 +16,7 @@ from mlrq.skipping import reasons
 from mlrq.tables import present
 
 SUFFIXES = (".parquet", ".pq", ".parq")
-BUFFER = 1 << 18  # bytes of a column that are read at once
+BUFFER = 1 << 17  # bytes of a column that are read at once from a disk
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ParquetStream:
         try:
             with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
                 size = rows_per_batch(len(columns))
-                # One thread: an engine has several. Buffered, lest a row group be in memory whole.
+                # One thread: an engine has several.
                 for batch in file.iter_batches(size, [part.group], columns, use_threads=False):
                     yield [_numbers(batch.column(name), name, where, done) for name in columns]
                     done += len(batch)
@@ -67,7 +67,6 @@ class ParquetStream:
             raise
         except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
             raise DataError(f"{where}: cannot be read: {_line(error)}") from error
-        pyarrow.default_memory_pool().release_unused()  # it would keep a row group for each thread
         if done != part.rows:
             raise DataError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
 
@@ -164,8 +163,12 @@ def _opened(filesystem: Any, path: str) -> Any:
     import pyarrow
     import pyarrow.parquet
 
+    # From a disk in small pieces, lest a row group be in memory whole. A store answers slowly, and has to be
+    # asked for much at once.
+    local = filesystem.type_name == "local"
+    how = {"buffer_size": BUFFER, "pre_buffer": False} if local else {"pre_buffer": True}
     try:
-        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem, buffer_size=BUFFER)
+        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem, **how)
     except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
         raise
     except (pyarrow.ArrowException, OSError) as error:

@@ -9,21 +9,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import kernel
 from mlrq.errors import DataError
 
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
 # the same, for what is done once a batch grows with the cube of the columns.
 NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 4096
-
-PERIOD = 1 << 16  # positions after which the multipliers of a fingerprint repeat, times another number
-
-# Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014): splitmix64.
-_STEP, _FIRST, _SECOND = (
-    np.uint64(0x9E3779B97F4A7C15),
-    np.uint64(0xBF58476D1CE4E5B9),
-    np.uint64(0x94D049BB133111EB),
-)
-
 
 # What tells a file from what it was, as far as a file system can say: its size, and when it was modified in
 # nanoseconds. (None, None) is a file that is not there.
@@ -140,56 +131,15 @@ def rows_per_batch(columns: int) -> int:
     return max(fitting(NUMBERS_PER_BATCH), min(FEWEST_ROWS, fitting(MOST_NUMBERS)))
 
 
-def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64's outputs, uint64, for the states `numbers`: each bit depends on all bits of its number."""
-    mixed, shifted = numbers + _STEP, np.empty_like(numbers)
-    for shift, factor in ((30, _FIRST), (27, _SECOND), (31, None)):
-        np.right_shift(mixed, np.uint64(shift), out=shifted)
-        np.bitwise_xor(mixed, shifted, out=mixed)
-        if factor:
-            np.multiply(mixed, factor, out=mixed)
-    return mixed
-
-
 def are_test(start: int, count: int, test_size: float, seed: int) -> NDArray[np.bool_]:
     """Which of the rows at positions start..start + count - 1 are test rows, (count,).
 
     A row is one if the seeded hash of its position lies below `test_size` of all hashes. So it is the same
     row in whatever batch or process it is read, and about, not exactly, that fraction of the rows.
     """
-    key = scrambled(np.array([seed], dtype=np.uint64))
-    positions = np.arange(start, start + count, dtype=np.uint64)
-    return np.asarray(scrambled(positions ^ key) < np.uint64(int(test_size * 2.0**64)))
+    return kernel.below(start, count, _key(seed), int(test_size * 2.0**64))
 
 
 @cache
-def _multipliers() -> NDArray[np.uint64]:
-    """(`PERIOD`,) odd numbers."""
-    return scrambled(np.arange(PERIOD, dtype=np.uint64)) | np.uint64(1)
-
-
-def fingerprint(columns: Sequence[NDArray[np.float64]], start: int) -> NDArray[np.uint64]:
-    """A hash of each column's numbers at positions start.., (columns,) uint64, that adds up over batches.
-
-    The sum of each number's bits times an odd number that belongs to its position: it depends on every bit
-    and on its place, but not on how the rows were cut. It guards against mistakes, not against malice.
-    """
-    count = len(columns[0])
-    found = np.zeros(len(columns), dtype=np.uint64)
-    mixed = np.empty(min(count, PERIOD), dtype=np.uint64)
-    first = 0
-    while first < count:
-        period, place = divmod(start + first, PERIOD)
-        last = min(count, first + PERIOD - place)
-        some = mixed[: last - first]
-        sums = np.empty_like(found)
-        for i, column in enumerate(columns):
-            bits = np.ascontiguousarray(column[first:last], dtype=np.float64).view(np.uint64)
-            # The sign is the highest bit, of which a product keeps next to nothing: it is put lower too.
-            np.right_shift(bits, np.uint64(32), out=some)
-            np.bitwise_xor(some, bits, out=some)
-            np.multiply(some, _multipliers()[place : place + len(some)], out=some)
-            sums[i] = some.sum()
-        found += sums * (scrambled(np.array([period], dtype=np.uint64)) | np.uint64(1))
-        first = last
-    return found
+def _key(seed: int) -> int:
+    return int(kernel.scrambled(np.array([seed], dtype=np.uint64))[0])

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.quantization.inputs import CALIBRATIONS, InputGrid
-from mlrq.summary import Summary, summarize
+from mlrq.summarize import summarize
+from mlrq.summary import Summary
 
 # What inference sees of (n, features) float64 rows.
 See = Callable[[NDArray[np.float64]], NDArray[np.generic]]

@@ -9,7 +9,8 @@ from mlrq.metrics import measure
 from mlrq.quantization.quantize import Quantization, quantize
 from mlrq.settings import Settings
 from mlrq.source import Data
-from mlrq.summary import fit_least_squares, summarize
+from mlrq.summarize import summarize
+from mlrq.summary import fit_least_squares
 
 
 def r2(data: Data, made: Quantization) -> float:

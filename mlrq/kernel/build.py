@@ -1,0 +1,59 @@
+"""Compile `kernel.c`: when mlrq is installed, if there is a C compiler, or by `python -m mlrq.kernel`.
+
+It needs Python alone, for mlrq and what it needs may not be installed yet.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().with_name("kernel.c")
+LIBRARY = SOURCE.with_name("_kernel.so")
+# The last of them hold whatever CFLAGS says: the bits depend on them.
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fno-fast-math", "-ffp-contract=off")
+# With a copy for each kind of processor, where compiler and C library can do that; else without.
+KINDS = (("-DMLRQ_CLONES",), ())
+
+
+def identity() -> str:
+    """Tells a library that was made of this source from one that was made of another."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+
+
+def compiler() -> list[str] | None:
+    """The command of a C compiler: CC, or the first that is found."""
+    if given := os.environ.get("CC"):
+        return shlex.split(given)
+    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    return [found] if found else None
+
+
+def build(library: Path = LIBRARY) -> str | None:
+    """Compile to `library`, which appears when it is whole.
+
+    Returns:
+        None, or why there is none: NumPy does its work then, with the same bits.
+    """
+    command = compiler()
+    if command is None:
+        return "no C compiler was found"
+    why = ""
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        made = Path(folder) / library.name
+        for kind in KINDS:
+            name = f'-DMLRQ_SOURCE="{identity()}"'
+            own = shlex.split(os.environ.get("CFLAGS", ""))
+            arguments = [*command, *own, *FLAGS, *kind, name, "-o", str(made), str(SOURCE)]
+            try:
+                done = subprocess.run(arguments, capture_output=True, text=True, errors="replace")
+            except OSError as error:
+                return f"{command[0]}: {error.strerror}"
+            if not done.returncode:
+                made.replace(library)
+                return None
+            why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return f"{command[0]} failed: {why}"

@@ -1,0 +1,162 @@
+/* What mlrq/kernel/reference.py says, to the last bit, in one pass over the rows.
+ *
+ * Every sum is taken in the order that is written here, whatever the width of the machine's vectors, and no
+ * product is fused with a sum: compile with -ffp-contract=off, and never with -ffast-math.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "double arithmetic has to be that of doubles"
+#endif
+
+enum { BLOCK = 256, LANES = 64, WIDTH = 8, VECTORS = LANES / WIDTH };
+typedef double vector __attribute__((vector_size(WIDTH * sizeof(double))));
+
+/* One copy of a function for each kind of processor; the loader picks. */
+#ifdef MLRQ_CLONES
+#define FASTEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FASTEST
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+const char mlrq_source[] = MLRQ_SOURCE;
+
+/* splitmix64's output for a state. */
+INLINE uint64_t scrambled(uint64_t state) {
+  state += 0x9E3779B97F4A7C15u;
+  state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
+  state = (state ^ (state >> 27)) * 0x94D049BB133111EBu;
+  return state ^ (state >> 31);
+}
+
+FASTEST void mlrq_below(int64_t count, uint64_t start, uint64_t key, uint64_t limit, uint8_t *result) {
+  for (int64_t i = 0; i < count; i++) result[i] = scrambled((start + (uint64_t)i) ^ key) < limit;
+}
+
+/* Sum of the products of two columns of a block, 64 lanes side by side, which are then added by halves. */
+INLINE double product(const double *a, const double *b) {
+  const vector *x = (const vector *)a, *y = (const vector *)b;
+  vector sums[VECTORS];
+  double lanes[WIDTH];
+  for (int v = 0; v < VECTORS; v++) sums[v] = x[v] * y[v];
+  for (int step = VECTORS; step < BLOCK / WIDTH; step += VECTORS)
+#pragma GCC unroll 8
+    for (int v = 0; v < VECTORS; v++) sums[v] += x[step + v] * y[step + v];
+  for (int half = VECTORS / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int v = 0; v < half; v++) sums[v] += sums[v + half];
+  memcpy(lanes, sums, sizeof lanes);
+  for (int half = WIDTH / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+  return lanes[0];
+}
+
+/* The columns of a block, by substitution, in the basis whose triangle is `upper`. */
+INLINE void substitute(int64_t columns, double *block, const double *upper) {
+  for (int64_t j = 0; j < columns; j++) {
+    double inverse = 1.0 / upper[j * columns + j];
+    for (int start = 0; start < BLOCK; start += LANES) {
+      vector *own = (vector *)(block + j * BLOCK + start), sums[VECTORS];
+      for (int v = 0; v < VECTORS; v++) sums[v] = own[v];
+      for (int64_t i = 0; i < j; i++) {
+        const vector *other = (const vector *)(block + i * BLOCK + start);
+        double factor = upper[i * columns + j];
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++) sums[v] -= factor * other[v];
+      }
+      for (int v = 0; v < VECTORS; v++) own[v] = sums[v] * inverse;
+    }
+  }
+}
+
+/* Smallest and largest of the rows that are kept, beside those of earlier blocks. A block whose rows lie
+ * within those, as nearly all do, is not looked at again. */
+INLINE void extend(const double *x, const double *kept, double *low, double *high) {
+  double least[LANES], most[LANES];
+  for (int lane = 0; lane < LANES; lane++) least[lane] = most[lane] = x[lane];
+  for (int step = LANES; step < BLOCK; step += LANES)
+    for (int lane = 0; lane < LANES; lane++) {
+      least[lane] = x[step + lane] < least[lane] ? x[step + lane] : least[lane];
+      most[lane] = x[step + lane] > most[lane] ? x[step + lane] : most[lane];
+    }
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; lane++) {
+      least[lane] = least[lane + half] < least[lane] ? least[lane + half] : least[lane];
+      most[lane] = most[lane + half] > most[lane] ? most[lane + half] : most[lane];
+    }
+  if (least[0] >= *low && most[0] <= *high) return;
+  for (int row = 0; row < BLOCK; row++)
+    if (kept[row] != 0.0) {
+      if (x[row] < *low) *low = x[row];
+      if (x[row] > *high) *high = x[row];
+    }
+}
+
+INLINE uint64_t fingerprint(const double *x, const uint64_t *odd) {
+  uint64_t sum = 0;
+  for (int row = 0; row < BLOCK; row++) {
+    uint64_t bits;
+    memcpy(&bits, x + row, sizeof bits);
+    sum += (bits ^ (bits >> 32)) * odd[row];
+  }
+  return sum;
+}
+
+/* Gram matrix of the rows that are kept, and, unless `test` is null, what else the first pass asks.
+ *
+ * table   columns of `rows` doubles each
+ * test    (rows) 1 where a row is a test row, 0 where it is kept; null: all are kept, and nothing else is asked
+ * taken   number of test rows
+ * start   position of the first row
+ * pivot   (columns), upper (columns, columns): the basis
+ * gram    (columns + 1, columns + 1), added to; the lower triangle
+ * prints  (columns) fingerprints of all rows, added to
+ * low, high   (columns) of the rows that are kept, extended
+ * tests   (columns, taken) the test rows
+ *
+ * Returns 0, or 1 when there is no memory.
+ */
+FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table, const uint8_t *test,
+                      int64_t taken, uint64_t start, const double *pivot, const double *upper, double *gram,
+                      uint64_t *prints, double *low, double *high, double *tests) {
+  double *block = aligned_alloc(sizeof(vector), (size_t)(columns + 1) * BLOCK * sizeof *block);
+  if (!block) return 1;
+  double *kept = block; /* the column of ones: what is not kept is zero in every column */
+  for (int64_t first = 0; first < rows; first += BLOCK) {
+    int size = rows - first < BLOCK ? (int)(rows - first) : BLOCK, found = 0;
+    uint64_t odd[BLOCK];
+    int places[BLOCK];
+    double padded[BLOCK] = {0};
+    for (int row = 0; row < BLOCK; row++) kept[row] = row < size;
+    if (test) {
+      for (int row = 0; row < size; row++) kept[row] = test[first + row] ? 0.0 : 1.0;
+      for (int row = 0; row < size; row++) {
+        places[found] = row;
+        found += test[first + row];
+      }
+      for (int row = 0; row < BLOCK; row++) odd[row] = scrambled(start + (uint64_t)(first + row)) | 1;
+    }
+    for (int64_t c = 0; c < columns; c++) {
+      const double *x = table[c] + first;
+      double *own = block + (c + 1) * BLOCK;
+      if (size < BLOCK) x = memcpy(padded, x, (size_t)size * sizeof *x);
+      for (int row = 0; row < BLOCK; row++) own[row] = (x[row] - pivot[c]) * kept[row];
+      if (!test) continue;
+      prints[c] += fingerprint(x, odd);
+      extend(x, kept, low + c, high + c);
+      for (int row = 0; row < found; row++) tests[c * taken + row] = x[places[row]];
+    }
+    tests += found;
+    substitute(columns, block + BLOCK, upper);
+    for (int64_t i = 0; i <= columns; i++)
+      for (int64_t j = 0; j <= i; j++)
+        gram[i * (columns + 1) + j] += product(block + i * BLOCK, block + j * BLOCK);
+  }
+  free(block);
+  return 0;
+}

@@ -1,0 +1,89 @@
+"""`kernel.c`, where it was compiled: the functions of `mlrq.kernel.reference`, with the same bits."""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.kernel.build import LIBRARY, identity
+from mlrq.kernel.reference import Columns, FloatArray, Scanned
+
+_INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
+
+
+@dataclass(frozen=True)
+class Native:
+    """A loaded library; its methods are the functions of `mlrq.kernel.reference`, which see."""
+
+    library: ctypes.CDLL
+
+    def below(self, start: int, count: int, key: int, limit: int) -> NDArray[np.bool_]:
+        """See `reference.below`."""
+        result = np.empty(count, dtype=np.bool_)
+        self.library.mlrq_below(count, start, key, limit, result.ctypes.data)
+        return result
+
+    def gram(self, columns: Columns, pivot: FloatArray, upper: FloatArray) -> FloatArray:
+        """See `reference.gram`."""
+        found = np.zeros((len(columns) + 1, len(columns) + 1))
+        self._scan(columns, None, 0, 0, pivot, upper, found, *[None] * 4)
+        return found
+
+    def scan(
+        self,
+        columns: Columns,
+        test: NDArray[np.bool_],
+        start: int,
+        pivot: FloatArray,
+        upper: FloatArray,
+    ) -> Scanned:
+        """See `reference.scan`."""
+        width, count = len(columns), int(np.count_nonzero(test))
+        found = Scanned(
+            np.zeros((width + 1, width + 1)),
+            np.full(width, np.inf),
+            np.full(width, -np.inf),
+            np.zeros(width, dtype=np.uint64),
+            np.empty((width, count)),
+        )
+        outputs = found.gram, found.prints, found.low, found.high, found.tests
+        self._scan(columns, test, count, start, pivot, upper, *outputs)
+        for limits in (found.low, found.high):
+            limits += 0.0
+        return found
+
+    def _scan(
+        self,
+        columns: Columns,
+        test: NDArray[np.bool_] | None,
+        taken: int,
+        start: int,
+        *arrays: NDArray[np.generic] | None,
+    ) -> None:
+        kept = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+        table = (_POINTER * len(kept))(*(column.ctypes.data for column in kept))
+        contiguous = [None if array is None else np.ascontiguousarray(array) for array in (test, *arrays)]
+        first, *rest = (None if array is None else array.ctypes.data for array in contiguous)
+        if self.library.mlrq_scan(len(kept), len(kept[0]), table, first, taken, start, *rest):
+            raise MemoryError
+
+
+def load(path: Path = LIBRARY) -> Native | None:
+    """The library at `path`; None if it is not there, is another version's, or cannot be loaded here."""
+    if os.environ.get("MLRQ_KERNEL") == "numpy" or not path.exists():
+        return None
+    try:
+        library = ctypes.CDLL(str(path))
+        made_of = ctypes.c_char.in_dll(library, "mlrq_source")
+    except (OSError, ValueError):
+        return None
+    if ctypes.string_at(ctypes.addressof(made_of)) != identity().encode():
+        return None
+    library.mlrq_below.argtypes = [_INT, _UINT, _UINT, _UINT, _POINTER]
+    library.mlrq_below.restype = None
+    library.mlrq_scan.argtypes = [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, *[_POINTER] * 7]
+    library.mlrq_scan.restype = ctypes.c_int
+    return Native(library)

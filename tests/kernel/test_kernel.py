@@ -1,0 +1,173 @@
+"""The kernel in C and the one in NumPy agree to the last bit, and compute what they say."""
+
+import os
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlrq import kernel
+from mlrq.kernel import build, native, reference
+
+RESULTS = ("gram", "low", "high", "prints", "tests")
+needs_compiler = pytest.mark.skipif(build.compiler() is None, reason="no C compiler on this machine")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    library = tmp_path_factory.mktemp("kernel") / "kernel.so"
+    assert build.build(library) is None
+    return native.load(library)
+
+
+def table(columns, rows, seed=0):
+    generator = np.random.default_rng(seed)
+    exponents = generator.integers(-8, 8, (columns, 1))
+    return generator.standard_normal((columns, rows)) * 10.0**exponents
+
+
+def basis(columns, seed=1):
+    generator = np.random.default_rng(seed)
+    upper = np.triu(generator.standard_normal((columns, columns)))
+    upper[np.diag_indices(columns)] = generator.uniform(0.5, 2, columns)
+    return generator.standard_normal(columns), upper
+
+
+def equal(one, two):
+    """Equal to the last bit, the signs of zeros too."""
+    return one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
+
+
+def agree(compiled, columns, test, start, pivot, upper):
+    ours, theirs = (which.scan(columns, test, start, pivot, upper) for which in (compiled, reference))
+    for name in RESULTS:
+        assert equal(getattr(ours, name), getattr(theirs, name)), name
+    assert equal(compiled.gram(columns, pivot, upper), reference.gram(columns, pivot, upper))
+
+
+def test_splitmix64_gives_the_published_outputs():
+    # From state 1234567: the first three outputs of the reference implementation, prng.di.unimi.it.
+    step = 0x9E3779B97F4A7C15
+    states = np.array([(1234567 + i * step) % 2**64 for i in range(3)], dtype=np.uint64)
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert reference.scrambled(states).tolist() == expected
+
+
+@needs_compiler
+@pytest.mark.parametrize("columns", [1, 2, 3, 9, 16, 40, 130])
+@pytest.mark.parametrize("rows", [1, 63, 255, 256, 257, 4097])
+def test_c_and_numpy_give_the_same_bits(compiled, columns, rows):
+    test = reference.below(11, rows, 7, 2**62)
+    agree(compiled, table(columns, rows), test, 11, *basis(columns))
+
+
+@needs_compiler
+@settings(deadline=None)
+@given(
+    columns=st.integers(1, 12),
+    rows=st.integers(1, 700),
+    start=st.integers(0, 2**50),
+    seed=st.integers(0, 2**32),
+    share=st.sampled_from([0.0, 0.03, 0.5, 1.0]),
+    special=st.lists(st.sampled_from([0.0, -0.0, 5e-324, -1e150, 1e150, 1.0]), max_size=9),
+)
+def test_c_and_numpy_give_the_same_bits_for_anything(compiled, columns, rows, start, seed, share, special):
+    numbers = table(columns, rows, seed)
+    numbers.flat[: len(special)] = special[: numbers.size]
+    test = np.random.default_rng(seed).random(rows) < share
+    agree(compiled, numbers, test, start, *basis(columns, seed))
+
+
+@needs_compiler
+@pytest.mark.parametrize("flags", ["-march=x86-64", "-march=x86-64-v3", "-O1", "-Ofast -ffp-contract=fast"])
+def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkeypatch, flags):
+    if "x86" in flags and os.uname().machine != "x86_64":
+        pytest.skip("these are flags for another machine")
+    monkeypatch.setenv("CFLAGS", flags)
+    monkeypatch.setattr(build, "KINDS", ((),))
+    assert build.build(tmp_path / "kernel.so") is None
+    test = reference.below(0, 5000, 7, 2**62)
+    agree(native.load(tmp_path / "kernel.so"), table(9, 5000), test, 0, *basis(9))
+
+
+@needs_compiler
+def test_positions_are_hashed_alike(compiled):
+    for start, count, key, limit in ((0, 1000, 0, 2**63), (2**64 - 9, 9, 2**64 - 1, 1), (5, 0, 1, 2**64 - 1)):
+        assert equal(compiled.below(start, count, key, limit), reference.below(start, count, key, limit))
+
+
+@pytest.mark.parametrize("rows", [3, 256, 1000])
+def test_the_gram_matrix_of_integers_is_exact(rows):
+    generator = np.random.default_rng(4)
+    columns = generator.integers(-1000, 1000, (5, rows))
+    pivot = generator.integers(-50, 50, 5)
+    test = generator.random(rows) < 0.3
+    ones = np.concatenate([np.ones((1, rows), dtype=int), columns - pivot[:, None]])[:, ~test]
+    for which in (kernel, reference):
+        found = which.scan(columns.astype(float), test, 0, pivot.astype(float), np.eye(5))
+        assert np.tril(found.gram).tolist() == np.tril(ones @ ones.T).tolist()
+        assert found.tests.tolist() == columns[:, test].tolist()
+        assert found.low.tolist() == columns[:, ~test].min(axis=1).tolist()
+        assert found.high.tolist() == columns[:, ~test].max(axis=1).tolist()
+
+
+def test_the_gram_matrix_is_that_of_the_rows_in_the_basis():
+    columns, (pivot, upper) = table(4, 300), basis(4)
+    inverse = [[Fraction(0)] * 4 for _ in range(4)]  # of `upper`, column after column, in rational arithmetic
+    for j in range(4):
+        for i in reversed(range(j + 1)):
+            rest = sum(Fraction(upper[i, k]) * inverse[k][j] for k in range(i + 1, j + 1))
+            inverse[i][j] = (Fraction(i == j) - rest) / Fraction(upper[i, i])
+    centred = [[Fraction(x) - Fraction(p) for x in column] for column, p in zip(columns, pivot, strict=True)]
+    seen = [[sum(centred[i][r] * inverse[i][j] for i in range(j + 1)) for r in range(300)] for j in range(4)]
+    rows = [[Fraction(1)] * 300, *seen]
+    found = kernel.gram(columns, pivot, upper)
+    for i, one in enumerate(rows):
+        for j, other in enumerate(rows[: i + 1]):
+            exact = sum(a * b for a, b in zip(one, other, strict=True))
+            size = sum(abs(a * b) for a, b in zip(one, other, strict=True))
+            assert abs(Fraction(found[i, j]) - exact) <= Fraction(1, 10**13) * size
+
+
+@needs_compiler
+def test_what_was_compiled_is_used_and_numpy_can_be_chosen():
+    code = "from mlrq import kernel; print(kernel.NAME)"
+    told = {
+        wanted: subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(PROJECT), "MLRQ_KERNEL": wanted},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for wanted in ("", "numpy")
+    }
+    assert told == {"": "C", "numpy": "NumPy"}, "kernel.c has changed since: make kernel"
+
+
+@needs_compiler
+def test_a_library_of_another_source_is_not_used(tmp_path, monkeypatch):
+    library = tmp_path / "kernel.so"
+    with monkeypatch.context() as other:
+        other.setattr(build, "identity", lambda: "another")
+        assert build.build(library) is None
+    assert native.load(library) is None
+    (tmp_path / "text.so").write_bytes(b"not a library")
+    assert native.load(tmp_path / "text.so") is None
+    assert native.load(tmp_path / "none.so") is None
+
+
+def test_a_compiler_that_fails_or_is_not_there_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert build.build(tmp_path / "kernel.so") == "no-such-compiler: No such file or directory"
+    monkeypatch.setenv("CC", f"{sys.executable} -c 'import sys; sys.exit(\"out of order\")'")
+    assert build.build(tmp_path / "kernel.so").endswith("failed: out of order")
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert build.build(tmp_path / "kernel.so") == "no C compiler was found"
+    assert list(tmp_path.iterdir()) == []
