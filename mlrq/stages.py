@@ -86,6 +86,10 @@ def export(config: Config, folder: Path) -> list[Path]:
         artifact = documents.read_quantized(path)
         texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
         files = {name: text.encode() for name, text in texts.items()}
+    elif wanted.format == "sklearn":
+        from mlrq.export import sklearn
+
+        files = {documents.ESTIMATOR: sklearn.export(documents.read_float(folder / documents.FLOAT))}
     else:
         from mlrq.export import onnx
 

@@ -1,4 +1,4 @@
-"""Fitting a scikit-learn estimator: the only module that needs scikit-learn, and only when it fits."""
+"""Fitting a scikit-learn estimator. Nothing of scikit-learn is imported before one is fitted."""
 
 import importlib.metadata
 import io
