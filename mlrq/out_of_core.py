@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import training
+from mlrq.errors import MlrqError
 from mlrq.linear import LinearModel, hold_finite
 from mlrq.summary import Summary
 from mlrq.training import Fitted
@@ -108,6 +109,8 @@ def fit(
     notices = []
     if name == "Ridge":
         alphas = np.broadcast_to(np.asarray(alpha, dtype=np.float64), len(targets))
+        if not (alphas >= 0).all():  # scikit-learn looks at one penalty, not at those of a list
+            raise MlrqError(f"model.estimator.alpha={alpha}: every penalty must be 0 or more")
         weights = _ridge(inputs, outputs, alphas)
     else:
         weights = least_squares(inputs, outputs.T)

@@ -151,8 +151,9 @@ def run(
             results.trained = known.trained(model, lambda: pipeline.train(data, model, None, fit))
     if results.trained:
         origin = results.trained.artifact
-        if config.stage == "train":  # no other stage will measure it before it is reported
-            results.trained.score()
+        if config.stage == "train":  # no later stage measures it, and what is written has been measured
+            with activity("Evaluating"):
+                results.trained.score()
         if out:
             pipeline.save(results.trained, out)
     if "quantize" in stages:

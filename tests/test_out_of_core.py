@@ -148,6 +148,7 @@ DOUBTFUL = [
     ("Ridge", {"alpha": [1.0]}, None),
     ("Ridge", {"alpha": [1.0, 2.0, 3.0]}, "penalties"),
     ("Ridge", {"alpha": [1.0, float("nan")]}, "infs or NaNs"),
+    ("Ridge", {"alpha": [1.0, -2.0]}, "model.estimator.alpha=[1.0, -2.0]: every penalty must be 0 or more"),
     ("Ridge", {"_args_": [7.0]}, None),
     ("Ridge", {"alhpa": 1}, "did you mean model.estimator.alpha?"),
     ("Ridge", {"max_iter": 0}, "max_iter"),

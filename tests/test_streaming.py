@@ -336,6 +336,24 @@ def test_the_first_predictions_of_a_fit_from_the_summary_are_those_of_its_formul
     assert np.array_equal(origin.first_predictions, origin.model.predict(streamed.first(5)[0]))
 
 
+def test_a_bad_parameter_is_explained_as_for_rows_in_memory(run, tmp_path):
+    written(tmp_path / "t")
+    for wanted, code in (
+        (["model=ridge", "model.estimator.alpha=-1"], 1),
+        (["model=ridge", "model.estimator.alpha=[1,2,3]"], 1),
+        (["model=ridge", "+model.estimator.solver=newton"], 1),
+        (["model=ridge", "+model.estimator.max_iters=5"], 2),
+        (["model.estimator.fit_intercept=perhaps"], 1),
+        (["model.estimator._target_=sklearn.linear_model.x.Ridge"], 1),
+        (["+model.estimator._partial_=yes", "+model.estimator.copy_X={_target_: sklearn.no.such}"], 1),
+    ):
+        streamed = run("train", *CLI, *wanted)
+        streamed.refused(code=code)
+        memory = run("train", "dataset=synthetic", "dataset.targets=2", *wanted)
+        assert streamed.faults == memory.faults
+    assert not (tmp_path / "outputs" / "float.json").exists()
+
+
 def test_a_test_path_gives_the_test_rows(run, tmp_path):
     written(tmp_path / "t")
     done = run(*CLI, "dataset.test_path=t/0.parquet")
