@@ -42,7 +42,7 @@ predict: | $(READY) ## Predict rows: make predict ARGS="predict.input=rows.csv p
 	@$(MAKE) --no-print-directory $(OUT)/quantized.json ARGS='$(quantize_ARGS)' >&2
 	@$(MLRQ) predict $(filter predict.% artifact=%,$(ARGS))
 
-export: $(OUT)/quantized.json ## Write the model as C or ONNX: make export ARGS="quantization.inputs=int8 export=c"
+export: $(OUT)/quantized.json ## Write the model as C, ONNX or an estimator: make export ARGS="quantization.inputs=int8 export=c"
 	@$(MLRQ) export $(export_ARGS)
 
 # A folder of its own: the size is that of integer inputs, whatever the model in $(OUT) has.

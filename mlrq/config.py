@@ -259,7 +259,7 @@ class PredictConfig:
 
 @dataclass
 class ExportConfig:
-    """What an exported model becomes: C or ONNX."""
+    """What an exported model becomes: C, ONNX or a scikit-learn estimator."""
 
     format: str = MISSING
     model: str = "quantized"
@@ -268,10 +268,12 @@ class ExportConfig:
 
     def __post_init__(self) -> None:
         faults: list[str] = []
-        _one_of(faults, "export.format", self.format, ("c", "onnx"))
+        _one_of(faults, "export.format", self.format, ("c", "onnx", "sklearn"))
         _one_of(faults, "export.model", self.model, ("quantized", "float"))
         if self.format == "c" and self.model == "float":
-            faults.append("export.model=float: C is integer only; use export=onnx")
+            faults.append("export.model=float: C is integer only; use export=onnx or export=sklearn")
+        if self.format == "sklearn" and self.model == "quantized":
+            faults.append("export.model=quantized: an estimator has no integers; use export=onnx or export=c")
         _raise(faults)
 
 

@@ -59,6 +59,15 @@ class LinearModel:
         return affine(rows, self.coefficients, self.intercept)
 
 
+def hold_finite(model: LinearModel, name: str) -> None:
+    """Raise MlrqError, with the `name` of what was fitted, unless all numbers of `model` are finite."""
+    if not (np.isfinite(model.coefficients).all() and np.isfinite(model.intercept).all()):
+        raise MlrqError(
+            f"{name} has coefficients that are not finite; if it did not converge, "
+            "model.standardize=true may help"
+        )
+
+
 def _gain_and_shift(scaler: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The (width,) gain and shift of a fitted transformer z = x * gain + shift.
 
@@ -124,12 +133,8 @@ def fold(
     for gain, shift in reversed(affines):
         # coefficients @ (x * gain + shift) + intercept
         coefficients, intercept = coefficients * gain, intercept + coefficients @ shift
-    if not (np.isfinite(coefficients).all() and np.isfinite(intercept).all()):
-        raise MlrqError(
-            f"{name} has coefficients that are not finite; if it did not converge, "
-            "model.standardize=true may help"
-        )
     model = LinearModel(coefficients, np.array(intercept), features, targets)
+    hold_finite(model, name)
     expected = np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(rows), -1)
     # The sums' terms, not their total, set the size of the rounding errors.
     magnitude = np.abs(rows) @ np.abs(coefficients).T + np.abs(intercept)

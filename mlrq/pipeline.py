@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import documents, foreign, training
-from mlrq.artifacts import forget_checksums, write, write_checksums, write_document
+from mlrq.artifacts import digest, forget_checksums, write, write_checksums, write_document
 from mlrq.datasets import Dataset, split
 from mlrq.datasets.stream import Stream
 from mlrq.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact, Training
 from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.guard import check
-from mlrq.linear import LinearModel, fold
 from mlrq.metrics import verdict
 from mlrq.quantization.quantize import quantize_rows
 from mlrq.results import Evaluation, Quantized, Trained, summary
 from mlrq.settings import Settings
 from mlrq.source import Data, Source
 from mlrq.streaming import Streamed
+from mlrq.training import Fitted
 
 EVALUATION = "evaluation.json"
 FILES = (ESTIMATOR, FLOAT, QUANTIZED, EVALUATION)
@@ -60,24 +61,19 @@ def source(
 def train(
     data: Source, estimator: dict[str, Any], out: Path | None, fit: training.Fit = training.fit
 ) -> Trained:
-    """Fit `estimator`, fold it into a `LinearModel`, and save both.
+    """Fit the linear model that `estimator` describes, and save it.
 
     Args:
         data: Rows to learn from and to test on.
         estimator: The model group of the configuration: name, standardize, estimator.
-        out: Folder for `model.joblib` and `float.json`; None writes nothing.
+        out: Folder for `float.json`, and `model.joblib` where scikit-learn fits; None writes nothing.
         fit: `training.fit`, or one that remembers.
 
     Raises:
         MlrqError: If the estimator does not suit the data, or is not linear.
     """
-    dataset = data.dataset
-    packed, notices = data.fit(estimator["estimator"], estimator["standardize"], fit)
-    fitted = training.load(packed)
-    model = fold(fitted, dataset.features, dataset.targets, data.typical())
-    first = np.asarray(fitted.predict(data.first(FIRST_ROWS)[0]), dtype=np.float64)
-    made = _trained(data, model, estimator, first.reshape(-1, len(dataset.targets)), notices)
-    made = replace(made, estimator=packed)
+    fitted = data.fit(estimator["estimator"], estimator["standardize"], fit)
+    made = _trained(data, fitted, estimator, fitted.predict(data.first(FIRST_ROWS)[0]))
     if out is not None:
         save(made, out)
     return made
@@ -100,30 +96,37 @@ def adopt(data: Source, path: Path, out: Path | None) -> Trained:
         found, dataset.features, dataset.targets, data.typical(), data.first(FIRST_ROWS)[0]
     )
     unseen = f"{path} was trained elsewhere: it may have seen the test rows"
-    made = _trained(data, model, found.description, first, [*found.notices, unseen])
+    fitted = Fitted(model, [*found.notices, unseen], training.versions("scikit-learn"))
+    made = _trained(data, fitted, found.description, first)
     if out is not None:
         save(made, out)
     return made
 
 
 def save(trained: Trained, out: Path) -> None:
-    """Write `float.json` to the folder `out`, and `model.joblib` unless the model was trained elsewhere."""
+    """Write `float.json` to the folder `out`, and `model.joblib` where there is an estimator.
+
+    What lies there as `model.joblib` otherwise, an earlier model's, is removed: it is that of `float.json`
+    or it is not there.
+    """
     forget_checksums(out)
     if trained.estimator is not None:
         write(out / ESTIMATOR, trained.estimator)
+    elif not _came_from(trained, out / ESTIMATOR):
+        (out / ESTIMATOR).unlink(missing_ok=True)
     documents.write_float(out / FLOAT, trained.artifact)
     write_checksums(out, FILES)
 
 
-def _trained(
-    data: Source,
-    model: LinearModel,
-    estimator: dict[str, Any],
-    first: NDArray[np.float64],
-    notices: list[str],
-) -> Trained:
-    """A float model with where it came from, measured."""
-    dataset = data.dataset
+def _came_from(trained: Trained, path: Path) -> bool:
+    """Whether the model was trained elsewhere, and `path` is the file that it came in, or a copy."""
+    file = trained.artifact.training.estimator.get("file")
+    return file is not None and path.is_file() and digest(path.read_bytes()) == file["sha256"]
+
+
+def _trained(data: Source, fitted: Fitted, estimator: dict[str, Any], first: NDArray[np.float64]) -> Trained:
+    """A float model with where it came from, and what its estimator predicts for the `first` rows."""
+    dataset, model = data.dataset, fitted.model
     artifact = FloatArtifact(
         model=model,
         training=Training(
@@ -136,12 +139,11 @@ def _trained(
             test_rows=data.test_count,
             target_spread=data.target_spread(),
             estimator=estimator,
-            versions=training.versions(),
+            versions=fitted.versions,
         ),
         first_predictions=first,
     )
-    (score,) = data.score((model,))
-    return Trained(artifact, train=score.train, test=score.test, notices=notices)
+    return Trained(artifact, fitted.notices, cache(lambda: data.score((model,))[0]), fitted.estimator)
 
 
 def _same_training(origin: Training, data: Source, path_hint: str) -> None:

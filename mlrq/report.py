@@ -282,8 +282,7 @@ def as_text(results: Results, folder: Path | None) -> None:
     written: list[str] = []
     if results.trained:
         _trained(results.trained)
-        loaded = "file" in results.trained.artifact.training.estimator
-        written += [FLOAT] if loaded else [ESTIMATOR, FLOAT]
+        written += [FLOAT] if results.trained.estimator is None else [ESTIMATOR, FLOAT]
     if results.quantized:
         _quantized(results.quantized)
         written += [QUANTIZED]

@@ -1,5 +1,6 @@
 """What the stages hand to each other and to the report: plain frozen objects."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from mlrq.documents import FloatArtifact, QuantizedArtifact
 from mlrq.guard import Guard
 from mlrq.metrics import Metrics
 from mlrq.quantization import QuantizedLinear
+from mlrq.source import Score
 
 
 @dataclass(frozen=True)
@@ -18,17 +20,27 @@ class Trained:
 
     Attributes:
         artifact: The float model.
-        train: Its errors on the training rows.
-        test: Its errors on the test rows.
         notices: What to know of it.
-        estimator: The fitted estimator as a joblib file; None where it was trained elsewhere.
+        score: How good it is; measured when it is first asked for, for in most runs a later stage measures
+            it beside the integer model, in the same pass over the rows.
+        estimator: The fitted estimator as a joblib file; None where it was trained elsewhere, or the model
+            fitted without one.
     """
 
     artifact: FloatArtifact
-    train: Metrics
-    test: Metrics
     notices: list[str]
+    score: Callable[[], Score]
     estimator: bytes | None = None
+
+    @property
+    def train(self) -> Metrics:
+        """Its errors on the training rows."""
+        return self.score().train
+
+    @property
+    def test(self) -> Metrics:
+        """Its errors on the test rows."""
+        return self.score().test
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class Evaluation:
         float_train: The float model's, where it is at hand.
         float_test: The float model's, where it is at hand.
         max_difference: Largest difference between the two models' predictions on the test rows.
-        float_bytes: Size of the estimator's file, where there is one.
+        float_bytes: Size of the float model's file, where there is one: the estimator's, or `float.json`.
         quantized_bytes: Size of the integer model's file, where there is one.
         actual: (samples, targets) of the first test rows.
         predicted: (samples, targets) by the integer model.

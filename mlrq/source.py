@@ -1,8 +1,8 @@
 """`Source`: training and test rows as the stages see them, in memory (`Data`, here) or in batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from mlrq.metrics import Metrics, measure
 from mlrq.quantization import InputGrid
 from mlrq.quantization.rows import Table, TrainingRows
 
-# Rows, values, the estimator's specification, whether to standardize: a joblib file and notices.
-Fit = Callable[..., tuple[bytes, list[str]]]
+if TYPE_CHECKING:  # it brings Hydra, and workers that only read rows need neither
+    from mlrq.training import Fit, Fitted
 
 
 class Model(Protocol):
@@ -81,8 +81,8 @@ class Source(Protocol):
     def typical(self) -> NDArray[np.float64]:
         """(n, features) training rows on which to check that a model is what it seems."""
 
-    def fit(self, spec: dict[str, Any], standardize: bool, fit: Fit) -> tuple[bytes, list[str]]:
-        """The estimator of `spec` fitted on the training rows, and notices, as `mlrq.training.fit` does."""
+    def fit(self, spec: dict[str, Any], standardize: bool, fit: "Fit") -> "Fitted":
+        """The model of `spec` fitted to the training rows, by `fit` where it takes the rows themselves."""
 
     def training(self, goal: LinearModel | None) -> TrainingRows:
         """The training rows with what `goal` predicts for them, or with their own targets for None."""
@@ -131,9 +131,10 @@ class Data:
         """All training rows."""
         return self.parts.train_rows
 
-    def fit(self, spec: dict[str, Any], standardize: bool, fit: Fit) -> tuple[bytes, list[str]]:
+    def fit(self, spec: dict[str, Any], standardize: bool, fit: "Fit") -> "Fitted":
         """What `fit` returns."""
-        return fit(self.parts.train_rows, self.parts.train_values, spec, standardize)
+        rows, values = self.parts.train_rows, self.parts.train_values
+        return fit(rows, values, spec, standardize, self.dataset.features, self.dataset.targets)
 
     def training(self, goal: LinearModel | None) -> Table:
         """The training rows with what `goal` predicts for them, or with their own targets for None."""

@@ -86,6 +86,10 @@ def export(config: Config, folder: Path) -> list[Path]:
         artifact = documents.read_quantized(path)
         texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
         files = {name: text.encode() for name, text in texts.items()}
+    elif wanted.format == "sklearn":
+        from mlrq.export import sklearn
+
+        files = {documents.ESTIMATOR: sklearn.export(documents.read_float(folder / documents.FLOAT))}
     else:
         from mlrq.export import onnx
 
@@ -147,6 +151,9 @@ def run(
             results.trained = known.trained(model, lambda: pipeline.train(data, model, None, fit))
     if results.trained:
         origin = results.trained.artifact
+        if config.stage == "train":  # no later stage measures it, and what is written has been measured
+            with activity("Evaluating"):
+                results.trained.score()
         if out:
             pipeline.save(results.trained, out)
     if "quantize" in stages:
@@ -165,20 +172,25 @@ def run(
             origin = documents.read_float(float_path)
             if origin.training != integer.training:
                 raise MlrqError(f"{quantized_path} was not made from {float_path}: run stage=quantize")
-        paths = (_estimator_path(config, folder, origin), quantized_path)
+        paths = (_float_file(config, folder, origin), quantized_path)
         sizes = [path.stat().st_size if on_disk and path and path.exists() else None for path in paths]
         with activity("Evaluating"):
             results.evaluated = pipeline.evaluate(data, integer, origin, config.samples, out, *sizes)
     return results
 
 
-def _estimator_path(config: Config, folder: Path, origin: Any) -> Path | None:
-    """Where the estimator is that `origin` was made from; None if that was a file of an earlier run."""
-    from mlrq.documents import ESTIMATOR
+def _float_file(config: Config, folder: Path, origin: Any) -> Path | None:
+    """The estimator that `origin` was made from, or `float.json` where it was made without one.
+
+    None if there is no float model, or it came from a file of an earlier run.
+    """
+    from mlrq.documents import ESTIMATOR, FLOAT
 
     if config.model_path:
         return Path(config.model_path)
-    return None if origin and "file" in origin.training.estimator else folder / ESTIMATOR
+    if origin is None or "file" in origin.training.estimator:
+        return None
+    return folder / (ESTIMATOR if (folder / ESTIMATOR).exists() else FLOAT)
 
 
 def notices(results: Results) -> list[str]:

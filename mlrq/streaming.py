@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property, partial, reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,11 @@ from mlrq.quantization import InputGrid, QuantizedLinear
 from mlrq.quantization.inputs import from_range
 from mlrq.quantization.rows import Divided, See, Table
 from mlrq.skipping import Skipped
-from mlrq.source import Data, Fit, Model, Score
+from mlrq.source import Data, Model, Score
 from mlrq.summary import Summary, combine
+
+if TYPE_CHECKING:  # see `mlrq.source`
+    from mlrq.training import Fit, Fitted
 
 NEGLIGIBLE = 1e-4  # of a target's standard deviation
 TYPICAL_ROWS = 4096  # on which a fitted model is checked to be what it seems
@@ -114,7 +117,7 @@ class Streamed:
         """The first training rows."""
         return self._head(TYPICAL_ROWS, test=False)[0]
 
-    def fit(self, spec: dict[str, Any], standardize: bool, fit: Fit) -> tuple[bytes, list[str]]:
+    def fit(self, spec: dict[str, Any], standardize: bool, fit: "Fit") -> "Fitted":
         """Fit from the summary where that is enough; load all training rows where it is not.
 
         Raises:
@@ -123,16 +126,19 @@ class Streamed:
         from mlrq import out_of_core
 
         if out_of_core.suffices(spec):
-            return out_of_core.fit(self.summary, spec, standardize, self._stream.features)
-        parts = self.in_memory(spec["_target_"].rpartition(".")[2]).parts
-        return fit(parts.train_rows, parts.train_values, spec, standardize)
+            about = self.dataset
+            return out_of_core.fit(self.summary, spec, standardize, about.features, about.targets)
+        return self.in_memory(spec["_target_"].rpartition(".")[2]).fit(spec, standardize, fit)
 
     def training(self, goal: LinearModel | None) -> "StreamedRows":
         """The training rows with what `goal` predicts for them, or with their own targets for None."""
         return StreamedRows(self, goal)
 
     def score(self, models: Sequence[Model]) -> list[Score]:
-        """How good each of `models` is, in one pass; the same models are not measured twice."""
+        """How good each of `models` is, in one pass; the same models are not measured twice.
+
+        Nor are the first few of those of an earlier pass: what is said of them depends on none after them.
+        """
         key = tuple(map(id, models))
         if key not in self._scores:
             tests = reduce(passes.merged_marks, self._pass(passes.mark, tuple(models), True))
@@ -141,7 +147,8 @@ class Streamed:
                 Score(errors, mark.metrics(), constant, far)
                 for (errors, constant), (mark, far) in zip(trains, tests, strict=True)
             ]
-            self._scores[key] = tuple(models), scores  # with the models, lest an id be given again
+            for count in range(len(key) + 1):  # with the models, lest an id be given again
+                self._scores.setdefault(key[:count], (tuple(models[:count]), scores[:count]))
         return self._scores[key][1]
 
     def _training_errors(self, models: Sequence[Model]) -> list[tuple[Metrics, NDArray[np.bool_]]]:

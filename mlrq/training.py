@@ -1,24 +1,82 @@
-"""Fitting a scikit-learn estimator: the only module that needs scikit-learn, and only when it fits."""
+"""Fitting a scikit-learn estimator. Nothing of scikit-learn is imported before one is fitted."""
 
+import importlib.metadata
 import io
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import __version__
 from mlrq.artifacts import lock
 from mlrq.components import build_estimator
 from mlrq.errors import MlrqError
+from mlrq.linear import LinearModel, fold
 
-Fit = Callable[..., tuple[bytes, list[str]]]
+
+@dataclass(frozen=True)
+class Fitted:
+    """A float model that was fitted to training rows.
+
+    Attributes:
+        model: The model.
+        notices: What to know of the fit.
+        versions: Of the packages that decided the model's bits.
+        estimator: The scikit-learn estimator that was fitted, as a joblib file; None where none was.
+            Bytes, for an estimator that comes out of a cache is pickled to other bytes than the one that
+            went in.
+    """
+
+    model: LinearModel
+    notices: list[str]
+    versions: dict[str, str]
+    estimator: bytes | None = None
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, targets) float64 of (n, features) rows, by the estimator itself where there is one."""
+        if self.estimator is None:
+            return self.model.predict(rows)
+        predicted = np.asarray(_load(self.estimator).predict(rows), dtype=np.float64)
+        return predicted.reshape(-1, len(self.model.targets))
+
+
+# Rows, values, the estimator's specification, whether to standardize, names of features and targets.
+Fit = Callable[..., Fitted]
 
 
 def fit(
+    rows: NDArray[np.float64],
+    values: NDArray[np.float64],
+    spec: dict[str, Any],
+    standardize: bool,
+    features: tuple[str, ...],
+    targets: tuple[str, ...],
+) -> Fitted:
+    """Fit the estimator of `spec`, and fold it.
+
+    Args:
+        rows: (n, features) float64.
+        values: (n, targets) float64.
+        spec: The estimator's `_target_` and parameters.
+        standardize: Whether a StandardScaler comes first.
+        features: Names of the columns of `rows`.
+        targets: Names of the columns of `values`.
+
+    Raises:
+        MlrqError: If a parameter or the data does not suit the estimator, or it is not linear.
+    """
+    estimator, notices = estimate(rows, values, spec, standardize)
+    model = fold(estimator, features, targets, rows)
+    return Fitted(model, notices, versions("scikit-learn"), _dump(estimator))
+
+
+def estimate(
     rows: NDArray[np.float64], values: NDArray[np.float64], spec: dict[str, Any], standardize: bool
-) -> tuple[bytes, list[str]]:
+) -> tuple[Any, list[str]]:
     """Fit the estimator of `spec` on one BLAS thread, so that its bits do not depend on their number.
 
     Args:
@@ -28,8 +86,7 @@ def fit(
         standardize: Whether a StandardScaler comes first.
 
     Returns:
-        The fitted estimator as a joblib file, and the texts of the warnings that fitting gave. Bytes, for
-        an estimator that comes out of a cache is pickled to other bytes than the one that went in.
+        The fitted estimator, and the texts of the warnings that fitting gave.
 
     Raises:
         MlrqError: If a parameter or the data does not suit the estimator.
@@ -41,11 +98,11 @@ def fit(
         warnings.simplefilter("always")
         try:
             estimator.fit(rows, values[:, 0] if values.shape[1] == 1 else values)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             name = spec["_target_"].rpartition(".")[2]
             raise MlrqError(f"{name} cannot be fitted: {str(error).splitlines()[0]}") from error
     notices = [f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught]
-    return dump(estimator), sorted(set(notices))
+    return estimator, sorted(set(notices))
 
 
 def fit_once(folder: Path) -> Fit:
@@ -54,15 +111,21 @@ def fit_once(folder: Path) -> Fit:
 
     remembered = joblib.Memory(folder, verbose=0).cache(fit)
 
-    def locked(*args: Any) -> tuple[bytes, list[str]]:
+    def locked(*args: Any) -> Fitted:
         with lock(folder / "lock"):  # jobs that start together wait for the first to fit
-            result: tuple[bytes, list[str]] = remembered(*args)
+            result: Fitted = remembered(*args)
             return result
 
     return locked
 
 
-def dump(estimator: Any) -> bytes:
+def versions(*packages: str) -> dict[str, str]:
+    """Of mlrq, of NumPy and of other `packages` that decided a float model's bits; none is imported."""
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"mlrq": __version__, "numpy": np.__version__, **found}
+
+
+def _dump(estimator: Any) -> bytes:
     """`estimator` as a joblib file."""
     import joblib
 
@@ -71,17 +134,8 @@ def dump(estimator: Any) -> bytes:
     return stream.getvalue()
 
 
-def load(fitted: bytes) -> Any:
-    """The estimator that `fit` returned. Loading runs the code in it: never give it bytes from elsewhere."""
+def _load(fitted: bytes) -> Any:
+    """The estimator that `_dump` made a file of. Loading runs the code in it: never give it other bytes."""
     import joblib
 
     return joblib.load(io.BytesIO(fitted))
-
-
-def versions() -> dict[str, str]:
-    """Of the packages that decide a float model's bits."""
-    import sklearn
-
-    from mlrq import __version__
-
-    return {"mlrq": __version__, "numpy": np.__version__, "scikit-learn": sklearn.__version__}

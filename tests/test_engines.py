@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from test_streaming import CLI, written
 
-NAMES = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 WHOLE = (*CLI, "quantization.inputs=int8", "quantization.output_range=train", "dataset.features=[x0,x1,x2]")
 
 

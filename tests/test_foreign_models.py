@@ -143,6 +143,25 @@ def test_all_stages_load_the_model_once_and_compare_with_it(run, mine):
     assert json.loads(again.out)["quantized"] == json.loads(done.out)["quantized"]
 
 
+def test_a_model_trained_elsewhere_leaves_no_other_models_estimator(run, mine):
+    saved(Ridge(), mine / "my.joblib")
+    assert run("train", *CSV).code == 0
+    estimator = mine / "outputs" / "model.joblib"
+    assert estimator.exists()
+    assert run("train", "model_path=my.joblib", *CSV).code == 0
+    assert not estimator.exists()
+    sums = (mine / "outputs" / "SHA256SUMS").read_text().splitlines()
+    assert [line.split()[1] for line in sums] == ["float.json"]
+
+
+def test_a_model_that_is_named_in_the_outputs_stays_there(run, mine):
+    assert run("train", *CSV).code == 0
+    estimator = mine / "outputs" / "model.joblib"
+    before = estimator.read_bytes()
+    assert run("quantize", "model_path=outputs/model.joblib", *CSV).code == 0
+    assert estimator.read_bytes() == before
+
+
 def test_the_report_names_the_file_and_what_was_saved(run, mine):
     saved(Ridge(alpha=3), mine / "my.joblib")
     done = run("model_path=my.joblib", *CSV)
@@ -335,9 +354,10 @@ def test_only_the_module_for_foreign_models_and_training_can_unpickle():
         for line in path.read_text().splitlines()
         if line.strip().startswith(("import ", "from ")) and any(word in line for word in words)
     }
-    # The engine starts joblib's processes; it opens no file.
-    assert found == {"engines.py", "foreign.py", "training.py"}
-    assert not re.search(r"\b(load|loads|open)\(", (PROJECT / "mlrq" / "engines.py").read_text())
+    # The engine starts joblib's processes, and the export writes a file; they open none.
+    assert found == {"engines.py", "foreign.py", "sklearn.py", "training.py"}
+    for path in ("engines.py", "export/sklearn.py"):
+        assert not re.search(r"\b(load|loads|open)\(", (PROJECT / "mlrq" / path).read_text())
     image = (PROJECT / "requirements-image.lock").read_text()
     assert not [word for word in words if word in image]
 

@@ -83,6 +83,30 @@ def test_evaluating_california_imports_no_scikit_learn(command, outputs):
     assert not found & {"sklearn", "scipy", "joblib", "matplotlib"}
 
 
+@pytest.mark.parametrize("model", ["linear_regression", "ridge"])
+@pytest.mark.parametrize("inputs", ["float", "int8"])
+def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, california, model, inputs):
+    (tmp_path / "mine.csv").write_text(rows_csv(california, california.rows[:500]))
+    found = loaded(
+        command.python(
+            LOADED, "dataset=csv", "dataset.path=mine.csv", "dataset.target=HouseAge",
+            "dataset.stream_above=0", f"model={model}", "model.standardize=true",
+            f"quantization.inputs={inputs}",
+        )
+    )  # fmt: skip
+    assert not found & {"sklearn", "scipy", "joblib", "matplotlib"}
+    made = {path.name for path in (tmp_path / "outputs").iterdir()}
+    assert made == {"SHA256SUMS", "evaluation.json", "float.json", "quantized.json"}
+
+
+def test_a_run_over_parquet_imports_no_scikit_learn(command, tmp_path, california):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = dict(zip(california.features, california.rows[:500].T, strict=True))
+    pq.write_table(pa.table(table), tmp_path / "mine.parquet")
+    wanted = ("dataset=parquet", "dataset.path=mine.parquet", "dataset.target=HouseAge")
+    assert not loaded(command.python(LOADED, *wanted)) & {"sklearn", "scipy", "joblib", "matplotlib"}
+
+
 def test_evaluating_a_csv_imports_no_scikit_learn(command, outputs, tmp_path, california):
     lines = rows_csv(california, california.rows[:200]).splitlines()
     values = ["MedHouseVal", *map(repr, california.values[:200, 0].tolist())]

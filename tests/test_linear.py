@@ -63,8 +63,7 @@ def test_every_model_option_folds_with_and_without_standardizing(name, standardi
     # Gradient descent diverges on raw units, so the features are of one unit here.
     rows = load_diabetes().data
     chosen = validation.check(composed(f"model={name}", f"model.standardize={standardize}")).model
-    packed, _ = training.fit(rows, VALUES[:, None], chosen.estimator, chosen.standardize)
-    fitted = training.load(packed)
+    fitted, _ = training.estimate(rows, VALUES[:, None], chosen.estimator, chosen.standardize)
     last = fitted.steps[-1][1] if chosen.standardize else fitted
     assert type(last).__name__ == chosen.estimator["_target_"].rpartition(".")[2]
     for parameter, value in chosen.estimator.items():
@@ -77,8 +76,9 @@ def test_every_model_option_folds_with_and_without_standardizing(name, standardi
 def test_every_model_option_learns_california(name, data):
     chosen = asdict(validation.check(composed(f"model={name}")).model)
     parts = data.parts
-    packed, _ = training.fit(parts.train_rows, parts.train_values, chosen["estimator"], chosen["standardize"])
-    fitted = training.load(packed)
+    fitted, _ = training.estimate(
+        parts.train_rows, parts.train_values, chosen["estimator"], chosen["standardize"]
+    )
     model = assert_folds(fitted, parts.train_rows)
     error = model.predict(parts.test_rows) - parts.test_values
     # Gradient descent is thrown by the table's few wild rows of the test, not on the training rows.

@@ -6,11 +6,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import composed
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlrq import out_of_core, training
+from mlrq import out_of_core, training, validation
+from mlrq.errors import ConfigError, MlrqError
+from mlrq.linear import fold
 from mlrq.summarize import summarize
 from mlrq.summary import combine
 
@@ -27,14 +30,15 @@ def estimator(spec, standardize):
     return make_pipeline(StandardScaler(), last) if standardize else last
 
 
-def last(fitted):
-    return getattr(fitted, "steps", [(0, fitted)])[-1][1]
-
-
 def fit(summary, spec, standardize=False):
+    """The model and the notices."""
     names = tuple(f"x{i}" for i in range(summary.features))
-    packed, notices = out_of_core.fit(summary, spec, standardize, names)
-    return training.load(packed), notices
+    targets = tuple(f"y{i}" for i in range(len(summary.mean) - summary.features))
+    fitted = out_of_core.fit(summary, spec, standardize, names, targets)
+    assert fitted.estimator is None
+    assert set(fitted.versions) == {"mlrq", "numpy"}
+    assert (fitted.model.features, fitted.model.targets) == (names, targets)
+    return fitted.model, fitted.notices
 
 
 def batches(x, y, size):
@@ -74,20 +78,31 @@ def test_a_fit_is_scikit_learns(rows, features, targets, spec, standardize, inte
     oracle = estimator(spec, standardize).fit(x, y)
     fitted, notices = fit(LAYOUTS[layout](x, y), spec, standardize)
     assert notices == []
-    assert type(fitted) is type(oracle)
-    close(last(fitted).coef_, last(oracle).coef_)
+    # In the terms of what scikit-learn fits: the weights of standardized features, and its intercept.
+    scaler, last = oracle if standardize else (None, oracle)
+    mean, scale = (scaler.mean_, scaler.scale_) if standardize else (np.zeros(features), np.ones(features))
+    close(fitted.coefficients * scale, np.reshape(last.coef_, (targets, features)))
     if intercept:
-        close(last(fitted).intercept_, last(oracle).intercept_)
-    else:
-        assert np.all(last(fitted).intercept_ == last(oracle).intercept_)
-    close(fitted.predict(x[:9]), oracle.predict(x[:9]))
+        close(fitted.intercept + fitted.coefficients @ mean, np.reshape(last.intercept_, targets))
+    elif not standardize:
+        assert np.all(fitted.intercept == last.intercept_)
+    # And in our own: on raw features.
+    raw = fold(oracle, fitted.features, fitted.targets, x)
+    close(fitted.coefficients, raw.coefficients)
+    close(fitted.intercept, raw.intercept)
+    close(fitted.predict(x[:9]), np.reshape(oracle.predict(x[:9]), (9, targets)))
 
 
 def test_ridge_may_penalise_each_target_apart():
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(300, 5)), generator.normal(size=(300, 2))
     spec = {**RIDGE, "alpha": [1.0, 500.0]}
-    close(fit(in_parts(x, y), spec)[0].coef_, estimator(spec, False).fit(x, y).coef_)
+    for standardize in (False, True):
+        oracle = estimator(spec, standardize).fit(x, y)
+        found = fit(in_parts(x, y), spec, standardize)[0]
+        expected = fold(oracle, found.features, found.targets, x)
+        close(found.coefficients, expected.coefficients)
+        close(found.intercept, expected.intercept)
 
 
 def test_a_dependent_feature_is_named():
@@ -95,7 +110,113 @@ def test_a_dependent_feature_is_named():
     x, y = generator.normal(size=(300, 2)), generator.normal(size=300)
     fitted, notices = fit(summarize(x[:, [0, 1, 0]], y), LINEAR)
     assert notices == ["the other features explain x2, which may have weight 0"]
-    assert fitted.coef_[2] == 0
+    assert fitted.coefficients[0, 2] == 0
+
+
+# ---- parameters
+
+
+GENERATOR = np.random.default_rng(5)
+X, Y = GENERATOR.normal(size=(50, 3)), GENERATOR.normal(size=(50, 2))
+KINDS = {"LinearRegression": LinearRegression, "Ridge": Ridge}
+PLAIN = [
+    ("LinearRegression", {}),
+    ("LinearRegression", {"copy_X": False, "n_jobs": None, "tol": 0.1, "positive": False}),
+    ("LinearRegression", {"n_jobs": -1, "tol": 0, "fit_intercept": False}),
+    ("Ridge", {}),
+    ("Ridge", {"alpha": 0}),
+    ("Ridge", {"alpha": [0, 2.5], "max_iter": None, "random_state": None}),
+    ("Ridge", {"solver": "saga", "max_iter": 10**4, "tol": 1e-13, "random_state": 42, "copy_X": True}),
+    *(("Ridge", {"solver": solver, "tol": 1e-13}) for solver in ("svd", "cholesky", "lsqr", "sparse_cg")),
+]
+DOUBTFUL = [
+    ("LinearRegression", {"fit_intercept": 1}, "fit_intercept"),
+    ("LinearRegression", {"fit_intercept": "yes"}, "fit_intercept"),
+    ("LinearRegression", {"copy_X": None}, "copy_X"),
+    ("LinearRegression", {"n_jobs": 1.5}, "n_jobs"),
+    ("LinearRegression", {"tol": -1}, "tol"),
+    ("LinearRegression", {"tol": "small"}, "tol"),
+    ("LinearRegression", {"positive": None}, "positive"),
+    ("LinearRegression", {"alpha": 1.0}, "model.estimator.alpha: no such key"),
+    ("LinearRegression", {"_convert_": "all"}, None),
+    ("Ridge", {"alpha": -1}, "alpha"),
+    ("Ridge", {"alpha": None}, "alpha"),
+    ("Ridge", {"alpha": "1"}, "alpha"),
+    ("Ridge", {"alpha": True}, None),
+    ("Ridge", {"alpha": float("nan")}, "alpha"),
+    ("Ridge", {"alpha": float("inf")}, "alpha"),
+    ("Ridge", {"alpha": 10**400}, "Ridge cannot be fitted: int too large"),
+    ("Ridge", {"alpha": [1.0]}, None),
+    ("Ridge", {"alpha": [1.0, 2.0, 3.0]}, "penalties"),
+    ("Ridge", {"alpha": [1.0, float("nan")]}, "infs or NaNs"),
+    ("Ridge", {"alpha": [1.0, -2.0]}, "model.estimator.alpha=[1.0, -2.0]: every penalty must be 0 or more"),
+    ("Ridge", {"_args_": [7.0]}, None),
+    ("Ridge", {"alhpa": 1}, "did you mean model.estimator.alpha?"),
+    ("Ridge", {"max_iter": 0}, "max_iter"),
+    ("Ridge", {"solver": "newton"}, "solver"),
+    ("Ridge", {"solver": "lbfgs"}, "lbfgs"),
+    ("Ridge", {"random_state": -1}, "random_state"),
+    ("Ridge", {"random_state": 2**32}, "random_state"),
+]
+
+
+def named(name, parameters):
+    return {"_target_": f"sklearn.linear_model.{name}", **parameters}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What was shown to scikit-learn."""
+    asked = []
+    estimate = training.estimate
+    monkeypatch.setattr(training, "estimate", lambda *given: asked.append(given) or estimate(*given))
+    return asked
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize(("name", "parameters"), PLAIN)
+def test_plain_parameters_are_scikit_learns_and_are_not_shown_to_it(name, parameters, standardize, shown):
+    found, _ = fit(summarize(X, Y), named(name, parameters), standardize)
+    assert shown == []
+    oracle = estimator(named(name, parameters), standardize).fit(X, Y)
+    expected = fold(oracle, found.features, found.targets, X)
+    close(found.coefficients, expected.coefficients)
+    close(found.predict(X), expected.predict(X))
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize(("name", "parameters", "objection"), DOUBTFUL)
+def test_doubtful_parameters_are_scikit_learns_to_judge(name, parameters, objection, standardize, shown):
+    spec = named(name, parameters)
+    if objection:
+        with pytest.raises((MlrqError, ConfigError)) as refused:
+            fit(summarize(X, Y), spec, standardize)
+        assert objection in str(refused.value)
+    else:
+        found, _ = fit(summarize(X, Y), spec, standardize)
+        args = parameters.get("_args_", [])
+        keywords = {key: value for key, value in parameters.items() if not key.startswith("_")}
+        last = KINDS[name](*args, **keywords)
+        oracle = (make_pipeline(StandardScaler(), last) if standardize else last).fit(X, Y)
+        close(found.predict(X), oracle.predict(X))
+    assert len(shown) == 1
+
+
+def test_only_the_public_names_are_known(shown):
+    found, _ = fit(summarize(X, Y), {"_target_": "sklearn.linear_model._base.LinearRegression"})
+    close(found.predict(X), LinearRegression().fit(X, Y).predict(X))
+    with pytest.raises(MlrqError, match="cannot be found"):
+        fit(summarize(X, Y), {"_target_": "sklearn.linear_model.x.Ridge"})
+    assert len(shown) == 2
+
+
+def test_every_parameter_of_the_configuration_is_known():
+    for model, name in (("linear_regression", "LinearRegression"), ("ridge", "Ridge")):
+        spec = validation.check(composed(f"model={model}")).model.estimator
+        assert spec.pop("_target_") == f"sklearn.linear_model.{name}"
+        assert all(out_of_core.ESTIMATORS[name][key](value) for key, value in spec.items())
+        # And every one that scikit-learn has, but for those that newer versions may add.
+        assert set(out_of_core.ESTIMATORS[name]) >= set(KINDS[name]().get_params())
 
 
 # ---- against exact arithmetic
@@ -133,9 +254,8 @@ def exact(x, y, alpha, intercept, standardize):
     return weights
 
 
-def error(fitted, standardize, truth, lengths):
-    """Relative, in the norm of the weights of columns of length one."""
-    weights = fitted[-1].coef_ / fitted[0].scale_ if standardize else fitted.coef_
+def error(weights, truth, lengths):
+    """Of (features,) weights: relative, in the norm of the weights of columns of length one."""
     scale = [Fraction(length) for length in lengths.tolist()]
     far = sum(((Fraction(w) - t) * s) ** 2 for w, t, s in zip(weights.tolist(), truth, scale, strict=True))
     return float(far / sum((t * s) ** 2 for t, s in zip(truth, scale, strict=True))) ** 0.5
@@ -215,9 +335,12 @@ def test_on_ill_conditioned_data_it_is_as_good_as_can_be_and_as_scikit_learn(pro
         # What a perturbation of EPS in every column does to the solution: Higham, Accuracy and Stability
         # of Numerical Algorithms, theorem 20.1. Centring in floating point perturbs the goal as well.
         bound = EPS * condition * (2 + (condition + 1) * residual)
-        oracle = error(estimator(spec, standardize).fit(x, y), standardize, truth, lengths)
+        theirs = estimator(spec, standardize).fit(x, y)
+        theirs = theirs[-1].coef_ / theirs[0].scale_ if standardize else theirs.coef_
+        oracle = error(theirs, truth, lengths)
         for name, layout in LAYOUTS.items():
-            found = error(fit(layout(x, y), spec, standardize)[0], standardize, truth, lengths)
+            model, _ = fit(layout(x, y), spec, standardize)
+            found = error(model.coefficients[0], truth, lengths)
             # Measured: at most 1.7, and 4.3 where every row is a batch.
             assert found <= (10 if name == "rows" else 4) * bound, (name, seed, condition)
             ratios[name].append(found / (oracle + EPS))

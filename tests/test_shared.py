@@ -15,7 +15,7 @@ from mlrq.shared import Known, Shared
 
 pytest.importorskip("pyarrow")
 BITS = ("2", "3", "4", "6", "8", "16")
-NAMES = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
 
 def checked(*overrides):

@@ -1,5 +1,10 @@
 """Rows that are never all in memory: the same models and figures as in memory, to rounding."""
 
+import io
+import json
+from pathlib import Path
+
+import joblib
 import numpy as np
 import pytest
 
@@ -7,6 +12,7 @@ from mlrq import metrics, passes, training
 from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
 from mlrq.datasets.stream import are_test
+from mlrq.documents import read_float
 from mlrq.errors import MlrqError
 from mlrq.kernel import reference
 from mlrq.linear import LinearModel
@@ -109,8 +115,10 @@ def test_what_needs_all_rows_says_so_before_it_starts(tmp_path):
     stream = written(tmp_path / "t")
     source = Streamed(stream, 0.2, 42, notify=told.append)
     lasso = {"_target_": "sklearn.linear_model.Lasso", "alpha": 0.1}
-    fitted = training.load(source.fit(lasso, False, training.fit)[0])
-    assert fitted.coef_.shape == (2, 6)
+    fitted = source.fit(lasso, False, training.fit)
+    assert joblib.load(io.BytesIO(fitted.estimator)).coef_.shape == (2, 6)
+    assert fitted.model.coefficients.shape == (2, 6)
+    assert set(fitted.versions) == {"mlrq", "numpy", "scikit-learn"}
     assert told == [f"Lasso needs all {source.train_count:,} training rows in memory, 0 MB, "
                     "and as much again to work on"]  # fmt: skip
     source._stream = type(stream)(**{**stream.__dict__, "memory_limit": 1000})
@@ -128,6 +136,58 @@ def test_the_same_models_are_measured_once(streamed):
     first = streamed.score((model,))
     streamed._engine = None
     assert streamed.score((model,)) is first
+
+
+def test_the_first_of_the_models_that_were_measured_are_not_measured_again(streamed):
+    names = streamed.dataset.features
+    models = [LinearModel(WEIGHTS * factor, np.zeros(2), names, ("y0", "y1")) for factor in (1, 2, 3)]
+    apart = streamed.score(models[:1])[0]
+    other = Streamed(streamed._stream, 0.2, 42)
+    together = other.score(models)
+    other._engine = None
+    for count in (1, 2, 3):
+        for found, expected in zip(other.score(models[:count]), together[:count], strict=True):
+            assert found is expected
+    assert (apart.train, apart.test, apart.distance) == (together[0].train, together[0].test, 0.0)
+    with pytest.raises(TypeError):  # their distances are from another first model
+        other.score(models[1:])
+
+
+@pytest.mark.parametrize("stage", ["all", "train"])
+@pytest.mark.parametrize("report", ["text", "json"])
+def test_a_run_makes_one_pass_over_the_test_rows(run, tmp_path, monkeypatch, stage, report):
+    parts, marked = written(tmp_path / "t").parts, []
+    mark = passes.mark
+
+    def counted(cut, models, test, part):
+        marked.append((test, part.start))
+        return mark(cut, models, test, part)
+
+    monkeypatch.setattr(passes, "mark", counted)
+    done = run(stage, *CLI, f"report={report}")
+    assert done.code == 0, done.err
+    assert sorted(marked) == [(True, part.start) for part in parts]
+
+
+@pytest.mark.parametrize("stage", ["all", "train"])
+def test_a_fault_of_the_pass_over_the_test_rows_is_one_line(run, tmp_path, monkeypatch, stage):
+    def lost(cut, models, test, part):
+        raise MlrqError("the rows are lost")
+
+    written(tmp_path / "t")
+    monkeypatch.setattr(passes, "mark", lost)
+    run(stage, *CLI).refused("the rows are lost")
+    # What training alone writes has been measured.
+    assert (tmp_path / "outputs" / "float.json").exists() == (stage == "all")
+
+
+def test_a_float_model_is_measured_when_it_is_asked_for(streamed, monkeypatch):
+    trained = train(streamed, {"name": "m", "standardize": False, "estimator": LINEAR}, None)
+    assert streamed._scores == {}
+    made = quantize_model(streamed, trained.artifact, Settings(), None)
+    done = evaluate(streamed, made.artifact, trained.artifact, 5, None)
+    monkeypatch.setattr(streamed, "_engine", None)
+    assert (trained.train, trained.test) == (done.float_train, done.float_test)
 
 
 def test_the_test_rows_are_read_once_where_there_is_a_shelf(tmp_path):
@@ -236,12 +296,63 @@ def test_the_program_trains_quantizes_and_evaluates(run, tmp_path):
     whole = run(*CLI, "samples=2")
     assert whole.code == 0, whole.err
     assert "t (3 Parquet files, 9 row groups)" in whole.out
-    names = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+    names = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == sorted(names)
     before = [(tmp_path / "outputs" / name).read_bytes() for name in names]
     for stage in ("train", "quantize", "evaluate"):
         assert run(stage, *CLI, "samples=2").code == 0
     assert [(tmp_path / "outputs" / name).read_bytes() for name in names] == before
     assert run(*CLI, "samples=0", "quantization.inputs=int8").code == 0
+
+
+def test_a_fit_from_the_summary_leaves_no_other_models_estimator(run, tmp_path):
+    written(tmp_path / "t")
+    folder = tmp_path / "outputs"
+    assert run("train", *CLI, "model=lasso").code == 0  # which has all rows in memory
+    origin = read_float(folder / "float.json").training
+    assert set(origin.versions) == {"mlrq", "numpy", "scikit-learn"}
+    assert "model.joblib" in (folder / "SHA256SUMS").read_text()
+    done = run("train", *CLI)
+    assert [line.split()[1] for line in done.out.splitlines() if line.startswith("saved ")] == [
+        str(Path("outputs") / "float.json")
+    ]
+    assert not (folder / "model.joblib").exists()
+    assert "model.joblib" not in (folder / "SHA256SUMS").read_text()
+    origin = read_float(folder / "float.json").training
+    assert set(origin.versions) == {"mlrq", "numpy"}
+    assert run("train", *CLI, "model=lasso").code == 0
+    assert (folder / "model.joblib").exists()
+
+
+def test_the_size_of_a_float_model_without_an_estimator_is_that_of_its_document(run, tmp_path):
+    written(tmp_path / "t")
+    for stage in ("all", "evaluate"):
+        found = json.loads(run(stage, *CLI, "report=json").out)["bytes"]["float"]
+        assert found == (tmp_path / "outputs" / "float.json").stat().st_size
+
+
+def test_the_first_predictions_of_a_fit_from_the_summary_are_those_of_its_formula(run, tmp_path, streamed):
+    assert run("train", *CLI).code == 0
+    origin = read_float(tmp_path / "outputs" / "float.json")
+    assert np.array_equal(origin.first_predictions, origin.model.predict(streamed.first(5)[0]))
+
+
+def test_a_bad_parameter_is_explained_as_for_rows_in_memory(run, tmp_path):
+    written(tmp_path / "t")
+    for wanted, code in (
+        (["model=ridge", "model.estimator.alpha=-1"], 1),
+        (["model=ridge", "model.estimator.alpha=[1,2,3]"], 1),
+        (["model=ridge", "+model.estimator.solver=newton"], 1),
+        (["model=ridge", "+model.estimator.max_iters=5"], 2),
+        (["model.estimator.fit_intercept=perhaps"], 1),
+        (["model.estimator._target_=sklearn.linear_model.x.Ridge"], 1),
+        (["+model.estimator._partial_=yes", "+model.estimator.copy_X={_target_: sklearn.no.such}"], 1),
+    ):
+        streamed = run("train", *CLI, *wanted)
+        streamed.refused(code=code)
+        memory = run("train", "dataset=synthetic", "dataset.targets=2", *wanted)
+        assert streamed.faults == memory.faults
+    assert not (tmp_path / "outputs" / "float.json").exists()
 
 
 def test_a_test_path_gives_the_test_rows(run, tmp_path):
