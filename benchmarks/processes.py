@@ -5,6 +5,7 @@ so they are read often, and once more by wait4 for what came after the last look
 """
 
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,7 @@ def run(command: list[str], folder: Path) -> Run:
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors)
+        end = os.pidfd_open(process.pid)  # readable when the process has ended
         try:
             while True:
                 for pid in family(process.pid):
@@ -54,10 +56,12 @@ def run(command: list[str], folder: Path) -> Run:
                 ended, status, usage = os.wait4(process.pid, os.WNOHANG)
                 if ended:
                     break
-                time.sleep(EVERY)
+                select.select([end], [], [], EVERY)
         except BaseException:
             process.kill()
             raise
+        finally:
+            os.close(end)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)

@@ -1,5 +1,6 @@
 """The command line: compose the configuration, check it, run a stage, report what failed, exit."""
 
+import gc
 import os
 import signal
 import sys
@@ -17,17 +18,13 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mlrq import __version__, config, stages, validation
+from mlrq import __version__, command_line, config, stages, validation
 from mlrq.errors import ConfigError, MlrqError
 from mlrq.shared import Shared
 
 _HERE = Path(__file__).resolve().parent
 # Inside the package in a wheel, beside it in a checkout.
 CONF = next(folder for folder in (_HERE / "conf", _HERE.parent / "conf") if folder.is_dir())
-FLAGS_WITH_VALUE = (
-    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
-    "--info", "-i", "--experimental-rerun",
-)  # fmt: skip
 NEEDS_ARTIFACT = ("quantize", "evaluate", "predict", "export")  # unless stage=all makes it
 # Exit codes: a stage, the command line, Ctrl-C, SIGTERM.
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -178,34 +175,6 @@ def _explained() -> Iterator[None]:
         _explain(error)
 
 
-def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Hydra's flags and its overrides: a bare stage is stage=..., -v is hydra.verbose=true."""
-    flags, overrides = [], []
-    for before, item in zip(["", *arguments], arguments, strict=False):
-        if item in ("-v", "--verbose"):
-            overrides.append("hydra.verbose=true")
-        elif item.startswith("-") or before in FLAGS_WITH_VALUE:
-            flags.append(item)
-        else:
-            overrides.append(f"stage={item}" if item in config.STAGES else item)
-    if sum(item.startswith("stage=") for item in overrides) > 1:
-        with _explained():
-            raise ConfigError(["stage: one at a time; train, quantize and evaluate together are stage=all"])
-    return flags, overrides
-
-
-def _arguments(arguments: list[str]) -> list[str]:
-    """The command line as Hydra takes it; that of an earlier sweep, where it names one to resume."""
-    flags, overrides = _parted(arguments)
-    if any(item.startswith("resume=") for item in overrides):
-        from mlrq import resume
-
-        with _explained():
-            overrides = resume.command(overrides)
-        flags.append("--multirun")
-    return [*flags, *overrides]  # argparse takes overrides on one side of its flags only
-
-
 def _explain(error: Exception) -> NoReturn:
     """One line for each fault that an exception stands for, and exit."""
     if isinstance(error, ConfigError):
@@ -242,7 +211,8 @@ def _terminable() -> Iterator[None]:
 
 def main() -> None:
     """`python -m mlrq` and `mlrq`."""
-    sys.argv[1:] = _arguments(sys.argv[1:])
+    with _explained():
+        sys.argv[1:] = command_line.arguments(sys.argv[1:])
     if "--version" in sys.argv:
         print(f"mlrq {__version__}")
         return
@@ -255,6 +225,8 @@ def main() -> None:
 
         def task(composed: DictConfig) -> None:
             """What Hydra calls with every configuration, in whatever process its launcher chose."""
+            gc.freeze()  # what the start has made
+            gc.enable()
             # In another process `shared` is None, and a job has all to itself.
             with nullcontext(shared) if shared is not None else Shared() as own:
                 _task(composed, own)

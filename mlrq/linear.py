@@ -7,35 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
-
-ROWS_PER_BLOCK = 8192  # a block of eight float64 features fits a core's cache
-
-
-def affine(
-    rows: NDArray[np.float64], weights: NDArray[np.float64], intercept: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """rows @ weights.T + intercept, with every sum taken feature by feature in their order.
-
-    BLAS orders its sums by machine, thread count and batch; here the same row gives the same bits
-    everywhere.
-
-    Args:
-        rows: (n, features) float64.
-        weights: (targets, features) float64.
-        intercept: (targets,) float64.
-
-    Returns:
-        (n, targets) float64.
-    """
-    result = np.empty((len(rows), len(weights)))
-    for start in range(0, len(rows), ROWS_PER_BLOCK):
-        columns = np.ascontiguousarray(rows[start : start + ROWS_PER_BLOCK].T)
-        for target, row_weights in enumerate(weights):
-            total = np.zeros(columns.shape[1])
-            for column, weight in zip(columns, row_weights, strict=True):
-                total += column * weight
-            result[start : start + ROWS_PER_BLOCK, target] = total + intercept[target]
-    return result
+from mlrq.kernel import affine
 
 
 @dataclass(frozen=True)

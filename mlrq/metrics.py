@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import kernel
 from mlrq.summary import Summary
 
 
@@ -130,18 +131,11 @@ class Tally:
 
 def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
     """The tally of one batch, both (rows, targets) float64; without rows it changes nothing when merged."""
-    error = actual - predicted
     count, targets = actual.shape
-    mean = actual.mean(axis=0) if count else np.zeros(targets)
+    found = [kernel.tally(actual[:, target], predicted[:, target]) for target in range(targets)]
+    mean, total, residual, absolute, largest, low, high = np.array(found).T
     return Tally(
-        count,
-        mean,
-        np.square(actual - mean).sum(axis=0),
-        np.square(error).sum(axis=0),
-        float(np.abs(error).sum()),
-        float(np.abs(error).max(initial=0.0)),
-        predicted.min(axis=0, initial=np.inf),
-        predicted.max(axis=0, initial=-np.inf),
+        count, mean, total, residual, float(absolute.sum()), float(largest.max(initial=0.0)), low, high
     )
 
 

@@ -12,7 +12,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from quantizing import quantized
 
-from mlrq import cli, config, validation
+from mlrq import cli, command_line, config, validation
 from mlrq.metrics import measure
 from mlrq.pipeline import evaluate, quantize_model
 
@@ -47,7 +47,7 @@ def those(starts: list[str]) -> list:
 
 def hold(arguments: list[str]) -> None:
     """Every job that the command line asks for composes and passes the check."""
-    flags, overrides = cli._parted(arguments)  # a sweep to resume is not looked for here
+    flags, overrides = command_line._parted(arguments)  # a sweep to resume is not looked for here
     taken = [*flags, *overrides]
     if "--cfg" in taken:
         place = taken.index("--cfg")

@@ -1,14 +1,11 @@
 """Compile `kernel.c`: when mlrq is installed, if there is a C compiler, or by `python -m mlrq.kernel`.
 
-It needs Python alone, for mlrq and what it needs may not be installed yet.
+It needs Python alone, for mlrq and what it needs may not be installed yet. Whoever only loads the library
+comes here too, so what only a compiler needs is imported late.
 """
 
 import hashlib
 import os
-import shlex
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().with_name("kernel.c")
@@ -26,6 +23,9 @@ def identity() -> str:
 
 def compiler() -> list[str] | None:
     """The command of a C compiler: CC, or the first that is found."""
+    import shlex
+    import shutil
+
     if given := os.environ.get("CC"):
         return shlex.split(given)
     found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
@@ -38,6 +38,10 @@ def build(library: Path = LIBRARY) -> str | None:
     Returns:
         None, or why there is none: NumPy does its work then, with the same bits.
     """
+    import shlex
+    import subprocess
+    import tempfile
+
     command = compiler()
     if command is None:
         return "no C compiler was found"

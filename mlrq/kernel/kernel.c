@@ -74,22 +74,27 @@ INLINE void substitute(int64_t columns, double *block, const double *upper) {
   }
 }
 
-/* Smallest and largest of the rows that are kept, beside those of earlier blocks. A block whose rows lie
- * within those, as nearly all do, is not looked at again. */
-INLINE void extend(const double *x, const double *kept, double *low, double *high) {
-  double least[LANES], most[LANES];
-  for (int lane = 0; lane < LANES; lane++) least[lane] = most[lane] = x[lane];
+/* The largest number of a block and `start`, or the smallest for a negative sign. */
+INLINE double limit(double start, const double *x, int sign) {
+  double lanes[LANES];
+  for (int lane = 0; lane < LANES; lane++) lanes[lane] = x[lane];
   for (int step = LANES; step < BLOCK; step += LANES)
     for (int lane = 0; lane < LANES; lane++) {
-      least[lane] = x[step + lane] < least[lane] ? x[step + lane] : least[lane];
-      most[lane] = x[step + lane] > most[lane] ? x[step + lane] : most[lane];
+      double other = x[step + lane];
+      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
     }
   for (int half = LANES / 2; half > 0; half /= 2)
     for (int lane = 0; lane < half; lane++) {
-      least[lane] = least[lane + half] < least[lane] ? least[lane + half] : least[lane];
-      most[lane] = most[lane + half] > most[lane] ? most[lane + half] : most[lane];
+      double other = lanes[lane + half];
+      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
     }
-  if (least[0] >= *low && most[0] <= *high) return;
+  return (sign < 0 ? lanes[0] < start : lanes[0] > start) ? lanes[0] : start;
+}
+
+/* Smallest and largest of the rows that are kept, beside those of earlier blocks. A block whose rows lie
+ * within those, as nearly all do, is not looked at again. */
+INLINE void extend(const double *x, const double *kept, double *low, double *high) {
+  if (limit(*low, x, -1) == *low && limit(*high, x, 1) == *high) return;
   for (int row = 0; row < BLOCK; row++)
     if (kept[row] != 0.0) {
       if (x[row] < *low) *low = x[row];
@@ -105,6 +110,89 @@ INLINE uint64_t fingerprint(const double *x, const uint64_t *odd) {
     sum += (bits ^ (bits >> 32)) * odd[row];
   }
   return sum;
+}
+
+/* Whether every number is at most `limit`, either sign; NaN is not. */
+FASTEST int mlrq_bounded(int64_t columns, int64_t rows, const double *const *table, double limit) {
+  int64_t beyond[LANES] = {0};
+  for (int64_t c = 0; c < columns; c++) {
+    const double *x = table[c];
+    int64_t first = 0;
+    for (; first + LANES <= rows; first += LANES)
+      for (int lane = 0; lane < LANES; lane++) beyond[lane] |= !(fabs(x[first + lane]) <= limit);
+    for (; first < rows; first++) beyond[0] |= !(fabs(x[first]) <= limit);
+  }
+  for (int lane = 1; lane < LANES; lane++) beyond[0] |= beyond[lane];
+  return !beyond[0];
+}
+
+/* rows times weights' plus intercept, each sum from the first feature to the last.
+ *
+ * table   (rows, features) doubles, with the given numbers of bytes between rows and between features
+ * result  (rows, targets)
+ */
+FASTEST void mlrq_affine(int64_t rows, int64_t features, int64_t targets, const char *table,
+                         int64_t row_step, int64_t feature_step, const double *weights,
+                         const double *intercept, double *result) {
+  for (int64_t first = 0; first < rows; first += BLOCK) {
+    int size = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
+    for (int64_t t = 0; t < targets; t++) {
+      double sums[BLOCK] = {0};
+      for (int64_t f = 0; f < features; f++) {
+        const char *x = table + first * row_step + f * feature_step;
+        double weight = weights[t * features + f];
+        if (row_step == sizeof(double))
+          for (int row = 0; row < size; row++) sums[row] += ((const double *)x)[row] * weight;
+        else
+          for (int row = 0; row < size; row++) sums[row] += *(const double *)(x + row * row_step) * weight;
+      }
+      for (int row = 0; row < size; row++) result[(first + row) * targets + t] = sums[row] + intercept[t];
+    }
+  }
+}
+
+/* The next `count` numbers, `step` bytes apart, and then `rest`. */
+INLINE void take(double *block, const char *from, int64_t step, int count, double rest) {
+  if (step == sizeof(double))
+    memcpy(block, from, (size_t)count * sizeof *block);
+  else
+    for (int row = 0; row < count; row++) block[row] = *(const double *)(from + row * step);
+  for (int row = count; row < BLOCK; row++) block[row] = rest;
+}
+
+/* How far predictions are from the truth; see the reference for what is found.
+ *
+ * Both columns have the given numbers of bytes between rows.
+ */
+FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, const char *predicted,
+                        int64_t predicted_step, double *found) {
+  struct { vector truth[BLOCK / WIDTH], told[BLOCK / WIDTH], size[BLOCK / WIDTH], ones[BLOCK / WIDTH]; } block;
+  double *truth = (double *)block.truth, *told = (double *)block.told;
+  double *size = (double *)block.size, *ones = (double *)block.ones;
+  double mean = 0, total = 0, residual = 0, absolute = 0, largest = 0, low = INFINITY, high = -INFINITY;
+  for (int row = 0; row < BLOCK; row++) ones[row] = 1;
+  for (int64_t first = 0; first < rows; first += BLOCK) {
+    int count = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
+    take(truth, actual + first * actual_step, actual_step, count, 0);
+    mean += product(truth, ones);
+  }
+  if (rows) mean /= (double)rows;
+  for (int64_t first = 0; first < rows; first += BLOCK) {
+    int count = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
+    take(truth, actual + first * actual_step, actual_step, count, mean);
+    take(told, predicted + first * predicted_step, predicted_step, count, mean);
+    for (int row = 0; row < BLOCK; row++) size[row] = fabs(truth[row] - told[row]);
+    for (int row = 0; row < BLOCK; row++) truth[row] -= mean;
+    total += product(truth, truth);
+    residual += product(size, size);
+    absolute += product(size, ones);
+    for (int row = count; row < BLOCK; row++) told[row] = told[0];
+    low = limit(low, told, -1);
+    high = limit(high, told, 1);
+    largest = limit(largest, size, 1);
+  }
+  double all[] = {mean, total, residual, absolute, largest, low, high};
+  memcpy(found, all, sizeof all);
 }
 
 /* Gram matrix of the rows that are kept, and, unless `test` is null, what else the first pass asks.

@@ -12,6 +12,13 @@ from mlrq.kernel.build import LIBRARY, identity
 from mlrq.kernel.reference import Columns, FloatArray, Scanned
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
+_ARGUMENTS = {
+    "below": [_INT, _UINT, _UINT, _UINT, _POINTER],
+    "bounded": [_INT, _INT, _POINTER, ctypes.c_double],
+    "affine": [_INT, _INT, _INT, _POINTER, _INT, _INT, *[_POINTER] * 3],
+    "tally": [_INT, _POINTER, _INT, _POINTER, _INT, _POINTER],
+    "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, *[_POINTER] * 7],
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,28 @@ class Native:
         result = np.empty(count, dtype=np.bool_)
         self.library.mlrq_below(count, start, key, limit, result.ctypes.data)
         return result
+
+    def bounded(self, columns: Columns, limit: float) -> bool:
+        """See `reference.bounded`."""
+        kept, table = _table(columns)
+        return bool(self.library.mlrq_bounded(len(kept), len(kept[0]), table, limit))
+
+    def affine(self, rows: FloatArray, weights: FloatArray, intercept: FloatArray) -> FloatArray:
+        """See `reference.affine`."""
+        rows = np.asarray(rows, dtype=np.float64)
+        parts = [np.ascontiguousarray(part, dtype=np.float64) for part in (weights, intercept)]
+        result = np.empty((len(rows), len(weights)))
+        places = (rows.ctypes.data, *rows.strides, *(part.ctypes.data for part in parts))
+        self.library.mlrq_affine(*rows.shape, len(weights), *places, result.ctypes.data)
+        return result
+
+    def tally(self, actual: FloatArray, predicted: FloatArray) -> FloatArray:
+        """See `reference.tally`."""
+        found = np.empty(7)
+        places = (actual.ctypes.data, *actual.strides, predicted.ctypes.data, *predicted.strides)
+        self.library.mlrq_tally(len(actual), *places, found.ctypes.data)
+        found += 0.0
+        return found
 
     def gram(self, columns: Columns, pivot: FloatArray, upper: FloatArray) -> FloatArray:
         """See `reference.gram`."""
@@ -63,12 +92,17 @@ class Native:
         start: int,
         *arrays: NDArray[np.generic] | None,
     ) -> None:
-        kept = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
-        table = (_POINTER * len(kept))(*(column.ctypes.data for column in kept))
+        kept, table = _table(columns)
         contiguous = [None if array is None else np.ascontiguousarray(array) for array in (test, *arrays)]
         first, *rest = (None if array is None else array.ctypes.data for array in contiguous)
         if self.library.mlrq_scan(len(kept), len(kept[0]), table, first, taken, start, *rest):
             raise MemoryError
+
+
+def _table(columns: Columns) -> tuple[list[FloatArray], ctypes.Array[ctypes.c_void_p]]:
+    """The columns as the library takes them, (n,) contiguous each, and where they are."""
+    kept = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+    return kept, (_POINTER * len(kept))(*(column.ctypes.data for column in kept))
 
 
 def load(path: Path = LIBRARY) -> Native | None:
@@ -82,8 +116,6 @@ def load(path: Path = LIBRARY) -> Native | None:
         return None
     if ctypes.string_at(ctypes.addressof(made_of)) != identity().encode():
         return None
-    library.mlrq_below.argtypes = [_INT, _UINT, _UINT, _UINT, _POINTER]
-    library.mlrq_below.restype = None
-    library.mlrq_scan.argtypes = [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, *[_POINTER] * 7]
-    library.mlrq_scan.restype = ctypes.c_int
+    for name, arguments in _ARGUMENTS.items():
+        getattr(library, f"mlrq_{name}").argtypes = arguments
     return Native(library)

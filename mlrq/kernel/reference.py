@@ -15,6 +15,7 @@ Columns = FloatArray | Sequence[FloatArray]  # (k, n), or k of (n,)
 
 BLOCK, LANES = 256, 64
 AT_ONCE, LEAST = 1 << 18, 16  # numbers of a piece, few enough for a cache, and its blocks at least
+ROWS_PER_PIECE = 8192  # a piece of eight float64 features fits a core's cache
 
 # Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014): splitmix64.
 _STEP, _FIRST, _SECOND = (
@@ -61,6 +62,82 @@ def _positions(start: int, count: int) -> NDArray[np.uint64]:
 def below(start: int, count: int, key: int, limit: int) -> NDArray[np.bool_]:
     """(count,) whether the hash of each position start.. lies below `limit`; all are uint64."""
     return np.asarray(scrambled(_positions(start, count) ^ np.uint64(key)) < np.uint64(limit))
+
+
+def bounded(columns: Columns, limit: float) -> bool:
+    """Whether every number is at most `limit`, either sign; NaN is not."""
+    # Two reductions make no temporary array, and are NaN where any number is.
+    return all(column.min(initial=0.0) >= -limit and column.max(initial=0.0) <= limit for column in columns)
+
+
+def affine(rows: FloatArray, weights: FloatArray, intercept: FloatArray) -> FloatArray:
+    """rows @ weights.T + intercept, with every sum taken feature by feature in their order.
+
+    BLAS orders its sums by machine, thread count and batch; here the same row gives the same bits
+    everywhere.
+
+    Args:
+        rows: (n, features) float64.
+        weights: (targets, features) float64.
+        intercept: (targets,) float64.
+
+    Returns:
+        (n, targets) float64.
+    """
+    result = np.empty((len(rows), len(weights)))
+    for start in range(0, len(rows), ROWS_PER_PIECE):
+        columns = np.ascontiguousarray(rows[start : start + ROWS_PER_PIECE].T)
+        for target, row_weights in enumerate(weights):
+            total = np.zeros(columns.shape[1])
+            for column, weight in zip(columns, row_weights, strict=True):
+                total += column * weight
+            result[start : start + ROWS_PER_PIECE, target] = total + intercept[target]
+    return result
+
+
+def _blocks(numbers: FloatArray) -> FloatArray:
+    """(BLOCK, blocks): numbers (n,) in blocks side by side, and zeros where the last one has none."""
+    filled = np.zeros(len(numbers) + -len(numbers) % BLOCK)
+    filled[: len(numbers)] = numbers
+    return filled.reshape(-1, BLOCK).T
+
+
+def _added(blocks: FloatArray) -> FloatArray:
+    """(..., blocks) sums of each block of (..., BLOCK, blocks): by lanes, which are added by halves."""
+    lanes = blocks[..., :LANES, :]
+    for lane in range(LANES, BLOCK, LANES):
+        lanes = lanes + blocks[..., lane : lane + LANES, :]
+    half = LANES
+    while half := half // 2:
+        lanes = lanes[..., :half, :] + lanes[..., half:, :]
+    return np.asarray(lanes[..., 0, :])
+
+
+def _sum(numbers: FloatArray) -> float:
+    return float(np.add.accumulate(np.append(0.0, _added(_blocks(numbers))))[-1])
+
+
+def tally(actual: FloatArray, predicted: FloatArray) -> FloatArray:
+    """How far predictions (n,) are from the truth (n,).
+
+    Returns:
+        (7,) float64: mean of the truth; sums of its squares about the mean, of squared errors and of absolute
+        errors; the largest absolute error; the smallest and the largest prediction, infinities without rows.
+    """
+    mean = _sum(actual) / max(len(actual), 1)
+    error = actual - predicted
+    size = np.abs(error)
+    return np.array(
+        [
+            mean,
+            _sum(np.square(actual - mean)),
+            _sum(np.square(error)),
+            _sum(size),
+            size.max(initial=0.0),
+            predicted.min(initial=np.inf) + 0.0,
+            predicted.max(initial=-np.inf) + 0.0,
+        ]
+    )
 
 
 def fingerprint(columns: Columns, start: int) -> NDArray[np.uint64]:
@@ -114,27 +191,19 @@ def gram(
         size = min(step, rows - first)
         blocks = -(-size // BLOCK)
         # The blocks side by side along the last axis: what is added then lies in long runs.
-        table = np.zeros((width + 1, BLOCK, blocks))
-        flat = np.zeros(blocks * BLOCK)
-        flat[:size] = 1.0 if test is None else ~test[first : first + size]
-        kept = table[0]
-        kept[...] = flat.reshape(blocks, BLOCK).T
+        table = np.empty((width + 1, BLOCK, blocks))
+        kept = np.ones(size)
+        if test is not None:
+            kept -= test[first : first + size]
+        table[0] = _blocks(kept)
         for own, column, middle in zip(table[1:], columns, pivot, strict=True):
-            flat[:size] = column[first : first + size]
-            np.subtract(flat.reshape(blocks, BLOCK).T, middle, out=own)
-            own *= kept
+            np.subtract(_blocks(column[first : first + size]), middle, out=own)
+            own *= table[0]
         _substitute(table[1:], upper)
         sums = np.zeros((1 + blocks, width + 1, width + 1))
         sums[0] = total
         for i in range(width + 1):
-            products = table[i] * table[: i + 1]
-            lanes = products[:, :LANES]
-            for lane in range(LANES, BLOCK, LANES):
-                lanes += products[:, lane : lane + LANES]
-            half = LANES
-            while half := half // 2:
-                lanes = lanes[:, :half] + lanes[:, half:]
-            sums[1:, i, : i + 1] = lanes[:, 0].T
+            sums[1:, i, : i + 1] = _added(table[i] * table[: i + 1]).T
         total = np.add.accumulate(sums, axis=0)[-1]
     return total
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.linear import affine
+from mlrq.kernel import affine
 from mlrq.quantization.accumulate import accumulate, bound, requantize
 from mlrq.quantization.inputs import InputGrid
 

@@ -101,6 +101,53 @@ def test_positions_are_hashed_alike(compiled):
         assert equal(compiled.below(start, count, key, limit), reference.below(start, count, key, limit))
 
 
+@needs_compiler
+@pytest.mark.parametrize("rows", [0, 1, 255, 256, 8191, 8193])
+@pytest.mark.parametrize("layout", ["rows", "columns", "strides"])
+@pytest.mark.parametrize(("features", "targets"), [(1, 1), (8, 1), (20, 3)])
+def test_predictions_and_tallies_are_the_same_bits(compiled, rows, layout, features, targets):
+    generator = np.random.default_rng(rows + features)
+    weights, intercept = generator.standard_normal((targets, features)), generator.standard_normal(targets)
+    table = {
+        "rows": generator.standard_normal((rows, features)),
+        "columns": generator.standard_normal((features, rows)).T,
+        "strides": generator.standard_normal((2 * rows, 3 * features))[::2, ::3],
+    }[layout]
+    predicted = compiled.affine(table, weights, intercept)
+    assert equal(predicted, reference.affine(table, weights, intercept))
+    actual = generator.standard_normal((targets, rows)).T * 3
+    for told, truth in zip(predicted.T, actual.T, strict=True):
+        assert equal(compiled.tally(truth, told), reference.tally(truth, told))
+
+
+@pytest.mark.parametrize("rows", [1, 100, 5000])
+def test_a_tally_is_what_it_says(rows):
+    generator = np.random.default_rng(rows)
+    actual, predicted = generator.integers(-99, 99, (2, rows)).astype(float)
+    found = kernel.tally(actual, predicted)
+    exact = [Fraction(number) for number in actual]
+    mean = sum(exact) / rows
+    error = [Fraction(number) for number in actual - predicted]
+    assert found[0] == float(mean)
+    assert found[1] == pytest.approx(float(sum((number - mean) ** 2 for number in exact)), rel=1e-14)
+    assert found[2:].tolist() == [
+        sum(number**2 for number in error),
+        sum(map(abs, error)),
+        max(map(abs, error)),
+        predicted.min(),
+        predicted.max(),
+    ]
+
+
+@pytest.mark.parametrize("value", [1.0, -2.0, np.nextafter(2, 3), np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 63, 64, 999])
+def test_numbers_beyond_a_limit_are_found_wherever_they_are(value, place):
+    columns = np.zeros((3, 1000))
+    columns[1, place] = value
+    for which in (kernel, reference):
+        assert which.bounded(columns, 2.0) == (abs(value) <= 2.0)
+
+
 @pytest.mark.parametrize("rows", [3, 256, 1000])
 def test_the_gram_matrix_of_integers_is_exact(rows):
     generator = np.random.default_rng(4)
