@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mlrq import kernel
 from mlrq.artifacts import atomic, digest, encode, write
+from mlrq.datasets.dataset import LARGEST
 from mlrq.datasets.parquet import SUFFIXES, ParquetStream, load
-from mlrq.datasets.stream import Part
+from mlrq.datasets.stream import Part, out_of_bounds
 from mlrq.engines import Engine
 from mlrq.errors import MlrqError
 from mlrq.quantization import QuantizedLinear
@@ -92,7 +94,11 @@ def _predict_part(stream: ParquetStream, model: QuantizedLinear, folder: Path, p
 
     schema = pa.schema([(name, pa.float64()) for name in model.targets])
     with atomic(_file(folder, part)) as sink, pq.ParquetWriter(sink, schema) as writer:
+        row = 1
         for batch in stream.batches(part):
+            if not kernel.bounded(batch, LARGEST):
+                raise out_of_bounds(batch, stream.features, part.where, row)
+            row += len(batch[0])
             columns = [pa.array(column) for column in model.predict(np.stack(batch, axis=1)).T]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     return part.rows

@@ -41,6 +41,7 @@ def head_rows(columns: int) -> int:
     return max(HEAD * columns, SHORT)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # a basis of what is no number suits nothing
 def basis(rows: FloatArray) -> Basis:
     """The basis of the first rows of a table, (k, n) float64, of which columns are rows here.
 
@@ -50,10 +51,9 @@ def basis(rows: FloatArray) -> Basis:
     count = head.shape[1]
     if not count:
         return Basis(np.zeros(len(rows)), np.eye(len(rows)))
-    with np.errstate(invalid="ignore", over="ignore"):
-        pivot = head.mean(axis=1)
-        upper = triangularise((head - pivot[:, None]).T / np.sqrt(count))
-        lengths = np.sqrt(np.square(upper).sum(axis=0))
+    pivot = head.mean(axis=1)
+    upper = triangularise((head - pivot[:, None]).T / np.sqrt(count))
+    lengths = np.sqrt(np.square(upper).sum(axis=0))
     idle = dependent(upper)
     upper[idle, idle] = np.where(lengths > 0, lengths, 1.0)[idle]
     return Basis(pivot, upper)

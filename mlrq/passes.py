@@ -6,7 +6,7 @@ They run in whatever thread or process an engine gives them to.
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mlrq import kernel
 from mlrq.cut import Cut, Numbers
-from mlrq.datasets.stream import Part
+from mlrq.datasets.dataset import LARGEST
+from mlrq.datasets.stream import Part, out_of_bounds
 from mlrq.errors import DataError
 from mlrq.linear import LinearModel
 from mlrq.metrics import Tally, merge, tally
@@ -82,30 +83,29 @@ def scan(cut: Cut, part: Part) -> Scan:
 
 
 def _scan(cut: Cut, part: Part) -> Scan:
-    width, targets = len(cut.stream.features), len(cut.stream.targets)
-    found: list[kernel.Scanned] = []
+    names, width = (*cut.stream.features, *cut.stream.targets), len(cut.stream.features)
     pieces: list[Seen | Summary] = []
+    low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    prints = np.zeros(len(names), dtype=np.uint64)
 
     def read() -> Iterator[Numbers]:
         start, known = part.start, None
         for batch, test in cut.batches(part):
             known = known or first_basis(batch, test)
-            one = kernel.scan(batch, test, start, known.pivot, known.upper)
-            piece = settle(Seen(known, one.gram), batch, test, width)
+            found = kernel.scan(batch, test, start, LARGEST, known.pivot, known.upper)
+            if not found.bounded:
+                raise out_of_bounds(batch, names, part.where, start - part.start + 1)
+            piece = settle(Seen(known, found.gram), batch, test, width)
             known = piece.basis if isinstance(piece, Seen) else known
             pieces.append(piece)
-            found.append(replace(one, tests=one.tests[:, :0]))
+            np.minimum(low, found.low, out=low)
+            np.maximum(high, found.high, out=high)
+            np.add(prints, found.prints, out=prints)
             start += len(test)
-            yield one.tests
+            yield found.tests
 
     tests = cut.keep(part, read())
-    return Scan(
-        join(pieces, width, targets),
-        np.min([one.low for one in found], axis=0),
-        np.max([one.high for one in found], axis=0),
-        tests,
-        np.sum([one.prints for one in found], axis=0, dtype=np.uint64),
-    )
+    return Scan(join(pieces, width, len(names) - width), low, high, tests, prints)
 
 
 def summarize_part(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq import kernel
-from mlrq.datasets.dataset import LARGEST, chosen
+from mlrq.datasets.dataset import chosen
 from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
 from mlrq.errors import DataError, MlrqError
 from mlrq.skipping import reasons
@@ -46,11 +45,11 @@ class ParquetStream:
         return replace(self, parts=parts)
 
     def batches(self, part: Part) -> Iterator[list[NDArray[np.float64]]]:
-        """Columns, (rows,) finite float64 each, features first, of at most `rows_per_batch` rows.
+        """Columns, (rows,) float64 each, features first, of at most `rows_per_batch` rows.
 
         Raises:
-            DataError: Naming file, row group and column of a null or of a number that is not finite or too
-                large to be squared; or the file that cannot be read, or is not what it was.
+            DataError: Naming file, row group and column of a null; or the file that cannot be read, or is not
+                what it was.
         """
         import pyarrow
 
@@ -65,10 +64,7 @@ class ParquetStream:
                 size = rows_per_batch(len(columns))
                 # One thread: an engine has several.
                 for batch in file.iter_batches(size, [part.group], columns, use_threads=False):
-                    table = [_numbers(batch.column(name), name, where, done) for name in columns]
-                    if not kernel.bounded(table, LARGEST):
-                        raise _out_of_bounds(table, columns, where, done)
-                    yield table
+                    yield [_numbers(batch.column(name), name, where, done) for name in columns]
                     done += len(batch)
         except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
             raise
@@ -279,15 +275,3 @@ def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float6
         row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(f"{where}, column {name!r}: row {done + row + 1} is null")
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _out_of_bounds(table: list[NDArray[np.float64]], names: list[str], where: str, done: int) -> DataError:
-    """Names the first number that is not finite, or whose square would not be."""
-    faults = (
-        (name, row, numbers[row])
-        for name, numbers in zip(names, table, strict=True)
-        for row in np.flatnonzero(~(np.abs(numbers) <= LARGEST))
-    )
-    name, row, value = next(faults)
-    what = f"exceeds {LARGEST:g}: change its unit" if np.isfinite(value) else "is not a finite number"
-    return DataError(f"{where}, column {name!r}: row {done + row + 1}, {value:g}, {what}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
+from mlrq.datasets.dataset import LARGEST
 from mlrq.errors import DataError
 
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
@@ -112,7 +113,9 @@ class Stream(Protocol):
     def lost(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def batches(self, part: Part) -> Iterator[Sequence[NDArray[np.float64]]]:
-        """Consecutive rows as columns, (rows,) finite float64 each, cut the same way every time.
+        """Consecutive rows as columns, (rows,) float64 each, cut the same way every time.
+
+        Whoever asks holds that they are numbers, and not too large; see `out_of_bounds`.
 
         Raises:
             DataError: For what is wrong with the data of this part; any other exception has another cause.
@@ -120,6 +123,26 @@ class Stream(Protocol):
 
     def only(self, parts: tuple[Part, ...]) -> "Stream":
         """This table without the other parts; every row keeps its position."""
+
+
+def out_of_bounds(
+    columns: Sequence[NDArray[np.float64]], names: Sequence[str], where: str, row: int
+) -> DataError:
+    """The fault of columns of which one holds what is not finite, or exceeds `LARGEST`: its first.
+
+    Args:
+        columns: (rows,) each.
+        names: Of the columns.
+        where: What to call the part that they are of.
+        row: Number of their first row in it, from 1.
+    """
+    name, place, value = next(
+        (name, place, column[place])
+        for name, column in zip(names, columns, strict=True)
+        for place in np.flatnonzero(~(np.abs(column) <= LARGEST))
+    )
+    what = f"exceeds {LARGEST:g}: change its unit" if np.isfinite(value) else "is not a finite number"
+    return DataError(f"{where}, column {name!r}: row {row + place}, {value:g}, {what}")
 
 
 def rows_per_batch(columns: int) -> int:

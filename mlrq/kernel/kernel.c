@@ -91,15 +91,16 @@ INLINE double limit(double start, const double *x, int sign) {
   return (sign < 0 ? lanes[0] < start : lanes[0] > start) ? lanes[0] : start;
 }
 
-/* Smallest and largest of the rows that are kept, beside those of earlier blocks. A block whose rows lie
- * within those, as nearly all do, is not looked at again. */
-INLINE void extend(const double *x, const double *kept, double *low, double *high) {
-  if (limit(*low, x, -1) == *low && limit(*high, x, 1) == *high) return;
-  for (int row = 0; row < BLOCK; row++)
-    if (kept[row] != 0.0) {
-      if (x[row] < *low) *low = x[row];
-      if (x[row] > *high) *high = x[row];
-    }
+/* Smallest and largest of the rows that are kept, beside those of earlier blocks; whether one of all rows is
+ * beyond `bound`, either sign. A block within what is known, as nearly all are, is not looked at again. */
+INLINE int extend(const double *x, const double *kept, double bound, double *low, double *high) {
+  double some[BLOCK], least = limit(*low, x, -1), most = limit(*high, x, 1);
+  if (least == *low && most == *high) return 0;
+  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *low;
+  *low = limit(*low, some, -1);
+  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *high;
+  *high = limit(*high, some, 1);
+  return least < -bound || most > bound;
 }
 
 INLINE uint64_t fingerprint(const double *x, const uint64_t *odd) {
@@ -199,6 +200,7 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
  *
  * table   columns of `rows` doubles each
  * test    (rows) 1 where a row is a test row, 0 where it is kept; null: all are kept, and nothing else is asked
+ * bound   of the numbers, either sign
  * taken   number of test rows
  * start   position of the first row
  * pivot   (columns), upper (columns, columns): the basis
@@ -207,13 +209,14 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
  * low, high   (columns) of the rows that are kept, extended
  * tests   (columns, taken) the test rows
  *
- * Returns 0, or 1 when there is no memory.
+ * Returns 0, 1 where a number is beyond the bound or none, or -1 when there is no memory.
  */
 FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table, const uint8_t *test,
-                      int64_t taken, uint64_t start, const double *pivot, const double *upper, double *gram,
-                      uint64_t *prints, double *low, double *high, double *tests) {
+                      int64_t taken, uint64_t start, double bound, const double *pivot, const double *upper,
+                      double *gram, uint64_t *prints, double *low, double *high, double *tests) {
   double *block = aligned_alloc(sizeof(vector), (size_t)(columns + 1) * BLOCK * sizeof *block);
-  if (!block) return 1;
+  if (!block) return -1;
+  int beyond = 0;
   double *kept = block; /* the column of ones: what is not kept is zero in every column */
   for (int64_t first = 0; first < rows; first += BLOCK) {
     int size = rows - first < BLOCK ? (int)(rows - first) : BLOCK, found = 0;
@@ -236,7 +239,7 @@ FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table,
       for (int row = 0; row < BLOCK; row++) own[row] = (x[row] - pivot[c]) * kept[row];
       if (!test) continue;
       prints[c] += fingerprint(x, odd);
-      extend(x, kept, low + c, high + c);
+      beyond |= extend(x, kept, bound, low + c, high + c);
       for (int row = 0; row < found; row++) tests[c * taken + row] = x[places[row]];
     }
     tests += found;
@@ -246,5 +249,7 @@ FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table,
         gram[i * (columns + 1) + j] += product(block + i * BLOCK, block + j * BLOCK);
   }
   free(block);
-  return 0;
+  /* No comparison finds what is no number, but it is in the sums; so may be what overflowed, which is one. */
+  if (test && !isfinite(gram[columns * (columns + 2)])) beyond = !mlrq_bounded(columns, rows, table, bound);
+  return beyond;
 }

@@ -17,7 +17,7 @@ _ARGUMENTS = {
     "bounded": [_INT, _INT, _POINTER, ctypes.c_double],
     "affine": [_INT, _INT, _INT, _POINTER, _INT, _INT, *[_POINTER] * 3],
     "tally": [_INT, _POINTER, _INT, _POINTER, _INT, _POINTER],
-    "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, *[_POINTER] * 7],
+    "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 7],
 }
 
 
@@ -58,7 +58,7 @@ class Native:
     def gram(self, columns: Columns, pivot: FloatArray, upper: FloatArray) -> FloatArray:
         """See `reference.gram`."""
         found = np.zeros((len(columns) + 1, len(columns) + 1))
-        self._scan(columns, None, 0, 0, pivot, upper, found, *[None] * 4)
+        self._scan(columns, None, 0, 0, 0.0, pivot, upper, found, *[None] * 4)
         return found
 
     def scan(
@@ -66,23 +66,17 @@ class Native:
         columns: Columns,
         test: NDArray[np.bool_],
         start: int,
+        bound: float,
         pivot: FloatArray,
         upper: FloatArray,
     ) -> Scanned:
         """See `reference.scan`."""
         width, count = len(columns), int(np.count_nonzero(test))
-        found = Scanned(
-            np.zeros((width + 1, width + 1)),
-            np.full(width, np.inf),
-            np.full(width, -np.inf),
-            np.zeros(width, dtype=np.uint64),
-            np.empty((width, count)),
-        )
-        outputs = found.gram, found.prints, found.low, found.high, found.tests
-        self._scan(columns, test, count, start, pivot, upper, *outputs)
-        for limits in (found.low, found.high):
-            limits += 0.0
-        return found
+        gram, prints = np.zeros((width + 1, width + 1)), np.zeros(width, dtype=np.uint64)
+        low, high, tests = np.full(width, np.inf), np.full(width, -np.inf), np.empty((width, count))
+        arrays = pivot, upper, gram, prints, low, high, tests
+        bounded = self._scan(columns, test, count, start, bound, *arrays)
+        return Scanned(gram, low + 0.0, high + 0.0, prints, tests, bounded)
 
     def _scan(
         self,
@@ -90,13 +84,16 @@ class Native:
         test: NDArray[np.bool_] | None,
         taken: int,
         start: int,
+        bound: float,
         *arrays: NDArray[np.generic] | None,
-    ) -> None:
+    ) -> bool:
         kept, table = _table(columns)
         contiguous = [None if array is None else np.ascontiguousarray(array) for array in (test, *arrays)]
         first, *rest = (None if array is None else array.ctypes.data for array in contiguous)
-        if self.library.mlrq_scan(len(kept), len(kept[0]), table, first, taken, start, *rest):
+        code = self.library.mlrq_scan(len(kept), len(kept[0]), table, first, taken, start, bound, *rest)
+        if code < 0:
             raise MemoryError
+        return not code
 
 
 def _table(columns: Columns) -> tuple[list[FloatArray], ctypes.Array[ctypes.c_void_p]]:

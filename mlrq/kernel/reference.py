@@ -35,6 +35,7 @@ class Scanned:
         high: (k,) largest training numbers; minus infinity where there are none.
         prints: (k,) uint64 of all rows; see `fingerprint`.
         tests: (k, n) the test rows.
+        bounded: Whether every number of all rows is within the bound; where not, nothing else counts.
     """
 
     gram: FloatArray
@@ -42,6 +43,7 @@ class Scanned:
     high: FloatArray
     prints: NDArray[np.uint64]
     tests: FloatArray
+    bounded: bool
 
 
 def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -167,6 +169,7 @@ def chosen(columns: Columns, which: NDArray[np.bool_]) -> FloatArray:
     return table
 
 
+@np.errstate(invalid="ignore", over="ignore")  # numbers that are not finite make sums that are not
 def gram(
     columns: Columns,
     pivot: FloatArray,
@@ -220,15 +223,17 @@ def scan(
     columns: Columns,
     test: NDArray[np.bool_],
     start: int,
+    bound: float,
     pivot: FloatArray,
     upper: FloatArray,
 ) -> Scanned:
     """All that the first pass asks of a batch.
 
     Args:
-        columns: k of (n,) float64, finite.
+        columns: k of (n,) float64.
         test: (n,) which rows are test rows.
         start: Position of the first row.
+        bound: See `Scanned.bounded`.
         pivot: (k,) float64.
         upper: (k, k) float64; see `gram`.
     """
@@ -240,4 +245,5 @@ def scan(
         train.max(axis=1, initial=-np.inf) + 0.0,
         fingerprint(columns, start),
         chosen(columns, test),
+        bounded(columns, bound),
     )

@@ -9,6 +9,7 @@ import pytest
 from mlrq.datasets.parquet import load
 from mlrq.datasets.stream import are_test, rows_per_batch
 from mlrq.errors import DataError, MlrqError
+from mlrq.streaming import Streamed
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -89,12 +90,14 @@ def test_float32_and_integers_are_numbers_and_text_is_not(tmp_path):
         (1e200, "t.parquet, row group 1, column 'c': row 25, 1e+200, exceeds 1e+100"),
     ],
 )
-def test_a_bad_number_is_named_by_file_row_group_column_and_row(tmp_path, bad, message):
+@pytest.mark.parametrize("seed", [2, 3])  # with them it is a test row, and a training row
+def test_a_bad_number_is_named_by_file_row_group_column_and_row(tmp_path, bad, message, seed):
     cells = [1.0] * 100
     cells[74] = bad
     pq.write_table(table(c=pa.array(cells, pa.float64())), tmp_path / "t.parquet", row_group_size=50)
+    assert are_test(74, 1, 0.5, seed).tolist() == [seed == 2]
     with pytest.raises(MlrqError) as caught:
-        numbers(load(str(tmp_path / "t.parquet"), ["y"], None, None, LIMIT))
+        Streamed(load(str(tmp_path / "t.parquet"), ["y"], None, None, LIMIT), 0.5, seed)
     assert message in str(caught.value)
 
 
