@@ -119,7 +119,7 @@ class Shared:
         if len(self._known) >= MOST_STREAMS:
             oldest = next(iter(self._known))
             del self._known[oldest]
-            self._shelves.pop(oldest).close()
+            self._shelves.pop(oldest, ExitStack()).close()  # none with save=false
 
     def _shelf(self, key: str) -> ExitStack:
         return self._shelves.setdefault(key, ExitStack())

@@ -34,7 +34,9 @@ from sklearn.svm import SVR, LinearSVR
 
 from mlrq import cli, training, validation
 from mlrq.errors import MlrqError
-from mlrq.linear import ROWS_PER_BLOCK, affine, fold
+from mlrq.kernel import affine
+from mlrq.kernel.reference import ROWS_PER_PIECE
+from mlrq.linear import fold
 
 MODELS = sorted(path.stem for path in (cli.CONF / "model").glob("*.yaml"))
 ROWS, VALUES = load_diabetes(return_X_y=True, scaled=False)
@@ -210,10 +212,10 @@ def test_the_affine_map_is_the_sum_in_the_order_of_the_features(seed, rows, feat
 
 def test_a_row_predicts_the_same_bits_alone_and_among_many():
     generator = np.random.default_rng(0)
-    table = generator.normal(size=(2 * ROWS_PER_BLOCK + 3, 5))
+    table = generator.normal(size=(2 * ROWS_PER_PIECE + 3, 5))
     weights, intercept = generator.normal(size=(2, 5)), generator.normal(size=2)
     together = affine(table, weights, intercept)
-    for row in (0, ROWS_PER_BLOCK - 1, ROWS_PER_BLOCK, 2 * ROWS_PER_BLOCK, len(table) - 1):
+    for row in (0, ROWS_PER_PIECE - 1, ROWS_PER_PIECE, 2 * ROWS_PER_PIECE, len(table) - 1):
         assert affine(table[row : row + 1], weights, intercept)[0].tolist() == together[row].tolist()
     assert affine(np.asfortranarray(table), weights, intercept).tolist() == together.tolist()
 

@@ -8,10 +8,11 @@ import pytest
 from conftest import composed
 from test_streaming import CLI, written
 
-from mlrq import engines, passes, validation
+from mlrq import engines, passes, shared, shelf, validation
 from mlrq.datasets import synthetic
 from mlrq.errors import MlrqError
 from mlrq.shared import Known, Shared
+from mlrq.streaming import Streamed
 
 pytest.importorskip("pyarrow")
 BITS = ("2", "3", "4", "6", "8", "16")
@@ -57,6 +58,23 @@ def test_streams_that_take_turns_are_read_once_each(run, tmp_path, scans):
     parts = len(written(tmp_path / "t").parts)
     assert run("-m", *CLI, "quantization.bits=4,8", "dataset.seed=1,2").code == 0
     assert len(scans) == 2 * parts
+
+
+@pytest.mark.parametrize("save", ["true", "false"])
+def test_more_streams_than_are_kept_do_not_pile_up(run, tmp_path, monkeypatch, save):
+    written(tmp_path / "t")
+    seeds = ",".join(map(str, range(shared.MOST_STREAMS + 2)))
+    kept = []
+    score = Streamed.score
+
+    def looked(self, models):
+        kept.append(len(list(tmp_path.rglob(f"{shelf.PREFIX}*"))))
+        return score(self, models)
+
+    monkeypatch.setattr(Streamed, "score", looked)
+    assert run("-m", *CLI, f"dataset.seed={seeds}", f"save={save}").code == 0
+    assert max(kept) == (shared.MOST_STREAMS if save == "true" else 0)
+    assert not list(tmp_path.rglob(f"{shelf.PREFIX}*"))
 
 
 def test_another_dataset_or_engine_is_read_anew_and_engines_end(tmp_path, scans, opened, monkeypatch):
