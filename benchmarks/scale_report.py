@@ -7,6 +7,8 @@ from pathlib import Path
 
 from scale_bench import Bench, Table
 
+from mlrq import kernel
+
 MILLION = 1_000_000
 BASE_FEATURES = 8
 MOST_MEMORY = 500  # MB for each process, as the issue asks
@@ -74,7 +76,8 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0))
     load = os.getloadavg()[0]
     return (
-        f"{cores} cores ({cpu}), Python {platform.python_version()}, {packages}; load {load:.1f} at the start"
+        f"{cores} cores ({cpu}), Python {platform.python_version()}, {packages}; kernel in {kernel.NAME}; "
+        f"load {load:.1f} at the start"
     )
 
 
