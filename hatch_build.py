@@ -2,6 +2,7 @@
 
 import importlib.util
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class KernelHook(BuildHookInterface):
         spec.loader.exec_module(build)
         if why := build.build():
             self.app.display_warning(f"kernel.c was not compiled, and NumPy stands in for it: {why}")
-            build.LIBRARY.unlink(missing_ok=True)  # of another machine, or of another source
+            with suppress(OSError):
+                build.LIBRARY.unlink()  # of another machine, or of another source
             return
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False

@@ -20,7 +20,7 @@ from mlrq.triangle import dependent, triangularise
 FloatArray = npt.NDArray[np.float64]
 
 HEAD, SHORT = 4, 256  # a basis is that of 4 rows a column, and of 256 at least
-LEAST = 1e-2  # of the square of a column of Z, which its predecessors may not explain
+LEAST = 1e-2  # of the square of a column of Z, which the others have to leave unexplained
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,11 @@ def basis(rows: FloatArray) -> Basis:
 
 
 def suits(gram: FloatArray) -> bool:
-    """Whether rows may be squared in this basis: no column is nearly explained by its predecessors.
+    """Whether rows may be squared in this basis: no column is nearly explained by the others.
+
+    With C the correlation matrix, the others leave 1 / inv(C)[j, j] of column j. Where that is at least
+    `LEAST`, C has no eigenvalue below `LEAST` / k. It adds up: what is explained in no batch is not in all.
+    LAPACK may round otherwise elsewhere, but that decides only what lies within rounding of the limit.
 
     Args:
         gram: (k, k) float64, of which the lower triangle is read.
@@ -71,10 +75,10 @@ def suits(gram: FloatArray) -> bool:
         correlation = gram / lengths / lengths[:, None]
     np.fill_diagonal(correlation, 1.0)  # of columns of zeros too: nothing is lost where there is nothing
     try:
-        left = np.linalg.cholesky(correlation).diagonal()
+        inverse = np.linalg.inv(np.linalg.cholesky(correlation))
     except np.linalg.LinAlgError:
         return False
-    return bool((np.square(left) >= LEAST).all())
+    return bool((np.square(inverse).sum(axis=0) <= 1 / LEAST).all())
 
 
 def root(gram: FloatArray) -> FloatArray:

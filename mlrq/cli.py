@@ -225,8 +225,9 @@ def main() -> None:
 
         def task(composed: DictConfig) -> None:
             """What Hydra calls with every configuration, in whatever process its launcher chose."""
-            gc.freeze()  # what the start has made
-            gc.enable()
+            if not gc.isenabled():  # as mlrq.__main__ left it
+                gc.freeze()  # what the start has made
+                gc.enable()
             # In another process `shared` is None, and a job has all to itself.
             with nullcontext(shared) if shared is not None else Shared() as own:
                 _task(composed, own)

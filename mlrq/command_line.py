@@ -24,8 +24,8 @@ def arguments(typed: list[str]) -> list[str]:
 
         overrides = resume.command(overrides)
         flags.append("--multirun")
-    if not any(flag.partition("=")[0] in CONFIG_FLAGS for flag in flags):
-        Hydra.get_mode = _mode  # type: ignore[method-assign, assignment]
+    foreign = any(flag.partition("=")[0] in CONFIG_FLAGS for flag in flags)
+    Hydra.get_mode = _composed_mode if foreign else _mode  # type: ignore[method-assign, assignment]
     return [*flags, *overrides]  # argparse takes overrides on one side of its flags only
 
 
@@ -51,7 +51,7 @@ def _mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> RunMod
     """What `hydra.mode` is; None where nothing sets it.
 
     Hydra composes all there is a second time to see that, which is a sixth of the start of every command. Our
-    own configuration does not set it; an experiment may.
+    own configuration does not set it, and must not; an experiment may.
     """
     if any(item.lstrip("+~").startswith(MAY_SET_MODE) for item in overrides):
         found: RunMode | None = _composed_mode(hydra, config_name, overrides)

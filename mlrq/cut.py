@@ -83,20 +83,18 @@ class Cut:
         """
         kept = self._kept(part)
         file = _begun(kept) if kept else None
-        count = 0
+        count, whole = 0, True
         try:
             for table in tables:
                 count += table.shape[1]
-                if file and not _added(file, table):
-                    file.close()
-                    Path(file.name).unlink(missing_ok=True)
-                    file = None
+                whole = whole and file is not None and _added(file, table)
+            if kept and file and whole:
+                # Renamed when it is whole: a worker may be killed, and another begin the part again.
+                Path(file.name).replace(kept)
         finally:
             if file:
                 file.close()
-        if kept and file:
-            # Renamed when it is whole: a worker may be killed, and another begin the part again.
-            Path(file.name).replace(kept)
+                Path(file.name).unlink(missing_ok=True)
         return count
 
     def _kept(self, part: Part) -> Path | None:

@@ -7,8 +7,8 @@ With `T` the triangle of the centred training table (`T'T` = its scatter), split
 
 Centring is what leaves the intercept free of the penalty. Without an intercept the row sqrt(n) mean' joins
 the triangle, which undoes the centring. A standardized feature is a column of `A` divided by its standard
-deviation, and so is its weight in the end, for the model is one of raw features. Nothing is squared on the
-way, so ill-conditioned features cost no more than in scikit-learn.
+deviation, and so is its weight in the end, for the model is one of raw features. The triangle is not
+squared, so ill-conditioned features cost no more than in scikit-learn.
 
 Importing scikit-learn takes longer than all else before the first row of a stream. So parameters that are
 beyond doubt are judged here, and only others are shown to scikit-learn, which objects in its own words.

@@ -24,7 +24,7 @@ from mlrq.quantization import InputGrid
 from mlrq.quantization.rows import See
 from mlrq.skipping import Skipped
 from mlrq.source import Model
-from mlrq.summarize import Seen, first_basis, gather, join, settle
+from mlrq.summarize import Seen, add, columns_of, first_basis, gather, join, settle
 from mlrq.summary import Summary, combine, empty
 
 
@@ -84,7 +84,7 @@ def scan(cut: Cut, part: Part) -> Scan:
 
 def _scan(cut: Cut, part: Part) -> Scan:
     names, width = (*cut.stream.features, *cut.stream.targets), len(cut.stream.features)
-    pieces: list[Seen | Summary] = []
+    runs: list[Seen | Summary] = []
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     prints = np.zeros(len(names), dtype=np.uint64)
 
@@ -97,7 +97,7 @@ def _scan(cut: Cut, part: Part) -> Scan:
                 raise out_of_bounds(batch, names, part.where, start - part.start + 1)
             piece = settle(Seen(known, found.gram), batch, test, width)
             known = piece.basis if isinstance(piece, Seen) else known
-            pieces.append(piece)
+            add(runs, piece)
             np.minimum(low, found.low, out=low)
             np.maximum(high, found.high, out=high)
             np.add(prints, found.prints, out=prints)
@@ -105,14 +105,14 @@ def _scan(cut: Cut, part: Part) -> Scan:
             yield found.tests
 
     tests = cut.keep(part, read())
-    return Scan(join(pieces, width, len(names) - width), low, high, tests, prints)
+    return Scan(join(runs, width, len(names) - width), low, high, tests, prints)
 
 
 def summarize_part(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:
     """Of what `see` makes of the training rows, with what `goal` predicts or their own targets."""
     stream = cut.stream
     tables = (
-        np.concatenate([see(rows).T, (values if goal is None else goal.predict(rows)).T], dtype=np.float64)
+        columns_of(see(rows), values if goal is None else goal.predict(rows))
         for rows, values in cut.rows(part, test=False)
     )
     return gather(tables, len(stream.features), len(stream.targets))

@@ -61,7 +61,7 @@ class Seen:
 
     def summary(self, features: int) -> Summary:
         """Of the rows, every batch of which has passed `settle`."""
-        found = root(self.gram)  # which suits, for what is explained in no batch is not in all of them
+        found = root(self.gram)
         count, upper = int(self.gram[0, 0]), self.basis.upper
         mean, rest = two_sum(self.basis.pivot, product(self.gram[1:, :1].T / count, upper)[0])
         return Summary(count, mean, product(found[1:, 1:], upper), features, rest)
@@ -96,15 +96,17 @@ def settle(seen: Seen, columns: Columns, test: npt.NDArray[np.bool_] | None, fea
     return again if suits(again.gram) else _reflected(rows, features)
 
 
-def join(pieces: Iterable[Seen | Summary], features: int, targets: int) -> Summary:
-    """The summary of consecutive batches, as `settle` gives them."""
-    runs: list[Seen | Summary] = []
-    for piece in pieces:
-        last = runs[-1] if runs else None
-        if isinstance(piece, Seen) and isinstance(last, Seen) and piece.basis is last.basis:
-            runs[-1] = Seen(last.basis, last.gram + piece.gram)
-        else:
-            runs.append(piece)
+def add(runs: list[Seen | Summary], piece: Seen | Summary) -> None:
+    """Add the next batch, as `settle` gives it, to those before it: to the last one if it has its basis."""
+    last = runs[-1] if runs else None
+    if isinstance(piece, Seen) and isinstance(last, Seen) and piece.basis is last.basis:
+        runs[-1] = Seen(last.basis, last.gram + piece.gram)
+    else:
+        runs.append(piece)
+
+
+def join(runs: Iterable[Seen | Summary], features: int, targets: int) -> Summary:
+    """The summary of all batches that were added."""
     summaries = (run.summary(features) if isinstance(run, Seen) else run for run in runs)
     return combine([empty(features, targets), *summaries])
 
@@ -115,7 +117,7 @@ def gather(tables: Iterable[FloatArray], features: int, targets: int) -> Summary
     Raises:
         ValueError: If a value is not finite.
     """
-    pieces: list[Seen | Summary] = []
+    runs: list[Seen | Summary] = []
     known: Basis | None = None
     for table in tables:
         if table.shape[1]:
@@ -123,8 +125,15 @@ def gather(tables: Iterable[FloatArray], features: int, targets: int) -> Summary
             gram = kernel.gram(table, known.pivot, known.upper)
             piece = settle(Seen(known, gram), table, None, features)
             known = piece.basis if isinstance(piece, Seen) else known
-            pieces.append(piece)
-    return join(pieces, features, targets)
+            add(runs, piece)
+    return join(runs, features, targets)
+
+
+def columns_of(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> FloatArray:
+    """(f + t, n) float64 of rows (n, f) and (n, t), in one layout whatever theirs is."""
+    table = np.empty((x.shape[1] + y.shape[1], len(x)))
+    table[: x.shape[1]], table[x.shape[1] :] = x.T, y.T
+    return table
 
 
 def _tables(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Iterator[FloatArray]:
@@ -133,7 +142,7 @@ def _tables(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Iterator[
     step = max(ROWS_AT_ONCE, 1 << ((AT_ONCE // columns).bit_length() - 1))
     for start in range(0, len(x), step):
         rows = slice(start, start + step)
-        yield np.concatenate([x[rows].T, y[rows].T], dtype=np.float64)
+        yield columns_of(x[rows], y[rows])
 
 
 def _reflected(table: FloatArray, features: int) -> Summary:

@@ -1,15 +1,16 @@
 """One pass over the training data to the small triangle that everything else works on.
 
-A batch is reduced to the triangle of its QR factorisation. With a column of ones in front,
+What is kept of any rows is the triangle of their QR factorisation. With a column of ones in front,
 
     QR of [1, X - pivot] = [ sqrt(n)   sqrt(n) (mean - pivot) ]
                            [ 0         triangle               ]
 
 so the centring is itself the first step of the factorisation, and `triangle' triangle` is the centred
-scatter matrix. X'X is never formed, nor the centred scatter, so an offset of 1e6 or two nearly equal columns
-cost no more digits than the data itself has lost. The pivot (the mean of the first rows) is subtracted
-because the columns are then of the size of their spread. Two triangles with the same pivot are merged by the
-QR of one above the other, which is the same formula again (TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
+scatter matrix. X'X itself is not formed, so an offset of 1e6 or two nearly equal columns cost no more digits
+than the data itself has lost: `mlrq.summarize` squares rows only in a basis where that costs nothing. The
+pivot, the mean of the first rows, is subtracted because the columns are then of the size of their spread. Two
+triangles with the same pivot are merged by the QR of one above the other, which is the same formula again
+(TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
 
 The rows are cut by row index alone (`mlrq.summarize`) and merged from first to last. The result is therefore
 the same to the last bit for any number of threads, and `combine` makes it the same for any number of parts

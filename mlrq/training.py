@@ -1,6 +1,5 @@
 """Fitting a scikit-learn estimator. Nothing of scikit-learn is imported before one is fitted."""
 
-import importlib.metadata
 import io
 import warnings
 from collections.abc import Callable
@@ -121,7 +120,11 @@ def fit_once(folder: Path) -> Fit:
 
 def versions(*packages: str) -> dict[str, str]:
     """Of mlrq, of NumPy and of other `packages` that decided a float model's bits; none is imported."""
-    found = {name: importlib.metadata.version(name) for name in packages}
+    found = {}
+    if packages:
+        from importlib.metadata import version
+
+        found = {name: version(name) for name in packages}
     return {"mlrq": __version__, "numpy": np.__version__, **found}
 
 

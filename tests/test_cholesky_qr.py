@@ -90,6 +90,26 @@ def test_first_rows_that_are_unlike_the_others_cost_no_digits(order):
         hold_as_good_as_reflections(gather(batches, 6, 0).triangle, given)
 
 
+@pytest.mark.parametrize(("columns", "scale"), [(5, 1e3), (7, 1e5), (9, 1e8)])
+def test_columns_that_depend_on_each_other_in_a_chain_keep_their_digits(columns, scale):
+    """None is explained by those before it, but each by all the others."""
+    generator = np.random.default_rng(columns)
+    chain = np.eye(columns)
+    for j in range(1, columns):
+        chain[j, j], chain[j - 1, j] = np.sqrt(0.02), -np.sqrt(0.98)
+    first, later = generator.standard_normal((1024, columns)), generator.standard_normal((60_000, columns))
+    given = np.concatenate([first, scale * later @ chain]).T.copy()
+    assert not suits(seen(given, basis(given)).gram)
+    found, expected = gather([given], columns, 0).triangle, reflected(given)
+    assert np.abs(np.diag(found) / np.diag(expected) - 1).max() < 1e-8
+
+
+def test_the_bits_do_not_depend_on_the_layout_of_the_rows():
+    x, y = np.split(table(6, 3000).T, [5], axis=1)
+    one, two = (summarize.summarize(make(x), make(y)) for make in (np.ascontiguousarray, np.asfortranarray))
+    assert one.triangle.tobytes() == two.triangle.tobytes()
+
+
 def test_a_batch_that_does_not_suit_gets_a_basis_of_its_own_and_the_next_ones_too():
     given, other = table(5, 2000), table(5, 2000, 1)
     other[4] = other[3] * 1000 + other[4]  # all but explained in the basis of `given`

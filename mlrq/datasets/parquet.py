@@ -19,7 +19,7 @@ from mlrq.skipping import reasons
 from mlrq.tables import present
 
 SUFFIXES = (".parquet", ".pq", ".parq")
-BUFFER = 1 << 17  # bytes of a column that are read at once from a disk
+BUFFER = 1 << 15  # bytes of a column that are read at once from a disk
 
 
 @dataclass(frozen=True)

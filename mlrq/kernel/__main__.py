@@ -1,10 +1,18 @@
 """`python -m mlrq.kernel` compiles `kernel.c` where mlrq is installed, unless that was done."""
 
+import subprocess
 import sys
 
-from mlrq.kernel import native
+from mlrq import kernel
 from mlrq.kernel.build import LIBRARY, build
 
-if native.load() is None and (why := build()):
-    sys.exit(f"kernel.c was not compiled, and NumPy stands in for it, with the same bits: {why}")
+INSTEAD = "and NumPy stands in for it, with the same bits"
+
+if kernel.NAME != "C":
+    if why := build():
+        sys.exit(f"kernel.c was not compiled, {INSTEAD}: {why}")
+    # In another process, for this one may hold a library of that name already.
+    loaded = [sys.executable, "-c", "import sys; from mlrq import kernel; sys.exit(kernel.NAME != 'C')"]
+    if subprocess.run(loaded).returncode:
+        sys.exit(f"{LIBRARY} cannot be loaded here, {INSTEAD}")
 print(f"compiled: {LIBRARY}")

@@ -17,8 +17,8 @@ KINDS = (("-DMLRQ_CLONES",), ())
 
 
 def identity() -> str:
-    """Tells a library that was made of this source from one that was made of another."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    """Tells a library that was made of this source, with these flags, from one that was not."""
+    return hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, KINDS)).encode()).hexdigest()
 
 
 def compiler() -> list[str] | None:
@@ -46,18 +46,18 @@ def build(library: Path = LIBRARY) -> str | None:
     if command is None:
         return "no C compiler was found"
     why = ""
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        made = Path(folder) / library.name
-        for kind in KINDS:
-            name = f'-DMLRQ_SOURCE="{identity()}"'
-            own = shlex.split(os.environ.get("CFLAGS", ""))
-            arguments = [*command, *own, *FLAGS, *kind, name, "-o", str(made), str(SOURCE)]
-            try:
+    try:
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            made = Path(folder) / library.name
+            for kind in KINDS:
+                name = f'-DMLRQ_SOURCE="{identity()}"'
+                own = shlex.split(os.environ.get("CFLAGS", ""))
+                arguments = [*command, *own, *FLAGS, *kind, name, "-o", str(made), str(SOURCE)]
                 done = subprocess.run(arguments, capture_output=True, text=True, errors="replace")
-            except OSError as error:
-                return f"{command[0]}: {error.strerror}"
-            if not done.returncode:
-                made.replace(library)
-                return None
-            why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+                if not done.returncode:
+                    made.replace(library)
+                    return None
+                why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    except OSError as error:
+        return f"{error.filename or library.parent}: {error.strerror}"
     return f"{command[0]} failed: {why}"

@@ -41,6 +41,8 @@ class Native:
     def affine(self, rows: FloatArray, weights: FloatArray, intercept: FloatArray) -> FloatArray:
         """See `reference.affine`."""
         rows = np.asarray(rows, dtype=np.float64)
+        if rows.shape[1:] != weights.shape[1:] or weights.shape[:1] != intercept.shape:
+            raise ValueError(f"shapes do not fit: {rows.shape}, {weights.shape}, {intercept.shape}")
         parts = [np.ascontiguousarray(part, dtype=np.float64) for part in (weights, intercept)]
         result = np.empty((len(rows), len(weights)))
         places = (rows.ctypes.data, *rows.strides, *(part.ctypes.data for part in parts))
@@ -49,6 +51,9 @@ class Native:
 
     def tally(self, actual: FloatArray, predicted: FloatArray) -> FloatArray:
         """See `reference.tally`."""
+        actual, predicted = (np.asarray(part, dtype=np.float64) for part in (actual, predicted))
+        if actual.shape != predicted.shape or actual.ndim != 1:
+            raise ValueError(f"shapes do not fit: {actual.shape}, {predicted.shape}")
         found = np.empty(7)
         places = (actual.ctypes.data, *actual.strides, predicted.ctypes.data, *predicted.strides)
         self.library.mlrq_tally(len(actual), *places, found.ctypes.data)
@@ -99,6 +104,8 @@ class Native:
 def _table(columns: Columns) -> tuple[list[FloatArray], ctypes.Array[ctypes.c_void_p]]:
     """The columns as the library takes them, (n,) contiguous each, and where they are."""
     kept = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+    if len({column.shape for column in kept}) > 1:
+        raise ValueError("columns are not of one length")
     return kept, (_POINTER * len(kept))(*(column.ctypes.data for column in kept))
 
 

@@ -70,9 +70,16 @@ def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:
         steps = ratio ** np.arange(-4.0, 5.0)
         around = (centres[:, None] * steps).ravel()
         found = np.column_stack([found[:, best], nearest_plane(problem, around)])
-        found = np.unique(found, axis=1)
+        found = _different(found)
     excess, _ = problem.fit(found)
     return found[:, np.argsort(excess, kind="stable")]
+
+
+def _different(codes: FloatArray) -> FloatArray:
+    """The (n, m) columns that differ, sorted; `np.unique` would import masked arrays for it."""
+    ordered = codes[:, np.lexsort(codes[::-1])]
+    new = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
+    return np.asarray(ordered[:, np.append(True, new)])
 
 
 def babai(problem: Problem, weights: FloatArray, rounded: FloatArray) -> Candidate:
