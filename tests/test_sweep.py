@@ -132,6 +132,17 @@ def test_a_sweep_of_the_quantizers_shows_the_reference_beside_ours(run, tmp_path
         assert f"{float(found[f'reference_{name}']['test R2']):.4f}" == published[name]["r2"]
 
 
+@pytest.mark.parametrize("flags", [(), ("--config-dir", "own")])
+def test_an_experiment_that_sets_the_mode_is_a_sweep_by_itself(run, tmp_path, flags):
+    """Wherever it is; and without one the next run is none."""
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    sweep = "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      quantization.bits: 4,8\n"
+    (tmp_path / "own" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{sweep}")
+    assert run(*flags, f"experiment={'mine' if flags else 'bit_widths'}").code == 0
+    assert len(table(sweep_folder(tmp_path))) == (3 if flags else 7)
+    assert "Evaluate" in run("quantization.bits=4").out
+
+
 def test_a_model_swept_without_its_float_model_has_a_table_all_the_same(run, outputs, tmp_path):
     for name in ("float.json", "model.joblib"):
         (outputs / name).unlink()
