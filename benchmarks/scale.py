@@ -160,7 +160,7 @@ def arguments() -> argparse.Namespace:
         "--cells", type=float, default=32, help="rows times features of --features, millions: 32"
     )
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2], help="default: 1 2")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each; default: 3")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each; default: 5")
     parser.add_argument(
         "--compression", default="snappy", help="of the Parquet; default: snappy, as pyarrow's"
     )

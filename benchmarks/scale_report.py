@@ -61,7 +61,8 @@ def plot(path: Path, bench: Bench, grown: list[Table], wide: list[Table], worker
     time.legend(frameon=False, fontsize=8)
     memory.legend(frameon=False, fontsize=8, loc="lower center", ncols=2)
     time.set_yscale("log")
-    time.yaxis.set_major_formatter("{x:g}")
+    for which in (time.yaxis.set_major_formatter, time.yaxis.set_minor_formatter):
+        which("{x:g}")
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
