@@ -1,5 +1,8 @@
 """`Cut`: a stream, how its rows are split, and a shelf where the test rows of a part are kept once read."""
 
+import math
+import mmap
+import os
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -111,11 +114,9 @@ def _begun(kept: Path) -> IO[bytes] | None:
 
 def _added(file: IO[bytes], table: Numbers) -> bool:
     """Whether the table was written: its shape, then its columns."""
+    cells = np.ascontiguousarray(table).ravel().view(np.uint8)
     try:
-        for left in (
-            memoryview(_SHAPE.pack(*table.shape)),
-            np.ascontiguousarray(table).ravel().view("B").data,
-        ):
+        for left in (memoryview(_SHAPE.pack(*table.shape)), cells.data):
             while left:
                 left = left[file.write(left) :]
     except OSError:  # the disk is full
@@ -124,17 +125,21 @@ def _added(file: IO[bytes], table: Numbers) -> bool:
 
 
 def _read(path: Path) -> Iterator[Numbers]:
-    """The tables that `_added` wrote to a file one after the other.
+    """The tables that `_added` wrote to a file one after the other, read-only.
 
     Raises:
         MlrqError: If it is not as it was written.
     """
     try:
         with path.open("rb") as file:
-            while shape := file.read(_SHAPE.size):
-                table = np.empty(_SHAPE.unpack(shape))
-                if file.readinto(table.ravel().data) != table.nbytes:  # a view
-                    raise EOFError("it ends too early")
-                yield table
-    except (OSError, EOFError, struct.error) as error:
+            size = os.fstat(file.fileno()).st_size
+            # Not copied: one table after the other is looked at, and gone.
+            content = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+        place = 0
+        while place < size:
+            shape = _SHAPE.unpack_from(content, place)
+            place += _SHAPE.size
+            yield np.frombuffer(content, np.float64, math.prod(shape), place).reshape(shape)
+            place += 8 * math.prod(shape)
+    except (OSError, ValueError, struct.error) as error:
         raise MlrqError(f"{path}: the test rows kept there cannot be read back: {error}") from error

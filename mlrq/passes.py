@@ -129,8 +129,8 @@ def mark(cut: Cut, models: Sequence[Model], test: bool, part: Part) -> Marks:
     for rows, values in cut.rows(part, test):
         predictions = [model.predict(rows) for model in models]
         found = [
-            (tally(values, predicted), float(np.abs(predicted - predictions[0]).max(initial=0.0)))
-            for predicted in predictions
+            (tally(values, predicted), tally(predictions[0], predicted).largest if i else 0.0)
+            for i, predicted in enumerate(predictions)
         ]
         marks = merged_marks(marks, found)
     return marks
