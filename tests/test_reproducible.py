@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import Command
+from test_streaming import CLI, written
 
 NAMES = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
@@ -35,3 +36,19 @@ def test_a_second_run_writes_the_same_bytes(run, tmp_path, model):
         found = {name: (tmp_path / folder / name).read_bytes() for name in NAMES}
         assert found == (first or found)
         first = found
+
+
+def test_the_kernel_in_c_and_the_one_in_numpy_give_the_same_bytes(tmp_path, finished):
+    """In memory and streamed; whether there is a compiler changes the time alone."""
+    written(tmp_path / "t")
+    stream = [item.replace("=t", f"={tmp_path / 't'}") if "path" in item else item for item in CLI]
+    made = {}
+    for wanted in ("", "numpy"):
+        command = Command(tmp_path, {"MLRQ_KERNEL": wanted})
+        for name, overrides in {"memory": (), "stream": (*stream, "quantization.inputs=int8")}.items():
+            folder = tmp_path / f"{name}{wanted}"
+            done = command(*overrides, f"output_dir={folder}")
+            assert done.code == 0, done.err
+            found = {path.name: path.read_bytes() for path in folder.iterdir()}
+            assert found == made.setdefault(name, found)
+    assert made["memory"] == {name: (finished / "outputs" / name).read_bytes() for name in NAMES}
