@@ -92,6 +92,7 @@ class Cut:
                 count += table.shape[1]
                 whole = whole and file is not None and _added(file, table)
             if kept and file and whole:
+                file.close()  # some systems rename no open file
                 # Renamed when it is whole: a worker may be killed, and another begin the part again.
                 Path(file.name).replace(kept)
         finally:
