@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlrq.artifacts import digest, encode
+from mlrq.artifacts.json_document import encode
+from mlrq.files import digest
 
 Finished = subprocess.CompletedProcess[str]
 Run = Callable[..., Finished]

@@ -10,11 +10,11 @@ def main() -> None:
     _open_streams()
     # Nothing here is faster on several BLAS threads, and idle ones spin for a while on cores that are wanted.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What is imported and composed stays: to look for garbage in it takes a tenth of the start. mlrq.cli
+    # What is imported and composed stays: to look for garbage in it takes a tenth of the start. mlrq.cli.main
     # enables it when that is over.
     gc.disable()
     try:
-        from mlrq.cli import main
+        from mlrq.cli.main import main
 
         main()
     except KeyboardInterrupt:

@@ -15,11 +15,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from mlrq import cli, config, passes
+from mlrq.cli import main
+from mlrq.config import schema
 from mlrq.datasets import Dataset, california_housing
-from mlrq.pipeline import prepare, train
-from mlrq.results import Trained
-from mlrq.source import Data
+from mlrq.pipeline.results import Trained
+from mlrq.pipeline.stages import prepare, train
+from mlrq.streaming import passes
+from mlrq.streaming.protocol import Data
 
 PROJECT = Path(__file__).parent.parent
 LINEAR_REGRESSION = {
@@ -98,7 +100,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         capsys.readouterr()
         code = 0
         try:
-            cli.main()
+            main.main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         printed = capsys.readouterr()
@@ -181,8 +183,8 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def composed(*overrides: str) -> DictConfig:
     """The configuration of a command line, as Hydra composes it."""
-    config.register()
-    with initialize_config_dir(config_dir=str(cli.CONF), version_base="1.3"):
+    schema.register()
+    with initialize_config_dir(config_dir=str(main.CONF), version_base="1.3"):
         return compose("config", overrides=list(overrides))
 
 

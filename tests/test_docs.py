@@ -10,11 +10,12 @@ from conftest import PROJECT, composed
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from quantizing import quantized
+from support.quantizing import quantized
 
-from mlrq import cli, command_line, config, validation
-from mlrq.metrics import measure
-from mlrq.pipeline import evaluate, quantize_model
+from mlrq.cli import main
+from mlrq.config import schema, validation
+from mlrq.pipeline.stages import evaluate, quantize_model
+from mlrq.stats.metrics import measure
 
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "benchmarks" / "README.md"]
 FLAGS = {"-m", "--multirun", "-v", "--verbose", "--help", "--version"}
@@ -130,7 +131,7 @@ def test_every_target_of_make_is_explained_and_phony_or_a_file():
 def test_every_option_is_in_the_readme():
     readme = DOCUMENTS[0].read_text()
     for group in ("dataset", "model", "quantization"):
-        for path in (cli.CONF / group).glob("*.yaml"):
+        for path in (main.CONF / group).glob("*.yaml"):
             assert f"`{path.stem}`" in readme, f"{group}={path.stem}"
 
 
@@ -190,9 +191,9 @@ def test_the_r2_beside_a_command_in_the_readme_is_measured(data, trained):
 
 def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
     (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENTS[1].read_text(), re.DOTALL)
-    shutil.copytree(cli.CONF, tmp_path / "conf")
+    shutil.copytree(main.CONF, tmp_path / "conf")
     (tmp_path / "conf" / "dataset" / "houses.yaml").write_text(text)
-    config.register()
+    schema.register()
     with initialize_config_dir(config_dir=str(tmp_path / "conf"), version_base="1.3"):
         checked = validation.check(compose("config", overrides=["dataset=houses"]))
     assert checked.dataset.path == "data/houses.csv"

@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import Command
-from test_streaming import CLI, written
+from support.streams import CLI, written
 
 NAMES = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 

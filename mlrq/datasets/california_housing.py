@@ -7,9 +7,9 @@ from importlib import resources
 
 import numpy as np
 
-from mlrq.artifacts import digest
 from mlrq.datasets.dataset import Dataset
 from mlrq.errors import MlrqError
+from mlrq.files import digest
 
 FEATURES = (
     "MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude",

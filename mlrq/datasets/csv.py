@@ -8,8 +8,8 @@ import numpy as np
 from mlrq.datasets import csv_stream
 from mlrq.datasets.csv_stream import CsvStream
 from mlrq.datasets.dataset import Dataset, chosen
+from mlrq.datasets.tables import CsvTable, open_text, read_lines
 from mlrq.errors import MlrqError
-from mlrq.tables import CsvTable, open_text, read_lines
 
 
 def load(

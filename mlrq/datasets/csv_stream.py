@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mlrq.datasets.csv_pieces import PIECE, Piece, spans
 from mlrq.datasets.dataset import LARGEST, chosen
 from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
+from mlrq.datasets.tables import CsvTable, open_text, present, read_lines
 from mlrq.errors import DataError, MlrqError
-from mlrq.tables import CsvTable, open_text, present, read_lines
 
 BOM = b"\xef\xbb\xbf"
 QUICK = 2 * PIECE  # bytes that may be in memory at once; a stray quote can make a piece of all the rest

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets.dataset import chosen
+from mlrq.datasets.skipping import reasons
 from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
+from mlrq.datasets.tables import present
 from mlrq.errors import DataError, MlrqError
-from mlrq.skipping import reasons
-from mlrq.tables import present
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 BUFFER = 1 << 15  # bytes of a column that are read at once from a disk

@@ -8,13 +8,14 @@ accumulators, float predictions) and by `fixed_point` (outputs), and is equal to
 
 import numpy as np
 
-from mlrq.documents import QuantizedArtifact
+from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.export import c_code
 from mlrq.export.c_code import filled
 from mlrq.export.c_self_test import self_test
 from mlrq.export.c_text import check_prefix, comment, constant, digits, named, quoted, single
 from mlrq.export.fixed_point import FixedPoint, fixed_point
-from mlrq.quantization import InputGrid, QuantizedLinear
+from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
 
 VECTORS = 32  # random golden vectors, beside those at the edges
 

@@ -9,7 +9,8 @@ from mlrq.export.c_code import filled
 from mlrq.export.c_text import constant
 from mlrq.export.fixed_point import FixedPoint
 from mlrq.export.golden import edge_codes, edge_rows, random_codes, random_rows
-from mlrq.quantization import InputGrid, QuantizedLinear
+from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
 
 SELF_TEST = """\
 #include "mlrq.h"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
-from mlrq.quantization import QuantizedLinear
+from mlrq.quantization.model import QuantizedLinear
 
 LARGEST = 2**31 - 1  # of an output, either sign
 ACCUMULATOR_LIMIT = 2**62  # so that a sign, a sum and the rounding never leave 64 bits

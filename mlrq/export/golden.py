@@ -9,8 +9,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.quantization import QuantizedLinear
 from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
 
 ANYWHERE = np.array(
     [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1.1754942e-38, 3.4028235e38, -3.4028235e38],

@@ -28,9 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import __version__
-from mlrq.documents import FloatArtifact, QuantizedArtifact, sha256
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, sha256
 from mlrq.errors import MlrqError
-from mlrq.quantization import InputGrid, QuantizedLinear
+from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
 
 try:
     from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper

@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 
-from mlrq.documents import FloatArtifact
+from mlrq.artifacts.documents import FloatArtifact
 from mlrq.errors import MlrqError
 
 try:

@@ -1,6 +1,4 @@
-"""From float weights to integer codes: grids, rounding, and the integer model they make."""
+"""From float weights to integer codes: `quantize.quantize`, its `settings`, and the `model.QuantizedLinear` it makes.
 
-from mlrq.quantization.inputs import InputGrid
-from mlrq.quantization.model import QuantizedLinear
-
-__all__ = ["InputGrid", "QuantizedLinear"]
+`inputs.InputGrid` is the grid of integer inputs. Nothing is imported here: the settings need no NumPy.
+"""

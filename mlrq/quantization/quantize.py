@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
-from mlrq.linear import LinearModel
+from mlrq.models.linear import LinearModel
 from mlrq.quantization.grid import SCHEMES, stored_scale
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.rounding import ROUNDINGS
 from mlrq.quantization.rows import Divided, Table, TrainingRows
-from mlrq.settings import Settings
+from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
-from mlrq.summary import Summary, fit_least_squares
+from mlrq.stats.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
 NEGLIGIBLE = 1e-6  # of the variance of a target

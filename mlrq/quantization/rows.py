@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.quantization.inputs import CALIBRATIONS, InputGrid
-from mlrq.summarize import summarize
-from mlrq.summary import Summary
+from mlrq.stats.summarize import summarize
+from mlrq.stats.summary import Summary
 
 # What inference sees of (n, features) float64 rows.
 See = Callable[[NDArray[np.float64]], NDArray[np.generic]]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mlrq.solvers.problem import Candidate, FloatArray, Problem, best_candidate
-from mlrq.triangle import dependent
+from mlrq.stats.triangle import dependent
 
 # Contributions to the prediction below this fraction of the largest do not widen the search.
 NEGLIGIBLE = 1e-3

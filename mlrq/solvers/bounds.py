@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from mlrq.solvers.problem import FloatArray, Problem
-from mlrq.triangle import least_squares
+from mlrq.stats.triangle import least_squares
 
 # Above this many steps of all codes together the separable bound is not worth its memory.
 STEPS = 1 << 22

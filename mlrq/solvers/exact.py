@@ -19,7 +19,7 @@ from mlrq.solvers.problem import (
     candidate,
 )
 from mlrq.solvers.sphere import Outcome, search
-from mlrq.triangle import least_squares
+from mlrq.stats.triangle import least_squares
 
 # Problems up to this size are searched in less time than a beam takes.
 SMALL = 12

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlrq.solvers.problem import FloatArray, IntArray, Problem
-from mlrq.triangle import triangularise
+from mlrq.stats.triangle import triangularise
 
 # Added to the unit diagonal of the correlation matrix before it is inverted, so that dependent
 # columns have an order too. The order never affects the proof, only its length.

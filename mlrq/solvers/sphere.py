@@ -21,7 +21,7 @@ import numpy as np
 from mlrq.solvers.partial import Partial, code_ranges, decide, nothing_decided
 from mlrq.solvers.problem import FloatArray, Problem
 from mlrq.solvers.walls import build_walls, raise_bounds
-from mlrq.triangle import least_squares
+from mlrq.stats.triangle import least_squares
 
 SLACK = 8
 # Children made at once, and the numbers that one block of partial vectors may hold.

@@ -20,7 +20,7 @@ import numpy as np
 
 from mlrq.solvers.partial import Partial, inner
 from mlrq.solvers.problem import FloatArray, Problem
-from mlrq.triangle import dependent, least_squares
+from mlrq.stats.triangle import dependent, least_squares
 
 # Walls tried for each partial vector: all of them up to 22 columns, then fewer.
 WORK = 512

@@ -9,7 +9,7 @@ import pytest
 from mlrq.datasets.parquet import load
 from mlrq.datasets.stream import are_test, rows_per_batch
 from mlrq.errors import DataError, MlrqError
-from mlrq.streaming import Streamed
+from mlrq.streaming.source import Streamed
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlrq.datasets.stream import Part
-from mlrq.streaming import Cut
+from mlrq.streaming.source import Cut
 
 
 class Cuts:

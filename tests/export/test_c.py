@@ -1,7 +1,6 @@
 """The C export computes what Python computes: the same codes, accumulators and outputs, not near ones."""
 
 import ctypes
-import re
 import shutil
 import subprocess
 import sys
@@ -12,71 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import PROJECT, Command
-from exporting import TRAINING, artifact, made_artifact, random_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quantizing import quantized
+from support.compiling import C99, COMPILERS, STRICT, call, compiled, library, written
+from support.exporting import TRAINING, artifact, made_artifact, random_model
+from support.quantizing import quantized
 
 from mlrq.errors import MlrqError
 from mlrq.export.c import export, pack
 from mlrq.export.c_text import quoted
 from mlrq.export.fixed_point import fixed_point
 from mlrq.export.golden import edge_codes, edge_rows, random_codes, random_rows
-from mlrq.quantization import InputGrid, QuantizedLinear
+from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
 
 ROWS = 10_000
-STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
-C99 = ("gcc", "-std=c99", "-pedantic")
-COMPILERS = {"gcc": C99, "clang": ("clang", *C99[1:]), "c++": ("g++", "-x", "c++")}
-BATCH = """
-#include "mlrq.c"
-void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *accumulators, int32_t *outputs);
-void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions);
-void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *accumulators, int32_t *outputs)
-{
-    while (rows--) {
-        mlrq_accumulate(inputs, accumulators);
-        mlrq_infer(inputs, outputs);
-        inputs += MLRQ_FEATURES, accumulators += MLRQ_TARGETS, outputs += MLRQ_TARGETS;
-    }
-}
-void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions)
-{
-    while (rows--) {
-        mlrq_quantize(features, inputs);
-        mlrq_predict(features, predictions);
-        inputs += MLRQ_FEATURES, features += MLRQ_FEATURES, predictions += MLRQ_TARGETS;
-    }
-}
-"""
-
-
-def compiled(folder: Path, *arguments: object) -> None:
-    """Run a compiler in `folder`; what it says is the test's failure. A missing gcc is one too."""
-    done = subprocess.run(
-        [str(item) for item in arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def written(folder: Path, model: QuantizedLinear, **options: object) -> list[str]:
-    """The names of the C files of `model`, in `folder`."""
-    files = export(artifact(model), **options)
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="ascii")
-    return [name for name in files if name.endswith(".c")]
-
-
-def library(folder: Path, models: dict[str, tuple[QuantizedLinear, bool]], level: str = "-O1") -> ctypes.CDLL:
-    """One shared object of many models, each (model, packed) with a prefix of its own."""
-    text = ""
-    for prefix, (model, packed) in models.items():
-        written(folder, model, prefix=prefix, packed=packed, vectors=0)
-        names = {"mlrq_": f"{prefix}_", "MLRQ_": f"{prefix.upper()}_", "mlrq.c": f"{prefix}.c"}
-        text += re.sub("|".join(names), lambda found, names=names: names[found[0]], BATCH)
-    (folder / "all.c").write_text(text)
-    compiled(folder, *C99, *STRICT, level, "-shared", "-fPIC", "all.c", "-o", "all.so")
-    return ctypes.CDLL(str(folder / "all.so"))
 
 
 def exact_outputs(model: QuantizedLinear, accumulators: np.ndarray) -> list[list[int]]:
@@ -117,11 +66,6 @@ def agrees(loaded: ctypes.CDLL, prefix: str, model: QuantizedLinear, rows: np.nd
     assert (outputs == fixed.outputs(accumulators)).all()
     some = np.r_[0 : min(len(codes), 60), len(codes) : min(len(codes) + 60, len(given_codes))]
     assert outputs[some].tolist() == exact_outputs(model, accumulators[some])
-
-
-def call(function, first: np.ndarray, *others: np.ndarray) -> None:
-    arrays = [np.ascontiguousarray(first), *others]
-    function(ctypes.c_long(len(first)), *(ctypes.c_void_p(array.ctypes.data) for array in arrays))
 
 
 @pytest.mark.parametrize("bits", range(2, 17))

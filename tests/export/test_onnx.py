@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
-from mlrq.documents import (
+from mlrq.artifacts.documents import (
     FloatArtifact,
     QuantizedArtifact,
     Training,
@@ -23,10 +23,11 @@ from mlrq.documents import (
 )
 from mlrq.errors import MlrqError
 from mlrq.export.onnx import ACCUMULATOR, export, export_float
-from mlrq.linear import LinearModel
-from mlrq.pipeline import quantize_model
-from mlrq.quantization import InputGrid, QuantizedLinear
-from mlrq.settings import Settings
+from mlrq.models.linear import LinearModel
+from mlrq.pipeline.stages import quantize_model
+from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.settings import Settings
 
 TRAINING = Training(
     "made up", "a test", "0" * 64, 0.2, 42, 8, 2, [1.0], {"estimator": {"_target_": "made.Up"}}, {"mlrq": "0"}

@@ -4,14 +4,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from exporting import artifact, random_model
-from quantizing import quantized
-from test_c import call, library
+from support.compiling import call, library
+from support.exporting import artifact, random_model
+from support.quantizing import quantized
 
-from mlrq.documents import QuantizedArtifact
+from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.export.golden import edge_rows, random_rows
 from mlrq.export.onnx import ACCUMULATOR, export
-from mlrq.quantization import QuantizedLinear
+from mlrq.quantization.model import QuantizedLinear
 
 ROWS = 10_000
 MODELS = [

@@ -9,14 +9,14 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pytest
-from exporting import TRAINING
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
+from support.exporting import TRAINING
 
-from mlrq.documents import FloatArtifact, read_float, write_float
+from mlrq.artifacts.documents import FloatArtifact, read_float, write_float
 from mlrq.errors import MlrqError
 from mlrq.export.sklearn import export
-from mlrq.linear import LinearModel
+from mlrq.models.linear import LinearModel
 
 GENERATOR = np.random.default_rng(9)
 ROWS = GENERATOR.normal(size=(50, 4)) * [1, 10, 0.1, 1000] + [0, -40, 5, 1000]

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from quantizing import least_squares, quantized
+from support.quantizing import least_squares, quantized
 
-from mlrq.linear import LinearModel
-from mlrq.metrics import measure
+from mlrq.models.linear import LinearModel
 from mlrq.quantization.quantize import Quantization, quantize
-from mlrq.settings import Settings
-from mlrq.source import Data
-from mlrq.summarize import summarize
-from mlrq.summary import fit_least_squares
+from mlrq.quantization.settings import Settings
+from mlrq.stats.metrics import measure
+from mlrq.stats.summarize import summarize
+from mlrq.stats.summary import fit_least_squares
+from mlrq.streaming.protocol import Data
 
 
 def r2(data: Data, made: Quantization) -> float:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlrq.errors import MlrqError
-from mlrq.linear import LinearModel
+from mlrq.models.linear import LinearModel
 from mlrq.quantization.quantize import quantize
-from mlrq.settings import Settings
+from mlrq.quantization.settings import Settings
 
 SCHEMES = ("symmetric", "affine", "offset")
 DEFAULTS = {"rounding": "nearest"}

@@ -9,8 +9,8 @@ from mlrq.datasets import Dataset, california_housing, split
 from mlrq.datasets import diabetes as diabetes_dataset
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, Solution, solve
-from mlrq.summarize import summarize
-from mlrq.summary import Summary
+from mlrq.stats.summarize import summarize
+from mlrq.stats.summary import Summary
 
 RAW_EXCESS = {2: 0.04057, 3: 0.02778, 4: 0.01735, 5: 0.01688, 6: 0.00748}
 

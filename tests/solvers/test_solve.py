@@ -11,7 +11,7 @@ import pytest
 
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, solve
-from mlrq.triangle import triangularise
+from mlrq.stats.triangle import triangularise
 
 ROUNDINGS: list[Rounding] = ["nearest", "babai", "exact"]
 

@@ -1,0 +1,303 @@
+"""What a person reads of a run: tables on the terminal."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED
+from mlrq.artifacts.json_document import encode
+from mlrq.cli.run import Results
+from mlrq.pipeline.guard import Guard
+from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
+from mlrq.pipeline.stages import EVALUATION
+from mlrq.stats.metrics import Metrics
+from mlrq.streaming.protocol import Source
+
+VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
+ROWS_SHOWN = 20  # of a table that has one row a weight
+
+console = Console(highlight=False)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Fixed point where that shows the number, else scientific; a dash for None."""
+    if value is None:
+        return "-"
+    fixed = value == 0 or 10**-digits <= abs(value) < 1e7
+    return f"{value:.{digits}f}" if fixed else f"{value:.{digits}e}"
+
+
+def size(count: int | None) -> str:
+    """Bytes, for reading; a dash for None."""
+    return "-" if count is None else f"{count:,} B"
+
+
+def table(*columns: str, left: int = 1) -> Table:
+    """A plain table: the first `left` columns to the left, the others to the right."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
+    return made
+
+
+def _section(title: str, *parts: Any) -> None:
+    """A title, and its parts indented; None is an empty line."""
+    console.print(Text(title, style="bold"))
+    for part in parts:
+        if isinstance(part, Text):
+            # A terminal wraps a long line by itself, and a pipe gets it whole.
+            console.print(Text("  ").append_text(part), soft_wrap=True)
+        else:
+            console.print(Padding(part, (0, 0, 0, 2), expand=False) if part else "")
+    console.print()
+
+
+def _metrics(columns: dict[str, Metrics]) -> Table:
+    """One column a model or split, one row a measure."""
+    made = table("", *columns)
+    for label, name in (
+        ("R2", "r2"),
+        ("mean squared error", "mse"),
+        ("mean absolute error", "mean_absolute_error"),
+        ("maximum error", "max_error"),
+    ):
+        made.add_row(label, *(number(getattr(metrics, name)) for metrics in columns.values()))
+    return made
+
+
+def _named(targets: tuple[str, ...], name: str) -> list[str]:
+    """A cell that tells targets apart; none where there is one target."""
+    return [name] if len(targets) > 1 else []
+
+
+def _cut(made: Table, total: int, where: str) -> list[Any]:
+    """The table, with a line for what did not fit."""
+    return [made, Text(f"... {total - ROWS_SHOWN:,} more in {where}")] if total > ROWS_SHOWN else [made]
+
+
+def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[int, int, list[str]]]:
+    """Target and feature of each weight to show, with the row's label."""
+    for i in range(min(len(names) * len(targets), ROWS_SHOWN)):
+        target, feature = divmod(i, len(names))
+        yield target, feature, [*_named(targets, targets[target]), names[feature]]
+
+
+def _data(prepared: Source) -> None:
+    """Where the numbers come from, and how many there are."""
+    dataset = prepared.dataset
+    counts = f"{prepared.train_count:,} to train, {prepared.test_count:,} to test"
+    lines = {
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "rows": f"{counts} (test_size {prepared.test_size:g}, seed {prepared.seed})",
+        "columns": f"{len(dataset.features)} features, target {', '.join(dataset.targets)}",
+    }
+    _section(f"Data: {dataset.name}", *(Text(f"{name:<10}{line}") for name, line in lines.items()))
+
+
+def _trained(result: Trained) -> None:
+    """The float model: its errors, its coefficients."""
+    model, origin = result.artifact.model, result.artifact.training
+    head = _named(model.targets, "target")
+    weights = table(*head, "feature", "weight", left=1 + len(head))
+    for target, feature, label in _cells(model.features, model.targets):
+        weights.add_row(*label, number(model.coefficients[target, feature], 8))
+    for name, value in zip(model.targets, model.intercept, strict=True):
+        weights.add_row(*_named(model.targets, name), "(intercept)", number(value, 8))
+    settings = ", ".join(f"{k}={v}" for k, v in origin.estimator["estimator"].items() if k != "_target_")
+    if "file" in origin.estimator:
+        file = origin.estimator["file"]
+        done, how = "Load", f"{file['name']}, sha256 {file['sha256'][:12]}"
+    else:
+        done, how = "Train", "standardized features" if origin.estimator["standardize"] else "raw features"
+    _section(
+        f"{done}: {origin.estimator['name']}",
+        Text(f"{how}{'; ' if settings else ''}{settings}"),
+        None,
+        _metrics({"training rows": result.train, "test rows": result.test}),
+        None,
+        *_cut(weights, model.coefficients.size, "float.json"),
+    )
+
+
+def _quantized(result: Quantized) -> None:
+    """The integer model: its codes, what rounding changed, its first predictions, the verdict."""
+    model, exact = result.artifact.model, result.origin.model
+    head = _named(model.targets, "target")
+    weights = table(*head, "feature", "weight", "code", "quantized", "error", left=1 + len(head))
+    dequantized = model.weights
+    for target, feature, label in _cells(model.features, model.targets):
+        weights.add_row(
+            *label,
+            number(exact.coefficients[target, feature], 6),
+            str(model.codes[target, feature]),
+            number(dequantized[target, feature], 6),
+            number(result.weight_error[target, feature], 6),
+        )
+    value, error = model.intercept_value.tolist(), result.intercept_error.tolist()
+    for target, name in enumerate(model.targets):
+        weights.add_row(
+            *_named(model.targets, name),
+            "(intercept)",
+            number(value[target] - error[target], 6),
+            str(model.intercept[target]) if model.intercept.dtype == np.int32 else str(model.intercept.dtype),
+            number(value[target], 6),
+            number(error[target], 6),
+        )
+    shared = model.granularity == "per_tensor"
+    grids = table(*head, "scale", "zero point", "offset", left=len(head))
+    for target, name in enumerate(("all",) if shared else model.targets):
+        grids.add_row(
+            *_named(model.targets, name),
+            f"{model.scale[target]:.9g}",
+            str(model.zero_point[target]),
+            f"{model.offset[target]:.9g}",
+        )
+    _section(
+        f"Quantize: {model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}",
+        *_cut(weights, model.codes.size, "quantized.json"),
+        None,
+        grids,
+        None,
+        *_facts(result),
+    )
+    _first(result)
+
+
+def _facts(result: Quantized) -> list[Text]:
+    """The lines below the codes: errors, proof, accumulator, saturation, size."""
+    model, artifact, guard = result.artifact.model, result.artifact, result.guard
+    part = _intercept_part(result)
+    lines = [
+        f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}",
+        f"excess loss on the training rows {artifact.excess:.6g}{part}",
+        f"proof: {_proof(artifact.certificate)}{', but for the intercept' if part else ''}",
+    ]
+    if model.inputs:
+        lines += [
+            f"inputs: {model.inputs.bits}-bit integers; {guard.saturated[0]:.2%} of the training cells and "
+            f"{guard.saturated[1]:.2%} of the test cells saturate",
+            f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
+            *_clipping(guard),
+        ]
+    lines.append(f"payload {model.payload_bits:,} bits")
+    warnings = [Text(f"warning: {text}", style="yellow") for text in guard.notices]
+    return [*map(Text, lines), *warnings]
+
+
+def _intercept_part(result: Quantized) -> str:
+    """What the intercept adds to the excess, where it was not refitted or is stored coarsely."""
+    part = result.intercept_excess
+    return f", {part:.6g} of it from the intercept" if part > 1e-3 * result.artifact.excess else ""
+
+
+def _proof(certificate: dict[str, Any] | None) -> str:
+    """What the solver proved, in words."""
+    if certificate is None:
+        return "none, each weight was rounded by itself"
+    effort = f"{certificate['nodes']:,} partial solutions examined"
+    if certificate["optimal"]:
+        return f"no codes and no scale have less excess ({effort})"
+    return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
+
+
+def _clipping(guard: Guard) -> tuple[str, str]:
+    """How much of the change in test R2 comes from inputs that saturate, and how much from integers."""
+    (_, exact), (_, clipped), (_, quantized) = guard.float_r2, guard.clipped_r2, guard.quantized_r2
+    gain = quantized > exact and clipped - exact > abs(quantized - clipped)
+    return (
+        f"test R2: float {exact:.4f}, float on clipped inputs {clipped:.4f}, quantized {quantized:.4f}:",
+        f"clipping changes it by {clipped - exact:+.4f}, quantizing by {quantized - clipped:+.4f}"
+        + ("; the gain is clipping" if gain else ""),
+    )
+
+
+def _first(result: Quantized) -> None:
+    first, targets = result.first, result.artifact.model.targets
+    head = _named(targets, "target")
+    made = table("row", *head, *first, "difference", left=1 + len(head))
+    difference = first["integer"] - first["formula"]
+    for row, target in np.ndindex(difference.shape):
+        made.add_row(
+            str(row + 1),
+            *_named(targets, targets[target]),
+            *(number(float(values[row, target]), 6) for values in (*first.values(), difference)),
+        )
+    largest, mean = float(np.abs(difference).max()), float(np.abs(difference).mean())
+    _section(
+        "First predictions on test rows",
+        made,
+        None,
+        Text(f"difference from the formula: largest {number(largest)}, mean {number(mean)}"),
+        Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
+    )
+
+
+def _evaluated(result: Evaluation) -> None:
+    """Float against integer, and sample rows."""
+    columns = {"float": result.float_test} if result.float_test else {}
+    made = _metrics({**columns, "quantized": result.test})
+    made.add_row(
+        "size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes)
+    )
+    made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
+    parts: list[Any] = [made]
+    if result.unclamped is not None:
+        parts.append(Text(f"R2 without the output range {number(result.unclamped.r2)}"))
+    if result.max_difference is not None:
+        parts.append(Text(f"largest difference between the two {number(result.max_difference)}"))
+    _section("Evaluate: test rows", *parts)
+    if len(result.actual):
+        _samples(result.actual, result.predicted, result.model.targets)
+
+
+def _samples(actual: NDArray[np.float64], predicted: NDArray[np.float64], targets: tuple[str, ...]) -> None:
+    head = _named(targets, "target")
+    made = table("row", *head, "actual", "predicted", "difference", left=1 + len(head))
+    for row, target in np.ndindex(*actual.shape):
+        pair = actual[row, target], predicted[row, target]
+        cells = (f"{value:.2f}" for value in (*pair, abs(pair[1] - pair[0])))
+        made.add_row(str(row + 1), *_named(targets, targets[target]), *cells)
+    _section("Sample predictions of the quantized model", made)
+
+
+def saved(folder: Path, names: Iterable[str]) -> None:
+    """Which files were written, and their sizes."""
+    for name in names:
+        line = Text("saved ", style="dim").append(str(folder / name), style="not dim")
+        console.print(line.append(f" ({size((folder / name).stat().st_size)})"), soft_wrap=True)
+
+
+def as_text(results: Results, folder: Path | None) -> None:
+    """Everything that the stages made, as tables, and where it was saved."""
+    _data(results.data)
+    written: list[str] = []
+    if results.trained:
+        _trained(results.trained)
+        written += [FLOAT] if results.trained.estimator is None else [ESTIMATOR, FLOAT]
+    if results.quantized:
+        _quantized(results.quantized)
+        written += [QUANTIZED]
+    if results.evaluated:
+        _evaluated(results.evaluated)
+        written += [EVALUATION]
+    if folder:
+        saved(folder, written)
+
+
+def as_json(results: Results) -> None:
+    """The evaluation, where there is one, as one line of canonical JSON on standard output."""
+    body: dict[str, Any] = {}
+    if results.evaluated:
+        body = summary(results.evaluated)
+    elif results.trained:
+        body = {"float": {"train": asdict(results.trained.train), "test": asdict(results.trained.test)}}
+    print(encode(body).decode(), end="")

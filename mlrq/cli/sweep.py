@@ -1,0 +1,251 @@
+"""Sweeps: each job leaves its outcome in a file, and the end of the sweep makes one table of them."""
+
+import csv
+import io
+import json
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlrq.artifacts.json_document import write_document
+from mlrq.cli.resume import EARLIER, OUTCOME, outcomes, read
+from mlrq.errors import MlrqError
+from mlrq.files import write
+from mlrq.pipeline.results import Evaluation, summary
+
+TABLE = "sweep"
+
+# (column, digits after the point or None) of the table, in order.
+COLUMNS = (
+    ("bits", None),
+    ("scheme", None),
+    ("rounding", None),
+    ("test R2", 4),
+    ("train R2", 4),
+    ("MSE", 4),
+    ("max diff", 4),
+    ("excess", None),
+    ("proof", None),
+    ("ms", None),
+    ("payload bits", None),
+    ("artifact bytes", None),
+)
+
+ROUNDINGS = ("truncate", "nearest", "babai", "exact")  # from the simplest to the best
+
+# What a narrow terminal can do without, first things first.
+DISPENSABLE = ("artifact bytes", "MSE", "max diff", "train R2", "scheme", "payload bits", "ms", "job")
+
+
+def facts(evaluation: Evaluation, notes: dict[str, Any]) -> dict[str, Any]:
+    """What the outcome of a job says of an evaluation, with `notes`: model, dataset, seconds."""
+    found = {**notes, **summary(evaluation)}
+    del found["samples"]
+    return found
+
+
+def run_job(
+    folder: Path, number: int, overrides: list[str], work: Callable[[dict[str, Any]], str], trace: bool
+) -> None:
+    """Do `work`, write its outcome to `folder`, and say in one line how it went.
+
+    A failure is an outcome too: it must not stop the other jobs.
+
+    Args:
+        folder: Of the job.
+        number: Of the job.
+        overrides: That make it.
+        work: Fills the outcome, and returns a remark on it.
+        trace: Whether to show where it failed.
+    """
+    name = " ".join(overrides) or "defaults"
+    outcome: dict[str, Any] = {}
+    try:
+        remark = work(outcome)
+    except Exception as error:
+        if trace:
+            traceback.print_exc()
+        known = isinstance(error, MlrqError | OSError)
+        outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
+        said = f"failed: {outcome['error']}"
+    else:
+        result = f"test R2 {outcome['quantized']['test']['r2']:.4f}" if "quantized" in outcome else "done"
+        said = result + remark
+    outcome |= {"job": number, "name": name, "overrides": overrides}
+    write_document(folder / OUTCOME, "outcome", 1, outcome)
+    print(f"job {number}: {name}: {said}", flush=True)  # only now is it done, whenever it is killed
+
+
+def forget(folder: Path) -> None:
+    """Remove the outcomes of an earlier sweep in the same folder; its artifacts stay."""
+    for path in folder.glob(f"**/{OUTCOME}"):
+        path.unlink()
+
+
+def _varying(outcomes: list[dict[str, Any]]) -> list[str]:
+    """Override keys to show: those whose value is not the same in all jobs, nor in a column already."""
+    shown = {"quantization.bits", "quantization.scheme", "quantization.rounding"}
+    values: dict[str, set[str | None]] = {}
+    split = [dict(item.partition("=")[::2] for item in o["overrides"]) for o in outcomes]
+    for key in {key for overrides in split for key in overrides} - shown:
+        values[key] = {overrides.get(key) for overrides in split}
+    return sorted(key for key, found in values.items() if len(found) > 1)
+
+
+def proof(certificate: dict[str, Any] | None, excess: float) -> str:
+    """What is proven of codes: that they are the best, or how much of their excess may be too much."""
+    if certificate is None:
+        return "none"
+    if certificate["optimal"]:
+        return "optimal"
+    return f"gap {certificate['gap'] / excess:.0%}" if excess > 0 else "optimal"
+
+
+def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
+    test, train = metrics["test"], metrics["train"]
+    return {"test R2": test["r2"], "train R2": train["r2"], "MSE": test["mse"]}
+
+
+def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """The header and the rows of the table: float models first, then integer models by bits.
+
+    A float model that several jobs share has one row; None is an empty cell.
+    """
+    done = [outcome for outcome in outcomes if "quantized" in outcome]
+    keys = _varying(done)
+    floats: dict[str, dict[str, Any]] = {}
+    integers: list[dict[str, Any]] = []
+    for outcome in done:
+        overrides = dict(item.partition("=")[::2] for item in outcome["overrides"])
+        labels = {key: overrides.get(key) for key in keys}
+        integers.append(
+            {
+                "job": outcome["job"],
+                **labels,
+                "bits": outcome["bits"],
+                "scheme": outcome["scheme"],
+                "rounding": outcome["rounding"],
+                **_measured(outcome["quantized"]),
+                "max diff": outcome["max_difference"],
+                "excess": outcome["excess"],
+                "proof": proof(outcome["certificate"], outcome["excess"]),
+                "ms": None if outcome["seconds"] is None else round(1000 * outcome["seconds"]),
+                "payload bits": outcome["payload_bits"],
+                "artifact bytes": outcome["bytes"]["quantized"],
+            }
+        )
+        if outcome["float"]:
+            same = json.dumps([outcome["model"], outcome["dataset"], outcome["float"]])
+            before = floats.get(same, labels)
+            floats[same] = {
+                # what the jobs that share this float model agree on
+                **{key: label for key, label in labels.items() if before.get(key) == label},
+                "bits": "float",
+                **_measured(outcome["float"]),
+                "max diff": 0.0,
+                "artifact bytes": outcome["bytes"]["float"],
+            }
+    integers.sort(key=lambda row: (row["bits"], row["scheme"], ROUNDINGS.index(row["rounding"]), row["job"]))
+    header = ["job", *keys, *(name for name, _ in COLUMNS)]
+    return header, [[row.get(name) for name in header] for row in (*floats.values(), *integers)]
+
+
+def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:
+    """The rows as text: fixed digits, thousands, blanks."""
+    digits = dict(COLUMNS)
+
+    def text(name: str, value: Any) -> str:
+        if value is None or value == "":
+            return ""
+        if isinstance(value, float):
+            fixed = digits.get(name)
+            return f"{value:.{fixed}f}" if fixed is not None else f"{value:.4g}"
+        return f"{value:,}" if isinstance(value, int) and name.endswith("s") else str(value)
+
+    return [[text(name, value) for name, value in zip(header, row, strict=True)] for row in table]
+
+
+def _widest(name: str, cells: list[str]) -> int:
+    """Columns of text that a column needs: a header may break between words, a cell may not."""
+    return max(len(word) for word in [*name.split(), *cells])
+
+
+def _needed(header: list[str], texts: list[list[str]]) -> int:
+    columns = zip(header, *texts, strict=True)
+    return sum(_widest(name, list(cells)) + 1 for name, *cells in columns)
+
+
+def _show(header: list[str], texts: list[list[str]]) -> None:
+    """Print the table: words to the left, numbers to the right, nothing ever cut.
+
+    On a terminal that is too narrow, columns are left out, the least important first, and named.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    left_out = []
+    for name in DISPENSABLE if console.is_terminal else ():
+        if _needed(header, texts) > console.width and name in header:
+            left_out.append(name)
+            place = header.index(name)
+            header = header[:place] + header[place + 1 :]
+            texts = [row[:place] + row[place + 1 :] for row in texts]
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for name, *cells in zip(header, *texts, strict=True):
+        words = name in ("scheme", "rounding", "proof") or not cells[-1][-1:].isdigit()
+        made.add_column(name, justify="left" if words else "right", width=_widest(name, cells))
+    for row in texts:
+        made.add_row(*row, style="bold" if "float" in row else None)
+    wide = Console(highlight=False, width=max(_needed(header, texts), console.width))
+    wide.print("", made, "", sep="\n")
+    if left_out:
+        wide.print(f"left out of a narrow terminal: {', '.join(left_out)}; all are in {TABLE}.csv\n")
+
+
+def _markdown(header: list[str], texts: list[list[str]]) -> str:
+    marks = ["---" if name in ("scheme", "rounding") else "---:" for name in header]
+    lines = [header, marks, *texts]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _csv(header: list[str], table: list[list[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *table])
+    return text.getvalue()
+
+
+def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
+    """Print the table of all jobs in `folder`, save it as CSV, Markdown and a plot; return the failures.
+
+    Args:
+        folder: Of the sweep.
+        notify: Told where there is no matplotlib.
+
+    Returns:
+        A line for every job that failed.
+    """
+    made = sorted((read(path) for path in outcomes(folder)), key=lambda outcome: outcome["job"])
+    header, table = rows(made)
+    if table:
+        from mlrq.cli import report
+
+        texts = _texts(header, table)
+        _show(header, texts)
+        write(folder / f"{TABLE}.csv", _csv(header, table).encode())
+        write(folder / f"{TABLE}.md", _markdown(header, texts).encode())
+        saved = [f"{TABLE}.csv", f"{TABLE}.md"]
+        try:
+            from mlrq.cli import plots
+        except ImportError:
+            notify("no plot: it needs matplotlib; pip install 'mlrq[plot]'")
+        else:
+            write(folder / f"{TABLE}.png", plots.sweep([o for o in made if "quantized" in o]))
+            saved.append(f"{TABLE}.png")
+        report.saved(folder, saved)
+    with suppress(OSError):  # what this sweep did not ask for is still in it
+        (folder / EARLIER).rmdir()
+    failed = [outcome for outcome in made if "error" in outcome]
+    return [f"job {o['job']} ({o['name']}) failed: {o['error']}" for o in failed]

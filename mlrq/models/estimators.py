@@ -1,0 +1,144 @@
+"""Fitting a scikit-learn estimator. Nothing of scikit-learn is imported before one is fitted."""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq import __version__
+from mlrq.config.instantiate import build_estimator
+from mlrq.errors import MlrqError
+from mlrq.files import lock
+from mlrq.models.linear import LinearModel, fold
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A float model that was fitted to training rows.
+
+    Attributes:
+        model: The model.
+        notices: What to know of the fit.
+        versions: Of the packages that decided the model's bits.
+        estimator: The scikit-learn estimator that was fitted, as a joblib file; None where none was.
+            Bytes, for an estimator that comes out of a cache is pickled to other bytes than the one that
+            went in.
+    """
+
+    model: LinearModel
+    notices: list[str]
+    versions: dict[str, str]
+    estimator: bytes | None = None
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, targets) float64 of (n, features) rows, by the estimator itself where there is one."""
+        if self.estimator is None:
+            return self.model.predict(rows)
+        predicted = np.asarray(_load(self.estimator).predict(rows), dtype=np.float64)
+        return predicted.reshape(-1, len(self.model.targets))
+
+
+# Rows, values, the estimator's specification, whether to standardize, names of features and targets.
+Fit = Callable[..., Fitted]
+
+
+def fit(
+    rows: NDArray[np.float64],
+    values: NDArray[np.float64],
+    spec: dict[str, Any],
+    standardize: bool,
+    features: tuple[str, ...],
+    targets: tuple[str, ...],
+) -> Fitted:
+    """Fit the estimator of `spec`, and fold it.
+
+    Args:
+        rows: (n, features) float64.
+        values: (n, targets) float64.
+        spec: The estimator's `_target_` and parameters.
+        standardize: Whether a StandardScaler comes first.
+        features: Names of the columns of `rows`.
+        targets: Names of the columns of `values`.
+
+    Raises:
+        MlrqError: If a parameter or the data does not suit the estimator, or it is not linear.
+    """
+    estimator, notices = estimate(rows, values, spec, standardize)
+    model = fold(estimator, features, targets, rows)
+    return Fitted(model, notices, versions("scikit-learn"), _dump(estimator))
+
+
+def estimate(
+    rows: NDArray[np.float64], values: NDArray[np.float64], spec: dict[str, Any], standardize: bool
+) -> tuple[Any, list[str]]:
+    """Fit the estimator of `spec` on one BLAS thread, so that its bits do not depend on their number.
+
+    Args:
+        rows: (n, features) float64.
+        values: (n, targets) float64.
+        spec: The estimator's `_target_` and parameters.
+        standardize: Whether a StandardScaler comes first.
+
+    Returns:
+        The fitted estimator, and the texts of the warnings that fitting gave.
+
+    Raises:
+        MlrqError: If a parameter or the data does not suit the estimator.
+    """
+    estimator = build_estimator(spec, standardize)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator.fit(rows, values[:, 0] if values.shape[1] == 1 else values)
+        except (ValueError, TypeError, OverflowError) as error:
+            name = spec["_target_"].rpartition(".")[2]
+            raise MlrqError(f"{name} cannot be fitted: {str(error).splitlines()[0]}") from error
+    notices = [f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught]
+    return estimator, sorted(set(notices))
+
+
+def fit_once(folder: Path) -> Fit:
+    """`fit`, remembering its results in `folder` between the jobs of a sweep, in any process."""
+    import joblib
+
+    remembered = joblib.Memory(folder, verbose=0).cache(fit)
+
+    def locked(*args: Any) -> Fitted:
+        with lock(folder / "lock"):  # jobs that start together wait for the first to fit
+            result: Fitted = remembered(*args)
+            return result
+
+    return locked
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Of mlrq, of NumPy and of other `packages` that decided a float model's bits; none is imported."""
+    found = {}
+    if packages:
+        from importlib.metadata import version
+
+        found = {name: version(name) for name in packages}
+    return {"mlrq": __version__, "numpy": np.__version__, **found}
+
+
+def _dump(estimator: Any) -> bytes:
+    """`estimator` as a joblib file."""
+    import joblib
+
+    stream = io.BytesIO()
+    joblib.dump(estimator, stream)
+    return stream.getvalue()
+
+
+def _load(fitted: bytes) -> Any:
+    """The estimator that `_dump` made a file of. Loading runs the code in it: never give it other bytes."""
+    import joblib
+
+    return joblib.load(io.BytesIO(fitted))

@@ -1,0 +1,1 @@
+"""The stages, train, quantize, evaluate and predict, and the guard over what quantizing did."""

@@ -1,0 +1,109 @@
+"""The guard: what quantizing did to the model, on the rows it was trained on, and whether to worry.
+
+Integer inputs saturate at the ends of their ranges. That changes the model by itself, and may even improve
+it where outliers ruin the fit; so it is measured apart, with a float model of the same inputs, clipped but
+not rounded. What is left is the doing of the integers.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.models.linear import LinearModel
+from mlrq.quantization.clipped import Clipped
+from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.rows import TrainingRows
+from mlrq.stats.summary import fit_least_squares
+from mlrq.streaming.protocol import Source
+
+SATURATION_LIMIT = 0.01  # of all input cells
+R2_DROP_LIMIT, GENEROUS_BITS = 0.01, 8  # the default limit, and the bits from which it holds
+
+
+@dataclass(frozen=True)
+class Guard:
+    """R2 on training and test rows of three models, and what is wrong with the last.
+
+    Attributes:
+        float_r2: (training, test) of the float model.
+        clipped_r2: Of a float model fitted and evaluated on clipped inputs; that of the float model
+            where inputs are float.
+        quantized_r2: Of the integer model, without its output range.
+        saturated: Fractions of the (training, test) inputs beyond their range, 0 to 1.
+        notices: One line for each thing that is wrong.
+    """
+
+    float_r2: tuple[float, float]
+    clipped_r2: tuple[float, float]
+    quantized_r2: tuple[float, float]
+    saturated: tuple[float, float]
+    notices: list[str]
+
+
+def _limit(max_r2_drop: float | str | None, bits: int) -> float | None:
+    if max_r2_drop == "auto":
+        return R2_DROP_LIMIT if bits >= GENEROUS_BITS else None
+    return None if max_r2_drop is None else float(max_r2_drop)
+
+
+def check(
+    model: QuantizedLinear,
+    origin: LinearModel,
+    source: Source,
+    training: TrainingRows,
+    max_r2_drop: float | str | None,
+) -> Guard:
+    """Compare an integer model with the float model that it was made from.
+
+    Args:
+        model: The integer model.
+        origin: The float model.
+        source: Training and test rows.
+        training: The training rows with the goal that the codes were fitted to.
+        max_r2_drop: How much lower the training R2 may be; None for any, "auto" for 0.01 from eight bits
+            up and any below.
+    """
+    free = model if model.output_range is None else replace(model, output_range=None)
+    exact, quantized = source.score((origin, free))
+    clipped, saturated = exact, (0.0, 0.0)
+    if model.inputs is not None:
+        saturated = source.saturated(model.inputs)
+        coefficients, intercept = fit_least_squares(training.summarize(model.inputs.clip))
+        ideal = LinearModel(coefficients, intercept, model.features, model.targets)
+        (clipped,) = source.score((Clipped(ideal, model.inputs),))
+    a, b, c = ((score.train.r2, score.test.r2) for score in (exact, clipped, quantized))
+    made = Guard(a, b, c, saturated, [])
+    made.notices.extend(_objections(made, quantized.constant, model, _limit(max_r2_drop, model.bits)))
+    return made
+
+
+def _objections(
+    guard: Guard, same: NDArray[np.bool_], model: QuantizedLinear, limit: float | None
+) -> list[str]:
+    found = []
+    constant = [model.targets[i] for i in np.flatnonzero(same)]
+    if constant:
+        found.append(f"predictions of {', '.join(constant)} are constant: use more bits")
+    if guard.saturated[0] > SATURATION_LIMIT:
+        found.append(f"{guard.saturated[0]:.1%} of the training inputs saturate: widen the calibration")
+    drop = max(guard.float_r2[0], guard.clipped_r2[0]) - guard.quantized_r2[0]
+    if limit is not None and drop > limit:
+        found.append(
+            f"training R2 drops by {drop:.4f}, more than max_r2_drop={limit:g}: use {_advice(model)}"
+        )
+    return found
+
+
+def _advice(model: QuantizedLinear) -> str:
+    """What may help a model that lost too much, the likeliest first."""
+    options = []
+    if len(model.targets) > 1 and model.granularity != "per_channel":
+        options.append("granularity=per_channel (a scale for each target)")
+    if model.rounding not in ("babai", "exact"):
+        options.append("rounding=exact")
+    if model.inputs is None and model.granularity == "per_tensor":
+        options.append("granularity=per_feature")
+    if model.bits < 16:
+        options.append("more bits")
+    return " or ".join(options) or "another unit for the features"

@@ -1,0 +1,129 @@
+"""What the stages hand to each other and to the report: plain frozen objects."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.pipeline.guard import Guard
+from mlrq.quantization.model import QuantizedLinear
+from mlrq.stats.metrics import Metrics
+from mlrq.streaming.protocol import Score
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training made, and how good it is.
+
+    Attributes:
+        artifact: The float model.
+        notices: What to know of it.
+        score: How good it is; measured when it is first asked for, for in most runs a later stage measures
+            it beside the integer model, in the same pass over the rows.
+        estimator: The fitted estimator as a joblib file; None where it was trained elsewhere, or the model
+            fitted without one.
+    """
+
+    artifact: FloatArtifact
+    notices: list[str]
+    score: Callable[[], Score]
+    estimator: bytes | None = None
+
+    @property
+    def train(self) -> Metrics:
+        """Its errors on the training rows."""
+        return self.score().train
+
+    @property
+    def test(self) -> Metrics:
+        """Its errors on the test rows."""
+        return self.score().test
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What quantizing made, and how far it is from the float model.
+
+    Attributes:
+        artifact: The integer model.
+        origin: The float model.
+        weight_error: (targets, features) float64, quantized minus float.
+        intercept_excess: The part of the excess that the intercept has.
+        intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
+        first: Predictions for the first test rows by the estimator, the float formula and the integer
+            model, each (up to 5, targets).
+        verdict: good, acceptable or poor.
+        guard: The comparison on the training rows.
+    """
+
+    artifact: QuantizedArtifact
+    origin: FloatArtifact
+    weight_error: NDArray[np.float64]
+    intercept_excess: float
+    intercept_error: NDArray[np.float64]
+    first: dict[str, NDArray[np.float64]]
+    verdict: str
+    guard: Guard
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Float against integer on the same rows.
+
+    Attributes:
+        model: The integer model.
+        train: The integer model's errors on the training rows.
+        test: The integer model's errors on the test rows.
+        float_train: The float model's, where it is at hand.
+        float_test: The float model's, where it is at hand.
+        max_difference: Largest difference between the two models' predictions on the test rows.
+        float_bytes: Size of the float model's file, where there is one: the estimator's, or `float.json`.
+        quantized_bytes: Size of the integer model's file, where there is one.
+        actual: (samples, targets) of the first test rows.
+        predicted: (samples, targets) by the integer model.
+        unclamped: The integer model's errors on the test rows without its output range, if it has one.
+        excess: Of the codes; see `QuantizedArtifact`.
+        certificate: Of the codes; see `QuantizedArtifact`.
+        notices: What to know before trusting the figures.
+    """
+
+    model: QuantizedLinear
+    train: Metrics
+    test: Metrics
+    float_train: Metrics | None
+    float_test: Metrics | None
+    max_difference: float | None
+    float_bytes: int | None
+    quantized_bytes: int | None
+    actual: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    unclamped: Metrics | None
+    excess: float
+    certificate: dict[str, Any] | None
+    notices: list[str]
+
+
+def summary(result: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON: every digit of every metric, the samples, the sizes."""
+    model = result.model
+    return {
+        "quantized": {"train": asdict(result.train), "test": asdict(result.test)},
+        "float": {"train": asdict(result.float_train), "test": asdict(result.float_test)}
+        if result.float_train and result.float_test
+        else None,
+        "max_difference": result.max_difference,
+        "bits": model.bits,
+        "scheme": model.scheme,
+        "granularity": model.granularity,
+        "rounding": model.rounding,
+        "payload_bits": model.payload_bits,
+        "accumulator": {"bits": model.accumulator_bits, "bound": model.accumulator_bound},
+        "excess": result.excess,
+        "certificate": result.certificate,
+        "unclamped": asdict(result.unclamped) if result.unclamped else None,
+        "bytes": {"float": result.float_bytes, "quantized": result.quantized_bytes},
+        "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},
+    }

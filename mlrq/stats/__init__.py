@@ -1,0 +1,1 @@
+"""The mergeable summary of training rows, its triangle, and measures of error."""

@@ -1,0 +1,168 @@
+"""One pass over the training data to the small triangle that everything else works on.
+
+What is kept of any rows is the triangle of their QR factorisation. With a column of ones in front,
+
+    QR of [1, X - pivot] = [ sqrt(n)   sqrt(n) (mean - pivot) ]
+                           [ 0         triangle               ]
+
+so the centring is itself the first step of the factorisation, and `triangle' triangle` is the centred
+scatter matrix. X'X itself is not formed, so an offset of 1e6 or two nearly equal columns cost no more digits
+than the data itself has lost: `mlrq.stats.summarize` squares rows only in a basis where that costs nothing.
+The pivot, the mean of the first rows, is subtracted because the columns are then of the size of their spread.
+Two triangles with the same pivot are merged by the QR of one above the other, which is the same formula again
+(TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
+
+The rows are cut by row index alone (`mlrq.stats.summarize`) and merged from first to last. The result is
+therefore the same to the last bit for any number of threads, and `combine` makes it the same for any number of
+parts that are summarised at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mlrq.stats.triangle import dependent, factor, least_squares
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Row count, means and triangle of k columns, features first, then targets.
+
+    Attributes:
+        count: number of rows, >= 0.
+        mean: (k,) float64.
+        triangle: (k, k) float64, upper triangular with a diagonal >= 0;
+            `triangle' @ triangle = sum over rows of (row - mean)(row - mean)'`.
+        features: number of features, at most k.
+        mean_rest: (k,) float64: what rounding took from the mean. Means far from zero keep few digits
+            behind the point, too few to tell how far apart two batches are; mean + mean_rest keeps them.
+    """
+
+    count: int
+    mean: FloatArray
+    triangle: FloatArray
+    features: int
+    mean_rest: FloatArray
+
+    @property
+    def covariance_triangle(self) -> FloatArray:
+        """(k, k) upper triangular `R` with `R'R` = population covariance; zeros without rows."""
+        return np.asarray(self.triangle / np.sqrt(max(self.count, 1)))
+
+    @property
+    def feature_triangle(self) -> FloatArray:
+        """(f, f) upper triangular `R` of the features alone: `R'R` = their covariance."""
+        return self.covariance_triangle[: self.features, : self.features]
+
+    @property
+    def target_columns(self) -> FloatArray:
+        """(t, f): each target's column of the triangle, as far as features can explain it.
+
+        `||target_columns[j] - R w||^2` is the mean squared error of weights `w` on target j, less
+        what no weights can remove. Rows of dependent features explain nothing, so there the column
+        is replaced by `R` times the least squares weights.
+        """
+        columns = self.covariance_triangle[: self.features, self.features :].T
+        triangle = self.feature_triangle
+        if not dependent(triangle).any():
+            return columns
+        weights = least_squares(triangle, columns)
+        return np.asarray(np.einsum("tj,ij->ti", weights, triangle))
+
+    @property
+    def residual_variance(self) -> FloatArray:
+        """(t,) float64: mean squared error of least squares on each target."""
+        columns = self.covariance_triangle[:, self.features :]
+        unexplained = columns[: self.features].T - self.target_columns
+        rest = columns[self.features :]
+        return np.asarray((unexplained**2).sum(axis=1) + (rest**2).sum(axis=0))
+
+    def divided(self, factor: FloatArray) -> "Summary":
+        """Of the same rows with each feature divided by its factor, (f,) float64, positive."""
+        scale = np.ones(len(self.mean))
+        scale[: self.features] = factor
+        mean, rest = self.mean / scale, self.mean_rest / scale
+        return Summary(self.count, mean, self.triangle / scale, self.features, rest)
+
+    def following(self, coefficients: FloatArray, intercept: FloatArray) -> "Summary":
+        """Of the same rows with a linear model's predictions for targets.
+
+        Args:
+            coefficients: (t, f) float64.
+            intercept: (t,) float64.
+        """
+        f = self.features
+        mean = np.concatenate([self.mean[:f], coefficients @ self.mean[:f] + intercept])
+        rest = np.concatenate([self.mean_rest[:f], coefficients @ self.mean_rest[:f]])
+        triangle = np.zeros((len(mean), len(mean)))
+        triangle[:f, :f] = self.triangle[:f, :f]
+        triangle[:f, f:] = self.triangle[:f, :f] @ coefficients.T
+        return Summary(self.count, mean, triangle, f, rest)
+
+
+def empty(features: int, targets: int) -> Summary:
+    """The summary of no rows, which changes nothing when merged."""
+    columns = features + targets
+    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features, np.zeros(columns))
+
+
+def merge(first: Summary, second: Summary) -> Summary:
+    """Summary of the rows of both.
+
+    The rows of `second` come after those of `first`; the order matters in the last bits only.
+
+    Raises:
+        ValueError: if they are not of the same columns.
+    """
+    if (first.features, len(first.mean)) != (second.features, len(second.mean)):
+        raise ValueError(
+            f"Only summaries of the same columns can be merged, but one has {first.features} "
+            f"features of {len(first.mean)} columns and the other {second.features} of "
+            f"{len(second.mean)}."
+        )
+    if not first.count or not second.count:
+        return first if first.count else second
+    count = first.count + second.count
+    shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
+    # Between the two groups: n1 n2 / n times the square of the distance of their means.
+    between = np.sqrt(first.count * (second.count / count)) * shift
+    triangle = factor(np.concatenate([first.triangle, second.triangle, between[None]]))
+    mean, rest = two_sum(first.mean, first.mean_rest + shift * (second.count / count))
+    return Summary(count, mean, triangle, first.features, rest)
+
+
+def combine(summaries: Iterable[Summary]) -> Summary:
+    """Merge from first to last. The order is part of the result, so give batches in data order.
+
+    Raises:
+        ValueError: if there are none, or they are not of the same columns.
+    """
+    total = None
+    for summary in summaries:
+        total = summary if total is None else merge(total, summary)
+    if total is None:
+        raise ValueError("There is nothing to combine: no summary was given.")
+    return total
+
+
+def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
+    """Ordinary least squares with an intercept; features that others explain get weight 0.
+
+    Returns:
+        coefficients (t, f) float64 and intercepts (t,) float64.
+    """
+    f = summary.features
+    coefficients = least_squares(summary.feature_triangle, summary.target_columns)
+    explained = (coefficients * summary.mean[:f]).sum(axis=1)
+    return coefficients, summary.mean[f:] - explained
+
+
+def two_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """a + b, rounded, and what rounding took from it, exactly (Knuth's two-sum)."""
+    rounded = a + b
+    second = rounded - a
+    return rounded, (a - (rounded - second)) + (b - second)

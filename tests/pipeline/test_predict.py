@@ -1,0 +1,255 @@
+"""Predicting a user's own rows."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import rows_csv
+
+from mlrq.artifacts.documents import read_quantized
+
+
+@pytest.fixture
+def rows(data) -> np.ndarray:
+    return data.parts.test_rows[:20]
+
+
+@pytest.fixture
+def expected(outputs, rows) -> list[list[float]]:
+    return read_quantized(outputs / "quantized.json").model.predict(rows).tolist()
+
+
+def jsonl(features, rows) -> str:
+    return "".join(json.dumps(dict(zip(features, row, strict=True))) + "\n" for row in rows.tolist())
+
+
+def read_csv(text: str) -> list[list[float]]:
+    header, *lines = csv.reader(io.StringIO(text))
+    assert header == ["MedHouseVal"]
+    return [[float(cell) for cell in line] for line in lines]
+
+
+def read_jsonl(text: str) -> list[list[float]]:
+    objects = [json.loads(line) for line in text.splitlines()]
+    assert all(list(found) == ["MedHouseVal"] for found in objects)
+    return [list(found.values()) for found in objects]
+
+
+@pytest.mark.parametrize("target", ["-", "predicted.txt"])
+@pytest.mark.parametrize("source", ["-", "file"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_predictions_are_the_models_own_to_the_last_bit(
+    run, tmp_path, california, rows, expected, kind, source, target
+):
+    text = rows_csv(california, rows) if kind == "csv" else jsonl(california.features, rows)
+    (tmp_path / f"rows.{kind}").write_text(text)
+    place = "-" if source == "-" else f"rows.{kind}"
+    done = run("predict", f"predict.input={place}", f"predict.output={target}", stdin=text)
+    assert (done.code, done.err) == (0, "")
+    found = done.out if target == "-" else (tmp_path / target).read_text()
+    assert (read_csv if kind == "csv" else read_jsonl)(found) == expected
+    assert target == "-" or done.out == ""
+
+
+def test_columns_may_come_in_any_order_and_extra_ones_are_noticed(run, outputs, california, rows, expected):
+    names = ["note", *reversed(california.features), "more"]
+    lines = [",".join(names)]
+    lines += [",".join(["a word", *map(repr, reversed(row)), ""]) for row in rows.tolist()]
+    done = run("predict", stdin="\n".join(lines))
+    assert done.code == 0
+    assert read_csv(done.out) == expected
+    assert done.err == ("mlrq: note: standard input: ignored what the model does not use: more, note\n")
+    objects = "".join(
+        json.dumps({"note": "a word", **dict(zip(reversed(california.features), row[::-1], strict=True))})
+        + "\n"
+        for row in rows.tolist()
+    )
+    done = run("predict", stdin=objects)
+    assert read_jsonl(done.out) == expected
+    assert "note" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["rows.csv.gz", "rows.jsonl.gz", "rows.ndjson", "rows.json", "rows.txt"])
+def test_the_format_follows_from_the_name_or_from_the_first_character(
+    run, tmp_path, california, rows, expected, name
+):
+    is_json = "json" in name or name == "rows.txt"
+    text = jsonl(california.features, rows) if is_json else rows_csv(california, rows)
+    packed = gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
+    (tmp_path / name).write_bytes(packed)
+    done = run("predict", f"predict.input={name}")
+    assert done.code == 0
+    assert (read_jsonl if is_json else read_csv)(done.out) == expected
+
+
+def test_a_byte_order_mark_other_line_ends_and_another_delimiter_change_nothing(
+    run, california, rows, expected
+):
+    text = "\ufeff" + rows_csv(california, rows).replace(",", ";").replace("\n", "\r\n")
+    done = run("predict", "predict.delimiter=';'", stdin=text)
+    assert (done.code, done.err) == (0, "")
+    assert read_csv(done.out) == expected
+
+
+def test_a_header_without_rows_predicts_none(run, outputs, california):
+    done = run("predict", stdin=",".join(california.features) + "\n")
+    assert (done.code, done.out, done.err) == (0, "MedHouseVal\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["standard input", "empty"]),
+        ("MedInc,HouseAge\n1,2\n", ["no columns 'AveRooms', 'AveBedrms'", "it has 'MedInc', 'HouseAge'"]),
+        ('{"MedInc": 1}\n', ["line 1: no columns 'HouseAge'"]),
+        ("1,2,3,4,5,6,7,8\n", ["no header line"]),
+    ],
+)  # fmt: skip
+def test_input_that_does_not_fit_the_model_is_refused(run, outputs, text, words):
+    done = run("predict", stdin=text)
+    done.refused(*words)
+    assert done.out == ""
+
+
+@pytest.mark.parametrize("cell", ["", "x", "nan", "inf"])
+def test_a_bad_cell_is_named_and_the_old_output_file_stays(run, tmp_path, outputs, california, rows, cell):
+    lines = rows_csv(california, rows).splitlines()
+    lines[7] = ",".join([*lines[7].split(",")[:7], cell])
+    (tmp_path / "out.csv").write_text("old")
+    done = run("predict", "predict.output=out.csv", stdin="\n".join(lines))
+    done.refused("standard input, line 8, column 'Longitude'")
+    assert (tmp_path / "out.csv").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "outputs"]
+
+
+def test_a_missing_model_or_input_is_refused(run, tmp_path):
+    run("predict", stdin="").refused("outputs/quantized.json: no such file", "mlrq quantize")
+    run("predict", "artifact=gone.json").refused("gone.json: no such file")
+
+
+def test_a_missing_input_is_refused(run, outputs):
+    run("predict", "predict.input=gone.csv").refused("gone.csv: no such file")
+
+
+def test_several_targets_are_one_column_each(run, tmp_path):
+    assert run("dataset=synthetic", "dataset.targets=2", "dataset.features=2", "dataset.rows=50").code == 0
+    done = run("predict", stdin="x1,x2\n1,2\n3,4\n")
+    model = read_quantized(tmp_path / "outputs" / "quantized.json").model
+    header, *lines = done.out.splitlines()
+    assert header == "y1,y2"
+    assert [list(map(float, line.split(","))) for line in lines] == model.predict(
+        np.array([[1.0, 2.0], [3.0, 4.0]])
+    ).tolist()
+    done = run("predict", stdin='{"x1": 1, "x2": 2}\n')
+    assert list(json.loads(done.out)) == ["y1", "y2"]
+
+
+def test_the_artifact_may_lie_anywhere(command, finished, tmp_path, california, rows):
+    text = rows_csv(california, rows)
+    done = command("predict", f"artifact={finished / 'outputs' / 'quantized.json'}", stdin=text)
+    assert (done.code, done.err) == (0, "")
+    assert len(done.out.splitlines()) == 21
+
+
+MEASURED = """
+import resource, sys
+from mlrq.cli.main import main
+main()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux only")
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_memory_does_not_grow_with_the_rows(command, outputs, tmp_path, california, data, kind):
+    block = data.parts.test_rows
+    peaks = []
+    for repeats in (4, 24):
+        with (tmp_path / f"rows.{kind}").open("w") as stream:
+            if kind == "csv":
+                head, _, body = rows_csv(california, block).partition("\n")
+                stream.write(head + "\n")
+            else:
+                body = jsonl(california.features, block)
+            for _ in range(repeats):
+                stream.write(body)
+        done = command.python(MEASURED, "predict", f"predict.input=rows.{kind}", "predict.output=out")
+        assert done.code == 0
+        with (tmp_path / "out").open() as stream:
+            assert sum(1 for _ in stream) == repeats * len(block) + (kind == "csv")
+        peaks.append(int(done.err.splitlines()[-1]) / 1024)
+    size = (tmp_path / f"rows.{kind}").stat().st_size / 2**20
+    assert size > 8  # megabytes; held at once they would show
+    assert peaks[1] - peaks[0] < 4
+
+
+def start_predicting(command, california, data, tmp_path):
+    """A `predict` that has read more than a batch and waits for more."""
+    process = command.start(
+        "predict", "predict.output=out.csv", stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    text = rows_csv(california, data.parts.train_rows[:9000]).encode()
+    process.stdin.write(text)
+    process.stdin.flush()
+    for _ in range(3000):  # thirty seconds, and then it has failed
+        found = list(tmp_path.glob(".out.csv.*"))
+        if found and found[0].stat().st_size:
+            return process
+        time.sleep(0.01)
+    process.kill()
+    raise AssertionError("predict wrote nothing")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_an_interrupted_prediction_leaves_the_old_file(
+    command, outputs, tmp_path, california, data, sent, code
+):
+    (tmp_path / "out.csv").write_text("old")
+    process = start_predicting(command, california, data, tmp_path)
+    process.send_signal(sent)
+    _, err = process.communicate()
+    assert process.returncode == code
+    assert (tmp_path / "out.csv").read_text() == "old"
+    if sent == signal.SIGINT:
+        assert err.decode() == "mlrq: error: interrupted; what was written before is whole\n"
+        assert list(tmp_path.glob(".out.csv.*")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipe")
+def test_a_reader_that_leaves_early_is_no_error_worth_a_word(command, outputs, tmp_path, california, data):
+    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.train_rows))
+    process = command.start(
+        "predict", "predict.input=rows.csv", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"MedHouseVal\n"
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() != 0
+
+
+def test_the_output_never_replaces_the_input(run, tmp_path, outputs, california, rows):
+    text = rows_csv(california, rows)
+    (tmp_path / "rows.csv").write_text(text)
+    done = run("predict", "predict.input=rows.csv", "predict.output=./rows.csv")
+    done.refused("rows.csv", "would replace the rows")
+    assert (tmp_path / "rows.csv").read_text() == text
+
+
+def test_a_prediction_that_no_double_holds_is_refused_with_its_row(run, tmp_path):
+    lines = ["a,b,y", *(f"{i},{i * i},{2 * i + i * i}" for i in range(12))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    assert run("dataset=csv", "dataset.path=t.csv", "dataset.target=y").code == 0
+    done = run("predict", stdin='{"a": 1, "b": 1}\n{"a": 1.7e308, "b": 1.7e308}\n')
+    done.refused("standard input, row 2", "exceeds what a double holds")
+    assert done.out == ""

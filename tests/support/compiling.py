@@ -1,0 +1,70 @@
+"""Exported C, compiled and called from Python."""
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from mlrq.export.c import export
+from mlrq.quantization.model import QuantizedLinear
+from support.exporting import artifact
+
+STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+C99 = ("gcc", "-std=c99", "-pedantic")
+COMPILERS = {"gcc": C99, "clang": ("clang", *C99[1:]), "c++": ("g++", "-x", "c++")}
+BATCH = """
+#include "mlrq.c"
+void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *accumulators, int32_t *outputs);
+void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions);
+void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *accumulators, int32_t *outputs)
+{
+    while (rows--) {
+        mlrq_accumulate(inputs, accumulators);
+        mlrq_infer(inputs, outputs);
+        inputs += MLRQ_FEATURES, accumulators += MLRQ_TARGETS, outputs += MLRQ_TARGETS;
+    }
+}
+void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions)
+{
+    while (rows--) {
+        mlrq_quantize(features, inputs);
+        mlrq_predict(features, predictions);
+        inputs += MLRQ_FEATURES, features += MLRQ_FEATURES, predictions += MLRQ_TARGETS;
+    }
+}
+"""
+
+
+def compiled(folder: Path, *arguments: object) -> None:
+    """Run a compiler in `folder`; what it says is the test's failure. A missing gcc is one too."""
+    done = subprocess.run(
+        [str(item) for item in arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def written(folder: Path, model: QuantizedLinear, **options: object) -> list[str]:
+    """The names of the C files of `model`, in `folder`."""
+    files = export(artifact(model), **options)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="ascii")
+    return [name for name in files if name.endswith(".c")]
+
+
+def library(folder: Path, models: dict[str, tuple[QuantizedLinear, bool]], level: str = "-O1") -> ctypes.CDLL:
+    """One shared object of many models, each (model, packed) with a prefix of its own."""
+    text = ""
+    for prefix, (model, packed) in models.items():
+        written(folder, model, prefix=prefix, packed=packed, vectors=0)
+        names = {"mlrq_": f"{prefix}_", "MLRQ_": f"{prefix.upper()}_", "mlrq.c": f"{prefix}.c"}
+        text += re.sub("|".join(names), lambda found, names=names: names[found[0]], BATCH)
+    (folder / "all.c").write_text(text)
+    compiled(folder, *C99, *STRICT, level, "-shared", "-fPIC", "all.c", "-o", "all.so")
+    return ctypes.CDLL(str(folder / "all.so"))
+
+
+def call(function, first: np.ndarray, *others: np.ndarray) -> None:
+    arrays = [np.ascontiguousarray(first), *others]
+    function(ctypes.c_long(len(first)), *(ctypes.c_void_p(array.ctypes.data) for array in arrays))

@@ -1,0 +1,214 @@
+"""Atomic writes, and documents that tell when they were changed."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlrq.artifacts.json_document import encode, read_document, write_document
+from mlrq.errors import MlrqError
+from mlrq.files import atomic, digest, write, write_checksums
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # a lone surrogate is no text
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+RESERVED = ("format", "schema", "sha256")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail_halfway(path: Path, failure: type[BaseException]) -> None:
+    with atomic(path) as stream:
+        stream.write(b"half of the n")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_block_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, failure):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    with pytest.raises(failure):
+        fail_halfway(path, failure)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_block_that_fails_makes_no_new_file(tmp_path: Path):
+    with pytest.raises(RuntimeError):
+        fail_halfway(tmp_path / "deep" / "a.json", RuntimeError)
+    assert names(tmp_path / "deep") == []
+
+
+def test_the_old_file_stays_until_the_block_ends(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    with atomic(path) as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_file_gets_the_permissions_that_the_mask_leaves(tmp_path: Path):
+    old = os.umask(0o027)
+    try:
+        write(tmp_path / "a", b"x")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path):
+    # Not permissions: root, who runs tests in containers, has all of them.
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(MlrqError) as caught:
+        write(tmp_path / "file" / "a.json", b"x")
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'a.json'}: cannot be written: ")
+
+
+def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path: Path):
+    (tmp_path / "a.json" / "inner").mkdir(parents=True)
+    with pytest.raises((MlrqError, OSError)):
+        write(tmp_path / "a.json", b"x")
+    assert names(tmp_path) == ["a.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_kill_9_at_any_moment_leaves_one_whole_file(tmp_path: Path):
+    path = tmp_path / "a.json"
+    code = """
+import sys
+from pathlib import Path
+from mlrq.artifacts.json_document import write_document
+path, turn = Path(sys.argv[1]), 0
+while True:
+    write_document(path, "test", 1, {"turn": turn, "filler": [turn] * 50_000})
+    print(turn, flush=True)
+    turn += 1
+"""
+    turns = []
+    for delay in (0.0, 0.003, 0.007, 0.012, 0.02, 0.033):
+        with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()  # one is there; now hit a later one
+            try:
+                process.wait(delay)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        assert process.returncode == -signal.SIGKILL
+        document = read_document(path, "test", 1, "this test")
+        assert document["filler"] == [document["turn"]] * 50_000
+        turns.append(document["turn"])
+    assert max(turns) > 0
+
+
+KILLED = """
+import os, pathlib, signal, sys
+# Dies at the n-th rename of a temporary file into its place, just before it or just after.
+left, when = int(sys.argv[1]), sys.argv[2]
+rename = pathlib.Path.replace
+def dying(self, target):
+    global left
+    left -= 1
+    if left == 0 and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(self, target)
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path.replace = dying
+sys.argv[1:] = sys.argv[3:]
+from mlrq.cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory) -> Path:
+    """What the killed runs would have written: another model, other bits, other samples."""
+    folder = tmp_path_factory.mktemp("other")
+    assert Command(folder)("model=ridge", "model.estimator.alpha=1000", "quantization.bits=4").code == 0
+    return folder / "outputs"
+
+
+@pytest.mark.parametrize(("nth", "when"), [(1, "before"), (2, "after"), (4, "after")])
+def test_a_run_killed_at_a_rename_leaves_every_artifact_old_or_new(command, outputs, other, nth, when):
+    artifacts = ("model.joblib", "float.json", "quantized.json", "evaluation.json")
+    old = {name: (outputs / name).read_bytes() for name in artifacts}
+    new = {name: (other / name).read_bytes() for name in artifacts}
+    assert all(old[name] != new[name] for name in artifacts)
+    died = command.python(
+        KILLED, nth, when, "model=ridge", "model.estimator.alpha=1000", "quantization.bits=4"
+    )
+    assert died.code == -signal.SIGKILL
+    found = {name: (outputs / name).read_bytes() for name in artifacts}
+    for name in artifacts:
+        assert found[name] in (old[name], new[name])
+    # Exactly what was renamed before the end is new.
+    assert (
+        found["evaluation.json"] == old["evaluation.json"] or found["quantized.json"] == new["quantized.json"]
+    )
+    assert found["quantized.json"] == old["quantized.json"] or found["float.json"] == new["float.json"]
+    if when == "before":  # what it left behind does not disturb the next run
+        assert list(outputs.glob(".*.tmp"))
+        assert command("model=ridge", "model.estimator.alpha=1000", "quantization.bits=4").code == 0
+        for name in (*artifacts, "SHA256SUMS"):
+            assert (outputs / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_the_checksums_are_those_of_sha256(finished: Path):
+    lines = (finished / "outputs" / "SHA256SUMS").read_text().splitlines()
+    expected = {
+        name: hashlib.sha256((finished / "outputs" / name).read_bytes()).hexdigest()
+        for name in ("model.joblib", "float.json", "quantized.json", "evaluation.json")
+    }
+    assert dict(reversed(line.split("  ")) for line in lines) == expected
+    assert lines == sorted(lines, key=lambda line: line.split()[1])
+
+
+def test_checksums_leave_out_what_is_not_there(tmp_path: Path):
+    (tmp_path / "b").write_bytes(b"x")
+    write_checksums(tmp_path, ("c", "b", "a"))
+    assert (tmp_path / "SHA256SUMS").read_text() == f"{hashlib.sha256(b'x').hexdigest()}  b\n"
+
+
+@given(st.dictionaries(TEXT.filter(lambda key: key not in RESERVED), JSON, max_size=5))
+def test_a_document_reads_back_as_it_was_written(tmp_path_factory, body):
+    path = tmp_path_factory.getbasetemp() / "document.json"
+    write_document(path, "test", 3, body)
+    document = read_document(path, "test", 3, "this test")
+    assert document == {**body, "format": "mlrq.test", "schema": 3}
+    raw = path.read_bytes()
+    assert raw.endswith(b"\n")
+    assert raw.count(b"\n") == 1
+    whole = json.loads(raw)
+    claimed = whole.pop("sha256")
+    assert hashlib.sha256(encode(whole)).hexdigest() == claimed == digest(encode(whole))
+
+
+def test_keys_are_sorted_and_numbers_read_back_to_the_same_double():
+    assert encode({"b": 1, "a": [0.1, 1e300, 5e-324]}) == b'{"a":[0.1,1e+300,5e-324],"b":1}\n'
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="JSON"):
+            encode({"a": value})
+
+
+def test_a_document_without_its_hash_is_refused_whatever_it_holds(tmp_path: Path):
+    path = tmp_path / "a.json"
+    for cell in ("1", "NaN", '"\\ud800"', "Infinity", "null"):
+        path.write_text('{"format":"mlrq.test","schema":1,"cell":' + cell + "}")
+        with pytest.raises(MlrqError, match="damaged"):
+            read_document(path, "test", 1, "this test")
