@@ -12,6 +12,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.quantizing import quantized
 
+from mlrq.cli import arguments as command_line
 from mlrq.cli import main
 from mlrq.config import schema, validation
 from mlrq.pipeline.stages import evaluate, quantize_model

@@ -1,9 +1,9 @@
 """From rows to their summary: through a basis where the rows suit one, by reflections where they do not.
 
 Rows that suit a basis (`mlrq.stats.cholesky_qr`) become sums of products, at the speed of `mlrq.kernel`,
-and those of consecutive batches of the same basis add up (`Seen`). A batch that does not suit the basis of those
-before it gets one of its own, and one that suits none, such as a few rows or columns that come to depend on each
-other within it, is reflected (`mlrq.stats.triangle`).
+and those of consecutive batches of the same basis add up (`Seen`). A batch that does not suit the basis of
+those before it gets one of its own, and one that suits none, such as a few rows or columns that come to depend
+on each other within it, is reflected (`mlrq.stats.triangle`).
 """
 
 from collections.abc import Iterable, Iterator

@@ -13,8 +13,8 @@ Two triangles with the same pivot are merged by the QR of one above the other, w
 (TSQR; Demmel, Grigori, Hoemmen and Langou, 2012).
 
 The rows are cut by row index alone (`mlrq.stats.summarize`) and merged from first to last. The result is
-therefore the same to the last bit for any number of threads, and `combine` makes it the same for any number of
-parts that are summarised at once.
+therefore the same to the last bit for any number of threads, and `combine` makes it the same for any number
+of parts that are summarised at once.
 """
 
 from collections.abc import Iterable
