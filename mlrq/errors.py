@@ -1,5 +1,7 @@
 """The one exception that a user is meant to see, and its kinds."""
 
+import difflib
+
 
 class MlrqError(Exception):
     """Something that the user can put right: its text is one line that says what, where and how."""
@@ -15,3 +17,12 @@ class ConfigError(MlrqError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
+
+
+def unknown_key(key: str, allowed: list[str]) -> str:
+    """The fault of a key that does not exist, with the nearest one that does."""
+    group, _, name = key.rpartition(".")
+    near = difflib.get_close_matches(name, allowed, n=1)
+    if near:
+        return f"{key}: no such key; did you mean {group + '.' if group else ''}{near[0]}?"
+    return f"{key}: no such key; {group or 'the configuration'} has {', '.join(sorted(allowed))}"

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from mlrq.config import schema, validation
-from mlrq.errors import ConfigError
+from mlrq.errors import ConfigError, unknown_key
 
 REFUSED = (HydraException, OmegaConfBaseException)
 # Hydra raises a plain ValueError for a group set to null.
@@ -64,7 +64,7 @@ def _explain(text: str, error: Exception, base: DictConfig | None) -> str:
     name = key.rpartition(".")[2]
     if isinstance(node, DictConfig) and name not in node:
         allowed = [str(item) for item in node if item != "_target_"]
-        return validation.unknown_key(key, allowed)
+        return unknown_key(key, allowed)
     return f"{text}: {first}"
 
 

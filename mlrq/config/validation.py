@@ -5,26 +5,14 @@ each with its key, its value and what is allowed.
 """
 
 import dataclasses
-import difflib
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlrq.config.schema import GROUPS, Config
-from mlrq.errors import ConfigError
-
-# `_target_` names code to run, so only this project's and scikit-learn's is let through.
-TRUSTED_TARGETS = ("mlrq.", "sklearn.")
-
-
-def unknown_key(key: str, allowed: list[str]) -> str:
-    """The fault of a key that does not exist, with the nearest one that does."""
-    group, _, name = key.rpartition(".")
-    near = difflib.get_close_matches(name, allowed, n=1)
-    if near:
-        return f"{key}: no such key; did you mean {group + '.' if group else ''}{near[0]}?"
-    return f"{key}: no such key; {group or 'the configuration'} has {', '.join(sorted(allowed))}"
+from mlrq.errors import ConfigError, unknown_key
+from mlrq.models.targets import TRUSTED_TARGETS
 
 
 def _untrusted(node: Any, key: str) -> list[str]:

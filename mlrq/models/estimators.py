@@ -1,5 +1,6 @@
 """Fitting a scikit-learn estimator. Nothing of scikit-learn is imported before one is fitted."""
 
+import inspect
 import io
 import warnings
 from collections.abc import Callable
@@ -11,10 +12,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import __version__
-from mlrq.config.instantiate import build_estimator
-from mlrq.errors import MlrqError
+from mlrq.errors import ConfigError, MlrqError, unknown_key
 from mlrq.files import lock
 from mlrq.models.linear import LinearModel, fold
+from mlrq.models.targets import located
+
+
+def build_estimator(spec: dict[str, Any], standardize: bool) -> Any:
+    """The unfitted estimator of `spec`, behind a StandardScaler where `standardize` says so.
+
+    Raises:
+        MlrqError: If there is no such class, or it has no such parameter.
+    """
+    parameters = {key: value for key, value in spec.items() if key != "_target_"}
+    made = located("model.estimator", spec["_target_"])
+    allowed = list(inspect.signature(made).parameters)
+    extra = [key for key in parameters if key not in allowed]
+    if extra:
+        name = spec["_target_"].rpartition(".")[2]
+        raise ConfigError([f"{unknown_key(f'model.estimator.{key}', allowed)} ({name})" for key in extra])
+    estimator = made(**parameters)
+    if not standardize:
+        return estimator
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), estimator)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Rows that suit a basis (`mlrq.stats.cholesky_qr`) become sums of products, at the speed of `mlrq.kernel`,
 and those of consecutive batches of the same basis add up (`Seen`). A batch that does not suit the basis of
-those before it gets one of its own, and one that suits none, such as a few rows or columns that come to depend
-on each other within it, is reflected (`mlrq.stats.triangle`).
+those before it gets one of its own, and one that suits none, such as a few rows or columns that come to
+depend on each other within it, is reflected (`mlrq.stats.triangle`).
 """
 
 from collections.abc import Iterable, Iterator

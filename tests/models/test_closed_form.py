@@ -139,7 +139,7 @@ DOUBTFUL = [
     ("LinearRegression", {"tol": "small"}, "tol"),
     ("LinearRegression", {"positive": None}, "positive"),
     ("LinearRegression", {"alpha": 1.0}, "model.estimator.alpha: no such key"),
-    ("LinearRegression", {"_convert_": "all"}, None),
+    ("LinearRegression", {"_convert_": "all"}, "_convert_: no such key"),
     ("Ridge", {"alpha": -1}, "alpha"),
     ("Ridge", {"alpha": None}, "alpha"),
     ("Ridge", {"alpha": "1"}, "alpha"),
@@ -151,7 +151,7 @@ DOUBTFUL = [
     ("Ridge", {"alpha": [1.0, 2.0, 3.0]}, "penalties"),
     ("Ridge", {"alpha": [1.0, float("nan")]}, "infs or NaNs"),
     ("Ridge", {"alpha": [1.0, -2.0]}, "model.estimator.alpha=[1.0, -2.0]: every penalty must be 0 or more"),
-    ("Ridge", {"_args_": [7.0]}, None),
+    ("Ridge", {"_args_": [7.0]}, "_args_: no such key"),
     ("Ridge", {"alhpa": 1}, "did you mean model.estimator.alpha?"),
     ("Ridge", {"max_iter": 0}, "max_iter"),
     ("Ridge", {"solver": "newton"}, "solver"),
@@ -195,9 +195,7 @@ def test_doubtful_parameters_are_scikit_learns_to_judge(name, parameters, object
         assert objection in str(refused.value)
     else:
         found, _ = fit(summarize(X, Y), spec, standardize)
-        args = parameters.get("_args_", [])
-        keywords = {key: value for key, value in parameters.items() if not key.startswith("_")}
-        last = KINDS[name](*args, **keywords)
+        last = KINDS[name](**parameters)
         oracle = (make_pipeline(StandardScaler(), last) if standardize else last).fit(X, Y)
         close(found.predict(X), oracle.predict(X))
     assert len(shown) == 1
