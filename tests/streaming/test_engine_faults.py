@@ -6,7 +6,8 @@ import time
 
 import pytest
 from conftest import Outcome, settled
-from support.cluster import Cluster, wait
+from support.cluster import Cluster
+from support.processes import HANG, wait
 from support.streams import WHOLE, made, written
 
 psutil = pytest.importorskip("psutil")
@@ -60,7 +61,7 @@ def start(command):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANG)
     return Outcome(process.returncode, out, settled(err))
 
 
