@@ -103,7 +103,7 @@ FORCE:
 # ---- environment
 
 # The kernel is compiled with mlrq, and again where its source has changed since.
-$(READY): $(VENV)/.packages mlrq/kernel/kernel.c mlrq/kernel/build.py
+$(READY): $(VENV)/.packages $(wildcard mlrq/kernel/*.[ch]) mlrq/kernel/build.py
 	@$(PY) -m mlrq.kernel >/dev/null || true
 	@touch $@
 

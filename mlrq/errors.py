@@ -2,6 +2,8 @@
 
 import difflib
 
+DISTRIBUTION = "mlrq-linear"  # its name on a package index, where mlrq is another project
+
 
 class MlrqError(Exception):
     """Something that the user can put right: its text is one line that says what, where and how."""
@@ -26,3 +28,17 @@ def unknown_key(key: str, allowed: list[str]) -> str:
     if near:
         return f"{key}: no such key; did you mean {group + '.' if group else ''}{near[0]}?"
     return f"{key}: no such key; {group or 'the configuration'} has {', '.join(sorted(allowed))}"
+
+
+def not_installed(feature: str, package: str, extra: str) -> str:
+    """Say how to install the optional `package`, in a checkout and by the distribution's name.
+
+    Args:
+        feature: What cannot be done without it.
+        package: Its name on a package index.
+        extra: The extra of this distribution that brings it.
+    """
+    return (
+        f"{feature} needs {package}, which is not installed: pip install -e '.[{extra}]' in a checkout (the "
+        f".venv of make has it), pip install '{DISTRIBUTION}[{extra}]' elsewhere"
+    )

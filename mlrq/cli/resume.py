@@ -107,7 +107,7 @@ def origin(config: Config) -> dict[str, str]:
 
 def _program() -> str:
     """Hash of this program's modules and of the versions of what computes for it."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     modules = {str(path.relative_to(package)): digest(path.read_bytes()) for path in package.rglob("*.py")}
     versions = {}
     for name in ("numpy", "scikit-learn"):

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlrq.artifacts.json_document import write_document
 from mlrq.cli.resume import EARLIER, OUTCOME, outcomes, read
-from mlrq.errors import MlrqError
+from mlrq.errors import MlrqError, not_installed
 from mlrq.files import write
 from mlrq.pipeline.results import Evaluation, summary
 
@@ -240,7 +240,7 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         try:
             from mlrq.cli import plots
         except ImportError:
-            notify("no plot: it needs matplotlib; pip install 'mlrq[plot]'")
+            notify(not_installed("a plot of the sweep", "matplotlib", "plot"))
         else:
             write(folder / f"{TABLE}.png", plots.sweep([o for o in made if "quantized" in o]))
             saved.append(f"{TABLE}.png")

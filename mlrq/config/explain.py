@@ -17,12 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from mlrq.config import schema, validation
-from mlrq.errors import ConfigError, unknown_key
+from mlrq.errors import ConfigError, not_installed, unknown_key
 
 REFUSED = (HydraException, OmegaConfBaseException)
 # Hydra raises a plain ValueError for a group set to null.
 NOT_COMPOSED = (*REFUSED, ValueError)
-HINTS = {"hydra/launcher=joblib": "; it needs the joblib extra: pip install 'mlrq[joblib]'"}
+HINTS = {"hydra/launcher=joblib": "; " + not_installed("it", "hydra-joblib-launcher", "joblib")}
 
 
 def _plain(overrides: list[str], multirun: bool) -> Iterator[tuple[str, Override | str]]:

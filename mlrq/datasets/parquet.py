@@ -16,7 +16,7 @@ from mlrq.datasets.dataset import chosen
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
 from mlrq.datasets.tables import present
-from mlrq.errors import DataError, MlrqError
+from mlrq.errors import DataError, MlrqError, not_installed
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 BUFFER = 1 << 15  # bytes of a column that are read at once from a disk
@@ -100,7 +100,7 @@ def load(
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
-        raise MlrqError("dataset=parquet needs pyarrow: pip install 'mlrq[parquet]'") from error
+        raise MlrqError(not_installed("dataset=parquet", "pyarrow", "parquet")) from error
     filesystem, files = _find(path)
     wanted = [(file, False if test_path else None) for file in files]
     if test_path:

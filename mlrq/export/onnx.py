@@ -29,14 +29,14 @@ from numpy.typing import NDArray
 
 from mlrq import __version__
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, sha256
-from mlrq.errors import MlrqError
+from mlrq.errors import MlrqError, not_installed
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 
 try:
     from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 except ModuleNotFoundError as error:
-    raise MlrqError("ONNX export needs the onnx extra: pip install 'mlrq[onnx]'") from error
+    raise MlrqError(not_installed("export=onnx", "onnx", "onnx")) from error
 
 ACCUMULATOR = "accumulator"  # the tensor that holds the exact sums, for whoever wants to see them
 IR_VERSIONS = {13: 7, 21: 10}  # of the ONNX release that brought the opset

@@ -1,4 +1,4 @@
-"""Compile `kernel.c`: when mlrq is installed, if there is a C compiler, or by `python -m mlrq.kernel`.
+"""Compile the C files here to one library: when mlrq is installed, or by `python -m mlrq.kernel`.
 
 It needs Python alone, for mlrq and what it needs may not be installed yet. Whoever only loads the library
 comes here too, so what only a compiler needs is imported late.
@@ -8,8 +8,10 @@ import hashlib
 import os
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().with_name("kernel.c")
-LIBRARY = SOURCE.with_name("_kernel.so")
+FOLDER = Path(__file__).resolve().parent
+SOURCES = tuple(sorted(FOLDER.glob("*.c")))
+HEADERS = tuple(sorted(FOLDER.glob("*.h")))
+LIBRARY = FOLDER / "_kernel.so"
 # The last of them hold whatever CFLAGS says: the bits depend on them.
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fno-fast-math", "-ffp-contract=off")
 # With a copy for each kind of processor, where compiler and C library can do that; else without.
@@ -17,8 +19,9 @@ KINDS = (("-DMLRQ_CLONES",), ())
 
 
 def identity() -> str:
-    """Tells a library that was made of this source, with these flags, from one that was not."""
-    return hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, KINDS)).encode()).hexdigest()
+    """Tells a library that was made of these sources, with these flags, from one that was not."""
+    texts = [(file.name, file.read_bytes()) for file in (*SOURCES, *HEADERS)]
+    return hashlib.sha256(repr((texts, FLAGS, KINDS)).encode()).hexdigest()
 
 
 def compiler() -> list[str] | None:
@@ -52,7 +55,7 @@ def build(library: Path = LIBRARY) -> str | None:
             for kind in KINDS:
                 name = f'-DMLRQ_SOURCE="{identity()}"'
                 own = shlex.split(os.environ.get("CFLAGS", ""))
-                arguments = [*command, *own, *FLAGS, *kind, name, "-o", str(made), str(SOURCE)]
+                arguments = [*command, *own, *FLAGS, *kind, name, "-o", str(made), *map(str, SOURCES)]
                 done = subprocess.run(arguments, capture_output=True, text=True, errors="replace")
                 if not done.returncode:
                     made.replace(library)

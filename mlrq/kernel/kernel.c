@@ -3,26 +3,14 @@
  * Every sum is taken in the order that is written here, whatever the width of the machine's vectors, and no
  * product is fused with a sum: compile with -ffp-contract=off, and never with -ffast-math.
  */
-#include <float.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if FLT_EVAL_METHOD != 0
-#error "double arithmetic has to be that of doubles"
-#endif
+#include "common.h"
 
 enum { BLOCK = 256, LANES = 64, WIDTH = 8, VECTORS = LANES / WIDTH };
 typedef double vector __attribute__((vector_size(WIDTH * sizeof(double))));
-
-/* One copy of a function for each kind of processor; the loader picks. */
-#ifdef MLRQ_CLONES
-#define FASTEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FASTEST
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 const char mlrq_source[] = MLRQ_SOURCE;
 

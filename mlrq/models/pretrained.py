@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.errors import MlrqError
+from mlrq.errors import MlrqError, not_installed
 from mlrq.files import digest
 from mlrq.models.linear import LinearModel, fold
 
@@ -126,7 +126,7 @@ def _skops(data: bytes, path: Path) -> Any:
     try:
         import skops.io
     except ModuleNotFoundError as error:
-        raise MlrqError(f"{path}: needs the skops extra: pip install 'mlrq[skops]'") from error
+        raise MlrqError(not_installed(str(path), "skops", "skops")) from error
     try:
         unknown = skops.io.get_untrusted_types(data=data)
         if not unknown:

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from mlrq.datasets.stream import Part
-from mlrq.errors import MlrqError
+from mlrq.errors import MlrqError, not_installed
 
 Work = Callable[[Part], Any]
 Engine = Callable[[Work, Sequence[Part]], Iterator[Any]]
@@ -114,7 +114,7 @@ def _dask(
         from distributed import CancelledError, Client, KilledWorker, LocalCluster
         from distributed.comm.core import CommClosedError
     except ImportError as error:
-        raise MlrqError("engine=dask needs dask.distributed: pip install 'mlrq[dask]'") from error
+        raise MlrqError(not_installed("engine=dask", "distributed", "dask")) from error
     place = address or "the local cluster"
     # What it says of a lost connection, over many lines, is said here in one.
     for logger in ("distributed", "distributed.client"):

@@ -30,7 +30,17 @@ from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.settings import Settings
 
 TRAINING = Training(
-    "made up", "a test", "0" * 64, 0.2, 42, 8, 2, [1.0], {"estimator": {"_target_": "made.Up"}}, {"mlrq": "0"}
+    "made up",
+    "a test",
+    "0" * 64,
+    0.2,
+    42,
+    8,
+    2,
+    [1.0],
+    [[0.0], [1.0]],
+    {"estimator": {"_target_": "made.Up"}},
+    {"mlrq": "0"},
 )
 OPERATORS = {
     "integer": {"IsNaN", "Where", "Add", "QuantizeLinear", "MatMulInteger", "Cast", "Mul", "Max", "Min"},
@@ -364,5 +374,5 @@ def test_the_same_artifact_gives_the_same_bytes(w8a8, tmp_path):
 def test_without_onnx_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.delitem(sys.modules, "mlrq.export.onnx")
-    with pytest.raises(MlrqError, match=r"^ONNX export needs the onnx extra: pip install 'mlrq\[onnx\]'$"):
+    with pytest.raises(MlrqError, match=r"^export=onnx needs onnx, which is not installed: pip install -e "):
         importlib.import_module("mlrq.export.onnx")

@@ -322,7 +322,7 @@ def test_without_skops_one_line_says_what_to_install(run, mine, monkeypatch):
     saved(Ridge(), mine / "my.skops")
     monkeypatch.setitem(__import__("sys").modules, "skops.io", None)
     run("quantize", "model_path=my.skops", *CSV).refused(
-        "my.skops: needs the skops extra: pip install 'mlrq[skops]'"
+        "my.skops needs skops, which is not installed: pip install -e '.[skops]'"
     )
 
 

@@ -355,7 +355,7 @@ def test_without_pyarrow_one_line_says_what_to_install(run, tmp_path, monkeypatc
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    run(*CLI).refused("pip install 'mlrq[parquet]'")
+    run(*CLI).refused("dataset=parquet needs pyarrow, which is not installed: pip install -e '.[parquet]'")
 
 
 def test_evaluating_imports_no_scikit_learn(command, run, tmp_path):
