@@ -1,6 +1,7 @@
 """Make rebuilds what changed, and nothing else."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, rows_csv
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
+    pytest.mark.xdist_group("make"),  # which is one process after another, and not to be crowded by its like
+]
 
 
 class Make:
@@ -27,7 +31,7 @@ class Make:
             if key not in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "OUT")
         }
         return subprocess.run(
-            ["make", "-o", ".venv/.ready", f"PY={sys.executable}", f"OUT={self.out}", *arguments],
+            ["make", "-o", ".venv/.ready", f"PY={shlex.quote(sys.executable)}", f"OUT={self.out}", *arguments],
             cwd=PROJECT, env=inherited | {"NO_COLOR": "1"}, capture_output=True, encoding="utf-8",
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from support.streams import WHOLE, made, written
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.xdist_group("dask")  # a cluster for each test: one at a time
 # 51 row groups: a pass in which a worker can be caught at work.
 GROUP = 100
 
