@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
 from mlrq.kernel import affine
+from mlrq.stats.linear_algebra import product
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,12 @@ def fold(
         )
     for gain, shift in reversed(affines):
         # coefficients @ (x * gain + shift) + intercept
-        coefficients, intercept = coefficients * gain, intercept + coefficients @ shift
+        coefficients, intercept = coefficients * gain, intercept + product(coefficients, shift)
     model = LinearModel(coefficients, np.array(intercept), features, targets)
     hold_finite(model, name)
     expected = np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(rows), -1)
     # The sums' terms, not their total, set the size of the rounding errors.
-    magnitude = np.abs(rows) @ np.abs(coefficients).T + np.abs(intercept)
+    magnitude = affine(np.abs(rows), np.abs(coefficients), np.abs(intercept))
     if expected.shape != magnitude.shape or (np.abs(model.predict(rows) - expected) > 1e-9 * magnitude).any():
         raise MlrqError(
             f"{name} is not linear: its predictions differ from coef_ and intercept_ "
