@@ -1,9 +1,9 @@
 """Any fitted regressor whose predictions are affine in its features, folded into a `LinearModel`.
 
 Where an estimator has `coef_` and `intercept_`, these are tried first. Any other, such as a pipeline with a
-PCA in it, a grid search or a regressor of several outputs, is probed: each coefficient of an affine function is
-a difference of two of its values. Either way the folded model must then meet the estimator's own predictions on
-the rows. So a link function, a kernel or a tree is refused, and nothing that is affine is.
+PCA in it, a grid search or a regressor of several outputs, is probed: each coefficient of an affine function
+is a difference of two of its values. Either way the folded model must then meet the estimator's own
+predictions on the rows. So a link function, a kernel or a tree is refused, and nothing that is affine is.
 """
 
 from collections.abc import Callable
