@@ -29,7 +29,7 @@ endif
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test lint format bench lock clean help
+.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
 all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
@@ -57,7 +57,8 @@ parity: $(READY) ## Hold Python, compiled C and ONNX Runtime to the same integer
 toolchain: ## Install the compilers and the emulator that `make size` and all tests use (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm >/dev/null
+	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm \
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
 
 sweep: $(READY) ## Compare bit widths in one table; ARGS="model=ridge,lasso" sweeps that, ARGS=resume=last goes on
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
@@ -128,8 +129,14 @@ lock: $(READY) ## Pin the newest versions of everything, by hash
 
 # ---- development
 
-test: $(READY) ## Run the tests
-	@$(VENV)/bin/pytest
+# On every core; tests of one group, such as those that start a dask cluster, follow each other on one of them.
+PYTEST := $(VENV)/bin/pytest --numprocesses auto --dist loadgroup
+
+test: $(READY) ## Run the tests, but for the slowest
+	@$(PYTEST)
+
+test-all: $(READY) ## Run all tests, and properties on examples that no run had before
+	@$(PYTEST) -m "slow or not slow" --hypothesis-profile search
 
 lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .
