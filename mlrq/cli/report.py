@@ -70,7 +70,7 @@ def _section(title: str, *parts: str | Text | Table | None) -> None:
 
 def _room(taken: int = 0) -> int:
     """Columns left for foreign text on a line of which some are taken."""
-    return max(console.width - taken, NAME) if console.is_terminal else MESSAGE
+    return max(console.width - taken, NAME) if console.is_terminal else MESSAGE - taken
 
 
 def _name(text: str) -> str:

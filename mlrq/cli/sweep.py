@@ -231,7 +231,7 @@ def _markdown(header: list[str], texts: list[list[str]]) -> str:
 
 def markdown(cell: str) -> str:
     """A cell that Markdown shows as it is: what could be markup is escaped, but no underscore in a word."""
-    return re.sub(r"[\\`*\[\]<>|~$&!]|\b_|_\b", r"\\\g<0>", cell)
+    return re.sub(r"[\\`*\[\]<>|~$&!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", cell)
 
 
 def _csv(header: list[str], table: list[list[Any]]) -> str:
