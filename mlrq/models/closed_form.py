@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
+from mlrq.kernel import stack
 from mlrq.models import estimators
 from mlrq.models.estimators import Fitted
 from mlrq.models.linear import LinearModel, hold_finite
-from mlrq.stats.linear_algebra import dependent, least_squares, product, stack
+from mlrq.stats.linear_algebra import dependent, least_squares, product
 from mlrq.stats.summary import Summary
 
 PACKAGE = "sklearn.linear_model."
