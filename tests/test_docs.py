@@ -145,6 +145,19 @@ def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
     assert checked.dataset.target == ["price"]
 
 
+def test_the_rounding_that_contributing_adds_works_in_all_stages(command):
+    function, entry = (block.text for block in blocks(CONTRIBUTING) if block.kind == "py")
+    shutil.copytree(PROJECT / "mlrq", command.folder / "mlrq")
+    shutil.copytree(PROJECT / "conf", command.folder / "conf")
+    code, table = (command.folder / "mlrq" / "quantization" / name for name in ("rounding.py", "options.py"))
+    code.write_text(f"{code.read_text()}\n\n{function}")
+    table.write_text(table.read_text().replace("ROUNDINGS = {\n", f"ROUNDINGS = {{\n{entry}"))
+    command.environment["PYTHONPATH"] = str(command.folder)
+    done = command("quantization.rounding=upwards", "dataset=diabetes")
+    assert done.code == 0, done.err
+    assert "Quantize: 8 bits, symmetric, per_tensor, upwards\n" in done.out
+
+
 def test_every_path_on_the_map_exists_and_every_package_is_on_it():
     (text,) = (block.text for block in blocks(CONTRIBUTING) if block.kind == "" and "mlrq/cli/" in block.text)
     paths = set(re.findall(r"^([\w./]+)", text, re.MULTILINE))

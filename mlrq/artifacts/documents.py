@@ -15,16 +15,15 @@ from mlrq.artifacts.checks import finite, keyed, names, one_of, positive, single
 from mlrq.artifacts.json_document import read_document, seal, write_document
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
-from mlrq.quantization.grid import SCHEMES
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import Intercept, QuantizedLinear
+from mlrq.quantization.options import FEATURE_SCALES, GRANULARITIES, INPUTS, ROUNDINGS, SCHEMES
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 
 SCHEMA = 1
+FACTOR_BITS = tuple(scale.bits for scale in FEATURE_SCALES.values())
 ESTIMATOR, FLOAT, QUANTIZED = "model.joblib", "float.json", "quantized.json"  # in the output folder
-GRANULARITIES = ("per_tensor", "per_channel", "per_feature")
-ROUNDINGS = ("nearest", "truncate", "babai", "exact")
 MAKE_FLOAT = "`mlrq train`"
 MAKE_QUANTIZED = "`mlrq quantize`"
 
@@ -42,6 +41,7 @@ class Training:
         train_rows: Number of training rows.
         test_rows: Number of test rows.
         target_spread: Standard deviation of each target over the training rows.
+        input_range: (2, features) smallest and largest number of each feature over the training rows.
         estimator: The model group of the configuration; of a model trained elsewhere, the same with
             `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
         versions: Of the packages that made the model.
@@ -55,6 +55,7 @@ class Training:
     train_rows: int
     test_rows: int
     target_spread: list[float]
+    input_range: list[list[float]]
     estimator: dict[str, Any]
     versions: dict[str, str]
 
@@ -88,12 +89,15 @@ class QuantizedArtifact:
     certificate: dict[str, Any] | None
 
 
-def _training(body: Any, targets: int) -> Training:
+def _training(body: Any, features: int, targets: int) -> Training:
     types = {name: get_origin(hint) or hint for name, hint in get_type_hints(Training).items()}
     training = Training(**typed(body, types))
     if not (0 < training.test_size < 1 and 0 <= training.seed < 2**32):
         raise ValueError("expected a split")
     positive(np.float32(finite(training.target_spread, (targets,))), (targets,))
+    low, high = finite(training.input_range, (2, features))
+    if (low > high).any():
+        raise ValueError("expected the low ends of input_range before the high ones")
     return training
 
 
@@ -123,9 +127,8 @@ def _float(body: dict[str, Any]) -> FloatArtifact:
         targets,
     )
     first = body["first_predictions"]
-    return FloatArtifact(
-        model, _training(body["training"], len(targets)), finite(first, (len(first), len(targets)))
-    )
+    training = _training(body["training"], len(features), len(targets))
+    return FloatArtifact(model, training, finite(first, (len(first), len(targets))))
 
 
 def _accumulator_body(model: QuantizedLinear) -> dict[str, int | None]:
@@ -177,7 +180,7 @@ def _input_body(inputs: InputGrid | None) -> dict[str, Any] | None:
 def _inputs(body: Any, count: int) -> InputGrid | None:
     if body is None:
         return None
-    bits = one_of(body["bits"], (8, 16))
+    bits = one_of(body["bits"], tuple(kind.bits for kind in INPUTS.values() if kind.bits))
     return InputGrid(bits, positive(body["scale"], (count,)), single(body["offset"], (count,)))
 
 
@@ -200,8 +203,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     settings = keyed(body["settings"], [item.name for item in fields(Settings)])
     bits = one_of(body["bits"], tuple(range(2, 17)))
     scheme = one_of(settings["scheme"], tuple(SCHEMES))
-    low = 0 if scheme == "offset" else -(1 << (bits - 1))
-    high = low + (1 << bits) - 1
+    low, high = SCHEMES[scheme].limits(bits)
     factor, limits = body["factor"], body["output_range"]
     inputs = _inputs(body["inputs"], len(features))
     kind = one_of(body["intercept_format"], ("int32", "int64") if inputs else ("float32", "float64", "int32"))
@@ -210,15 +212,15 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         targets=targets,
         bits=bits,
         scheme=scheme,
-        granularity=one_of(settings["granularity"], GRANULARITIES),
-        rounding=one_of(settings["rounding"], ROUNDINGS),
+        granularity=one_of(settings["granularity"], tuple(GRANULARITIES)),
+        rounding=one_of(settings["rounding"], tuple(ROUNDINGS)),
         codes=whole(body["codes"], (len(targets), len(features)), low, high).astype(np.int32),
         scale=positive(body["scale"], channels),
         zero_point=whole(body["zero_point"], channels, min(low, 0), high).astype(np.int32),
         offset=single(body["offset"], channels),
         intercept=_intercept(body["intercept"], kind, channels),
         factor=np.ones(columns, dtype=np.float32) if factor is None else positive(factor, columns),
-        factor_bits=one_of(body["factor_bits"], (0,) if factor is None else (8, 32)),
+        factor_bits=one_of(body["factor_bits"], (0,) if factor is None else FACTOR_BITS),
         inputs=inputs,
         output_range=None if limits is None else single(limits, (2, len(targets))),
     )
@@ -226,7 +228,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         raise ValueError("the accumulator's bound is not what the codes give")
     return QuantizedArtifact(
         model,
-        _training(body["training"], len(targets)),
+        _training(body["training"], len(features), len(targets)),
         settings,
         typed({"excess": body["excess"]}, {"excess": float})["excess"],
         None if body["certificate"] is None else typed(body["certificate"], get_type_hints(Certificate)),
