@@ -111,6 +111,9 @@ class Reader:
                 shutil.copytree(path, path.name, ignore=shutil.ignore_patterns("__pycache__"))
             elif path.name not in (".git", ".venv", "outputs"):
                 Path(path.name).symlink_to(path)
+        Path(".venv").mkdir()  # that make finds up to date, and leaves alone
+        for stamp in (".packages", ".ready"):
+            Path(".venv", stamp).touch()
 
     def read(self, page: Path) -> None:
         """Run every block of code; compare every block of text and every table of a sweep with its output."""
@@ -159,7 +162,7 @@ class Reader:
         if typed[0] == "make":
             made = MADE.intersection(typed)
             dry = [] if made else ["--dry-run"]
-            return self._shell(["make", "-o", ".venv/.ready", f"PY={sys.executable}", *dry, *typed[1:]])
+            return self._shell(["make", f"PY={sys.executable}", *dry, *typed[1:]])
         assert typed[0] in TYPED, f"{command!r}: nothing here runs such a command"
         return self._shell(["sh", "-c", command])
 
