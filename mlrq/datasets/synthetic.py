@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from mlrq.datasets.dataset import Dataset
+from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.parts import Stream
 
 
-def load(rows: int, features: int, targets: int, noise: float, seed: int) -> Dataset:
+def load(rows: int, features: int, targets: int, noise: float, seed: int) -> Stream:
     """`rows` draws of standard normal features and of targets that are linear in them, plus noise.
 
     Args:
@@ -24,7 +25,7 @@ def load(rows: int, features: int, targets: int, noise: float, seed: int) -> Dat
     for column, weight in zip(inputs.T, weights.T, strict=True):
         outputs += column[:, None] * weight
     outputs += noise * spread * generator.normal(size=(rows, targets))
-    return Dataset(
+    return of_arrays(
         "synthetic",
         f"generated: rows={rows}, features={features}, targets={targets}, noise={noise:g}, seed={seed}",
         tuple(f"x{i + 1}" for i in range(features)),
