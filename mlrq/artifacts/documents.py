@@ -42,6 +42,7 @@ class Training:
         train_rows: Number of training rows.
         test_rows: Number of test rows.
         target_spread: Standard deviation of each target over the training rows.
+        input_range: (2, features) smallest and largest number of each feature over the training rows.
         estimator: The model group of the configuration; of a model trained elsewhere, the same with
             `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
         versions: Of the packages that made the model.
@@ -55,6 +56,7 @@ class Training:
     train_rows: int
     test_rows: int
     target_spread: list[float]
+    input_range: list[list[float]]
     estimator: dict[str, Any]
     versions: dict[str, str]
 
@@ -88,12 +90,15 @@ class QuantizedArtifact:
     certificate: dict[str, Any] | None
 
 
-def _training(body: Any, targets: int) -> Training:
+def _training(body: Any, features: int, targets: int) -> Training:
     types = {name: get_origin(hint) or hint for name, hint in get_type_hints(Training).items()}
     training = Training(**typed(body, types))
     if not (0 < training.test_size < 1 and 0 <= training.seed < 2**32):
         raise ValueError("expected a split")
     positive(np.float32(finite(training.target_spread, (targets,))), (targets,))
+    low, high = finite(training.input_range, (2, features))
+    if (low > high).any():
+        raise ValueError("expected the low ends of input_range before the high ones")
     return training
 
 
@@ -123,9 +128,8 @@ def _float(body: dict[str, Any]) -> FloatArtifact:
         targets,
     )
     first = body["first_predictions"]
-    return FloatArtifact(
-        model, _training(body["training"], len(targets)), finite(first, (len(first), len(targets)))
-    )
+    training = _training(body["training"], len(features), len(targets))
+    return FloatArtifact(model, training, finite(first, (len(first), len(targets))))
 
 
 def _accumulator_body(model: QuantizedLinear) -> dict[str, int | None]:
@@ -226,7 +230,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         raise ValueError("the accumulator's bound is not what the codes give")
     return QuantizedArtifact(
         model,
-        _training(body["training"], len(targets)),
+        _training(body["training"], len(features), len(targets)),
         settings,
         typed({"excess": body["excess"]}, {"excess": float})["excess"],
         None if body["certificate"] is None else typed(body["certificate"], get_type_hints(Certificate)),

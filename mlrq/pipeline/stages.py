@@ -140,6 +140,7 @@ def _trained(data: Source, fitted: Fitted, estimator: dict[str, Any], first: NDA
             train_rows=data.train_count,
             test_rows=data.test_count,
             target_spread=data.target_spread(),
+            input_range=[end.tolist() for end in data.training(None).range()],
             estimator=estimator,
             versions=fitted.versions,
         ),

@@ -249,7 +249,8 @@ def test_a_float_model_whose_hash_is_right_but_that_makes_no_sense_is_refused(or
 TRAINING = [
     ("test_size", "x"), ("seed", "x"), ("sha256", 3), ("train_rows", "many"),
     ("target_spread", [0.0]), ("target_spread", [-1.0]), ("target_spread", [1.0, 2.0]),
-    ("target_spread", ["x"]), ("target_spread", 1.0), ("estimator", []), ("versions", 3),
+    ("target_spread", ["x"]), ("target_spread", 1.0), ("input_range", [[0.0], [1.0]]),
+    ("input_range", [[1.0] * 8, [0.0] * 8]), ("input_range", None), ("estimator", []), ("versions", 3),
 ]  # fmt: skip
 
 

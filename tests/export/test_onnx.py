@@ -30,7 +30,17 @@ from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.settings import Settings
 
 TRAINING = Training(
-    "made up", "a test", "0" * 64, 0.2, 42, 8, 2, [1.0], {"estimator": {"_target_": "made.Up"}}, {"mlrq": "0"}
+    "made up",
+    "a test",
+    "0" * 64,
+    0.2,
+    42,
+    8,
+    2,
+    [1.0],
+    [[0.0], [1.0]],
+    {"estimator": {"_target_": "made.Up"}},
+    {"mlrq": "0"},
 )
 OPERATORS = {
     "integer": {"IsNaN", "Where", "Add", "QuantizeLinear", "MatMulInteger", "Cast", "Mul", "Max", "Min"},

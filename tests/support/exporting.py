@@ -19,6 +19,7 @@ TRAINING = Training(
     train_rows=8,
     test_rows=2,
     target_spread=[1.0],
+    input_range=[[0.0], [1.0]],
     estimator={"name": "none", "estimator": {"_target_": "none"}},
     versions={"mlrq": "0", "numpy": "0"},
 )
