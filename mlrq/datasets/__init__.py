@@ -1,4 +1,4 @@
-"""Tables to learn from. Each loader is a module with a `load` function that returns a `Stream`, a table in parts."""
+"""Tables to learn from. A loader is a module with a `load` function that returns a `Stream`."""
 
 from mlrq.datasets.parts import Part, Stream
 from mlrq.datasets.split import Split

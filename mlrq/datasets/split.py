@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from mlrq import kernel
 
+RULES = ("shuffle", "hash", "files")
+
 
 @dataclass(frozen=True)
 class Split:
     """How rows are divided into training and test rows.
 
     Attributes:
-        rule: "shuffle", as scikit-learn's `train_test_split` does, which needs all rows in memory; "hash", for
-            any number of rows; or "files", where each file holds rows of one kind, and nothing else counts.
+        rule: "shuffle", as scikit-learn's `train_test_split` does, which needs all rows in memory; "hash",
+            for any number of rows; or "files", where each file is of one kind, and nothing else counts.
         test_size: Fraction of test rows, 0 to 1; with 0 there are none.
         seed: Of the permutation or of the hash.
     """
@@ -26,7 +28,8 @@ class Split:
     seed: int
 
     def __str__(self) -> str:
-        return "by file" if self.rule == "files" else f"{self.rule}, test_size {self.test_size:g}, seed {self.seed}"
+        how = f"{self.rule}, test_size {self.test_size:g}, seed {self.seed}"
+        return "test rows in files of their own" if self.rule == "files" else how
 
 
 def shuffled(count: int, split: Split) -> tuple[NDArray[np.int64], int]:

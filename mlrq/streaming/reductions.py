@@ -127,7 +127,9 @@ def merged_scans(first: Scan, second: Scan) -> Scan:
     )
 
 
-def summarize(reader: Reader, inputs: InputGrid, rounded: bool, fit_to: LinearModel | None, part: Part) -> Summary:
+def summarize(
+    reader: Reader, inputs: InputGrid, rounded: bool, fit_to: LinearModel | None, part: Part
+) -> Summary:
     """Of the training rows' input codes, or clipped features, and the targets or what predicts them.
 
     Args:
