@@ -29,7 +29,7 @@ endif
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test lint format bench lock clean help
+.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
 all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
@@ -128,8 +128,14 @@ lock: $(READY) ## Pin the newest versions of everything, by hash
 
 # ---- development
 
-test: $(READY) ## Run the tests
-	@$(VENV)/bin/pytest
+# On every core; tests of one group, such as those that start a dask cluster, follow each other on one of them.
+PYTEST := $(VENV)/bin/pytest --numprocesses auto --dist loadgroup
+
+test: $(READY) ## Run the tests, but for the slowest
+	@$(PYTEST)
+
+test-all: $(READY) ## Run all tests, and properties on examples that no run had before
+	@$(PYTEST) -m "slow or not slow" --hypothesis-profile search
 
 lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
@@ -24,6 +26,16 @@ from mlrq.streaming import passes
 from mlrq.streaming.protocol import Data
 
 PROJECT = Path(__file__).parent.parent
+# Whatever process a test starts, it runs this checkout, installed or not, and finds the tests' own modules.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(PROJECT), str(PROJECT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+os.environ.pop("FORCE_COLOR", None)
+# A slow machine is no fault of an example. The same examples everywhere; `make test-all` looks for new ones.
+PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", derandomize=True, **PATIENT)
+hypothesis.settings.register_profile("search", derandomize=False, print_blob=True, **PATIENT)
+hypothesis.settings.load_profile("same")
 LINEAR_REGRESSION = {
     "name": "linear_regression",
     "standardize": False,
@@ -57,9 +69,12 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
+PROGRESS = re.compile(r"[A-Z][\w ]+( \.\.\.|(, pass \d+)?: [\d,]+( of [\d,]+)? rows.*)\n")
+
+
 def settled(err: str) -> str:
-    """Standard error without the signs of life that a slow or busy machine gets after a second."""
-    return "".join(line for line in err.splitlines(True) if not line.endswith(" ...\n"))
+    """Standard error without the lines of progress that a slow or busy machine gets after a second."""
+    return "".join(line for line in err.splitlines(True) if not PROGRESS.fullmatch(line))
 
 
 @pytest.fixture(scope="session")

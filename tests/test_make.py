@@ -1,6 +1,7 @@
 """Make rebuilds what changed, and nothing else."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,14 +10,17 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, rows_csv
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
+    pytest.mark.xdist_group("make"),  # which is one process after another, and not to be crowded by its like
+]
 
 
 class Make:
     """make in the project's folder, with its outputs elsewhere and the Python that runs the tests."""
 
     def __init__(self, out: Path) -> None:
-        self.out = out
+        self.out, self.python = out, shlex.quote(sys.executable)
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess:
         # -o: the environment is there, for it runs this; making it anew would pull it from under us.
@@ -27,7 +31,7 @@ class Make:
             if key not in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "OUT")
         }
         return subprocess.run(
-            ["make", "-o", ".venv/.ready", f"PY={sys.executable}", f"OUT={self.out}", *arguments],
+            ["make", "-o", ".venv/.ready", f"PY={self.python}", f"OUT={self.out}", *arguments],
             cwd=PROJECT, env=inherited | {"NO_COLOR": "1"}, capture_output=True, encoding="utf-8",
         )  # fmt: skip
 

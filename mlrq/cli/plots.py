@@ -5,12 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-STYLES = {
-    "truncate": ("tab:purple", "v"),
-    "nearest": ("tab:red", "s"),
-    "babai": ("tab:orange", "^"),
-    "exact": ("tab:green", "o"),
-}
+from mlrq.quantization.options import ROUNDINGS
+
 # Told by the words that every line has, or by the horizontal axis.
 TOLD = ("model", "quantization.bits", "quantization.scheme", "quantization.rounding")
 LONGEST_LABEL = 60
@@ -39,14 +35,15 @@ def sweep(outcomes: list[dict[str, Any]]) -> bytes:
     lines: dict[str, list[tuple[int, float]]] = {}
     for outcome, parts in zip(drawn, every, strict=True):
         lines.setdefault(_label(parts, every), []).append((outcome["bits"], outcome["excess"]))
-    only_rounding = set(lines) <= set(STYLES)
-    order = list(STYLES)
+    only_rounding = set(lines) <= set(ROUNDINGS)
+    order = list(ROUNDINGS)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for label, points in sorted(lines.items(), key=lambda item: order.index(item[0]) if only_rounding else 0):
         bits, excess = zip(*sorted(points), strict=True)
-        colour, marker = STYLES[label] if only_rounding else (None, "o")
-        axes.plot(bits, excess, marker=marker, color=colour, label=label)
+        style = ROUNDINGS[label] if only_rounding else ROUNDINGS["exact"]
+        colour = style.colour if only_rounding else None
+        axes.plot(bits, excess, marker=style.marker, color=colour, label=label)
     axes.set_yscale("log")
     axes.set_xlabel("bits per weight")
     axes.set_ylabel("excess loss on the training rows")

@@ -14,6 +14,7 @@ from mlrq.cli.resume import EARLIER, OUTCOME, outcomes, read
 from mlrq.errors import MlrqError, not_installed
 from mlrq.files import write
 from mlrq.pipeline.results import Evaluation, summary
+from mlrq.quantization.options import ROUNDINGS, SCHEMES
 
 TABLE = "sweep"
 
@@ -32,8 +33,6 @@ COLUMNS = (
     ("payload bits", None),
     ("artifact bytes", None),
 )
-
-ROUNDINGS = ("truncate", "nearest", "babai", "exact")  # from the simplest to the best
 
 # What a narrow terminal can do without, first things first.
 DISPENSABLE = ("artifact bytes", "MSE", "max diff", "train R2", "scheme", "payload bits", "ms", "job")
@@ -156,7 +155,12 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
                 "max diff": 0.0,
                 "artifact bytes": outcome["bytes"]["float"],
             }
-    integers.sort(key=lambda row: (row["bits"], row["scheme"], ROUNDINGS.index(row["rounding"]), row["job"]))
+    schemes, roundings = list(SCHEMES), list(ROUNDINGS)
+    integers.sort(
+        key=lambda row: (
+            row["bits"], schemes.index(row["scheme"]), roundings.index(row["rounding"]), row["job"]
+        )
+    )  # fmt: skip
     header = ["job", *keys, *(name for name, _ in COLUMNS)]
     return header, [[row.get(name) for name in header] for row in (*floats.values(), *integers)]
 

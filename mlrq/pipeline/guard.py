@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.clipped import Clipped
 from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.options import ROUNDINGS
 from mlrq.stats.summary import fit_least_squares
 from mlrq.streaming.scores import Score
 from mlrq.streaming.train_test import TrainTest
 
 SATURATION_LIMIT = 0.01  # of all input cells
 R2_DROP_LIMIT, GENEROUS_BITS = 0.01, 8  # the default limit, and the bits from which it holds
-
 
 Pair = tuple[float, float | None]  # on training and test rows
 
@@ -108,7 +108,7 @@ def _advice(model: QuantizedLinear) -> str:
     options = []
     if len(model.targets) > 1 and model.granularity != "per_channel":
         options.append("granularity=per_channel (a scale for each target)")
-    if model.rounding not in ("babai", "exact"):
+    if not ROUNDINGS[model.rounding].together:
         options.append("rounding=exact")
     if model.inputs is None and model.granularity == "per_tensor":
         options.append("granularity=per_feature")

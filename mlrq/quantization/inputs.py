@@ -139,6 +139,3 @@ def mse(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
         low_best = np.where(better, tried_low, low_best)
         high_best = np.where(better, tried_high, high_best)
     return from_range(low_best, high_best, bits)
-
-
-CALIBRATIONS = {"minmax": minmax, "percentile": percentile, "mse": mse}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mlrq.kernel import affine
 from mlrq.quantization.accumulate import accumulate, bound, requantize
 from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.options import SCHEMES
 
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
 
@@ -32,14 +33,14 @@ class QuantizedLinear:
         features: Names, in the order of the columns.
         targets: Names, in the order of the predictions.
         bits: Width of a code, 2 to 16.
-        scheme: "symmetric", "affine" or "offset".
+        scheme: See `mlrq.quantization.options`, for these three.
         granularity: "per_tensor" (the targets share one grid), "per_channel" (one grid a target) or
             "per_feature" (the targets share one grid, and each feature has a factor).
         rounding: How the codes were chosen.
         codes: (targets, features) int32.
         scale: (targets,) float32, positive.
-        zero_point: (targets,) int32; 0 unless the scheme is affine.
-        offset: (targets,) float32; 0 unless the scheme is offset.
+        zero_point: (targets,) int32; 0 where the scheme has none.
+        offset: (targets,) float32; 0 where the scheme has none.
         intercept: (targets,) floats in the target's unit, or integer codes in units of `scale`, the
             accumulator's; always integer where inputs are.
         factor: (features,) float32, positive; 1 unless the granularity is per_feature.
@@ -76,7 +77,7 @@ class QuantizedLinear:
         Without an offset it is exact (24 bits times 17). With one it is what the reference system
         computes: one product and one sum, each rounded to float32.
         """
-        if self.scheme == "offset":
+        if SCHEMES[self.scheme].offset:
             single = self.steps.astype(np.float32) * self.scale[:, None] + self.offset[:, None]
             return single.astype(np.float64)
         return self.steps * self.scale.astype(np.float64)[:, None]
@@ -117,7 +118,8 @@ class QuantizedLinear:
         input grid, intercept and limit.
         """
         grids = len(self.targets) if self.granularity == "per_channel" else 1
-        grid = 32 + (self.bits if self.scheme == "affine" else 32 if self.scheme == "offset" else 0)
+        scheme = SCHEMES[self.scheme]
+        grid = 32 + scheme.zero_point * self.bits + scheme.offset * 32
         features = self.factor_bits + (64 if self.inputs else 0)
         limits = 64 * len(self.targets) if self.output_range is not None else 0
         counts = (

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
-from mlrq.quantization.grid import SCHEMES, stored_scale
+from mlrq.quantization.grid import stored_scale
 from mlrq.quantization.inputs import InputGrid, check_resolution
 from mlrq.quantization.model import QuantizedLinear
-from mlrq.quantization.rounding import ROUNDINGS
+from mlrq.quantization.options import FEATURE_SCALES, ROUNDINGS, SCHEMES
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
@@ -24,7 +24,6 @@ from mlrq.stats.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
 NEGLIGIBLE = 1e-6  # of the variance of a target
-SOLVERS = ("babai", "exact")
 
 
 @dataclass(frozen=True)
@@ -137,10 +136,19 @@ def _factors(
     if settings.granularity != "per_feature":
         return np.ones(width, dtype=np.float32), 0
     check_resolution(training.low[:width], training.high[:width], features, integer=False)
+    chosen = FEATURE_SCALES[settings.feature_scale]
     spread = np.sqrt(np.square(training.summary.feature_triangle).sum(axis=0))
-    if settings.feature_scale == "pow2":
-        return np.exp2(np.rint(np.log2(spread))).astype(np.float32), 8
-    return spread.astype(np.float32), 32
+    return chosen.load()(spread), chosen.bits
+
+
+def deviation(spread: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(features,) factors: the standard deviations themselves."""
+    return spread.astype(np.float32)
+
+
+def power_of_two(spread: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(features,) factors: the power of two nearest to each standard deviation, on a logarithmic scale."""
+    return np.exp2(np.rint(np.log2(spread))).astype(np.float32)
 
 
 def _codes(
@@ -148,17 +156,16 @@ def _codes(
 ) -> tuple[dict[str, Any], Certificate | None]:
     """Codes, scale, zero point and offset of each target, and the certificate if there is one."""
     count = len(weights)
-    per_channel, rounding = settings.granularity == "per_channel", settings.rounding
-    if rounding in SOLVERS:
+    per_channel = settings.granularity == "per_channel"
+    scheme, rounding = SCHEMES[settings.scheme], ROUNDINGS[settings.rounding]
+    if rounding.together:
         triangle = summary.feature_triangle
-        half = 1 << (settings.bits - 1)
         solution = solve(
             triangle,
             weights @ triangle.T,
-            -half,
-            half - 1,
-            rounding=rounding,  # type: ignore[arg-type]
-            affine=settings.scheme == "affine",
+            *scheme.limits(settings.bits),
+            rounding=settings.rounding,  # type: ignore[arg-type]
+            affine=scheme.zero_point,
             shared_scale=not per_channel and count > 1,
             weights=weights,
             nodes=settings.nodes,
@@ -172,8 +179,8 @@ def _codes(
         }
         return found, solution.certificate
     channels = [row[None, :] for row in weights] if per_channel else [weights]
-    grids = [SCHEMES[settings.scheme](channel, settings.bits) for channel in channels]
-    codes = [ROUNDINGS[rounding](*pair) for pair in zip(channels, grids, strict=True)]
+    grids = [scheme.load()(channel, settings.bits) for channel in channels]
+    codes = [rounding.load()(*pair) for pair in zip(channels, grids, strict=True)]
     each = grids if per_channel else grids * count
     found = {
         "codes": np.concatenate(codes),

@@ -17,6 +17,3 @@ def nearest(weights: NDArray[np.float64], grid: Grid) -> NDArray[np.int32]:
 def truncate(weights: NDArray[np.float64], grid: Grid) -> NDArray[np.int32]:
     """Codes rounded towards zero, saturated to the grid's range; any shape."""
     return np.clip(np.trunc(grid.position(weights)), grid.low, grid.high).astype(np.int32)
-
-
-ROUNDINGS = {"nearest": nearest, "truncate": truncate}

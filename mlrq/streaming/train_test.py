@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from mlrq.datasets import Split, Stream
 from mlrq.models.linear import LinearModel
-from mlrq.quantization.inputs import CALIBRATIONS, InputGrid, check_resolution, from_range
+from mlrq.quantization.inputs import InputGrid, check_resolution, from_range
+from mlrq.quantization.options import CALIBRATIONS, INPUTS
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import Metrics, from_summary
 from mlrq.stats.summary import Summary, combine
@@ -103,20 +104,21 @@ class TrainTest:
             MlrqError: If float32 cannot tell the values of a feature apart, or the calibration needs rows in
                 memory and they are too many.
         """
-        if settings.inputs == "float":
+        if not INPUTS[settings.inputs].bits:
             return None
         wanted = (settings.inputs, settings.calibration, settings.percentile)
         grid: InputGrid = self._once(wanted, (), lambda: self._calibrated(settings))
         return grid
 
     def _calibrated(self, settings: Settings) -> InputGrid:
-        width, bits = len(self.features), int(settings.inputs[3:])
+        width, bits = len(self.features), INPUTS[settings.inputs].bits
         low, high = self.low[:width], self.high[:width]
         check_resolution(low, high, self.features, integer=True)
         if settings.calibration == "minmax":
             return from_range(low, high, bits)
         rows, _ = self.training_rows(f"calibration={settings.calibration}")
-        return CALIBRATIONS[settings.calibration](rows, bits, settings.percentile)
+        grid: InputGrid = CALIBRATIONS[settings.calibration].load()(rows, bits, settings.percentile)
+        return grid
 
     def summary_through(self, inputs: InputGrid, rounded: bool, fit_to: LinearModel | None) -> Summary:
         """Summary of the training rows through the grids of integer inputs; see `reductions.summarize`."""

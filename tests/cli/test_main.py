@@ -259,7 +259,7 @@ def test_an_interrupted_stage_is_one_line_and_leaves_the_old_artifacts(command, 
 def test_an_interrupt_while_it_is_still_being_imported_is_one_line(command, tmp_path):
     # In place of the package that the command line imports first: one that waits, as a slow disk would.
     (tmp_path / "hydra.py").write_text("import sys\nprint('importing', flush=True)\nsys.stdin.read()\n")
-    command.environment["PYTHONPATH"] = str(tmp_path)
+    command.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = command.start(**pipes)
     assert process.stdout.readline() == b"importing\n"

@@ -2,14 +2,13 @@
 
 import io
 import os
-import pty
 import re
-import subprocess
-import sys
 import threading
 
 import pytest
+from support.processes import HANG
 
+from mlrq.cli import progress as module
 from mlrq.cli.progress import LOG_INTERVAL, WIPE, Progress, Rows, describe, duration
 from mlrq.datasets.stream import Part
 
@@ -135,7 +134,8 @@ def test_without_a_terminal_there_is_a_line_now_and_then_and_only_with_news():
 
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
-def test_what_ends_within_a_second_leaves_no_trace(stream):
+def test_what_ends_before_the_first_sign_is_due_leaves_no_trace(monkeypatch, stream):
+    monkeypatch.setattr(module, "PATIENCE", HANG)
     shown, before = stream(), threading.active_count()
     progress = Progress(shown)
     with progress.activity("Reading the dataset"):
@@ -144,30 +144,49 @@ def test_what_ends_within_a_second_leaves_no_trace(stream):
     assert threading.active_count() == before
 
 
-SLOW = """
-import time
-from mlrq.cli.progress import Progress
-progress = Progress()
-with progress.activity("Reading the dataset"):
-    for done in range(4):
-        progress.count(1000 * done)
-        time.sleep(0.6)
-print("done")
-"""
+def test_what_lasts_is_drawn_again_and_again_without_being_asked(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module, "FRAME", 0.0)
+    drawn = threading.Semaphore(0)
+
+    class Watched(Terminal):
+        def write(self, text):
+            drawn.release()
+            return super().write(text)
+
+    terminal, before = Watched(), threading.active_count()
+    progress = Progress(terminal, Clock())
+    with progress.activity("Reading the dataset"):
+        for _ in range(3):
+            assert drawn.acquire(timeout=HANG)
+    assert terminal.getvalue().count("Reading the dataset ... 0 s") >= 3
+    assert screen(terminal.getvalue()) == [""]
+    assert threading.active_count() == before
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
-def test_on_a_terminal_one_line_is_drawn_over_and_taken_away():
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([sys.executable, "-c", SLOW], stderr=theirs, stdout=subprocess.DEVNULL):
-        os.close(theirs)
-        text = b""
-        try:
-            while piece := os.read(ours, 1000):
-                text += piece
-        except OSError:  # Linux's end of file on a terminal whose other end is closed
-            pass
-        os.close(ours)
-    assert re.search(r"Reading the dataset: [12],000 rows, [0-9,]+ rows/s", text.decode())
-    assert b"\n" not in text
-    assert screen(text.decode()) == [""]
+def test_on_a_terminal_one_line_is_drawn_over_and_taken_away(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", HANG)  # drawn when this test says so
+    pty = pytest.importorskip("pty", reason="there are no pseudo-terminals on this system")
+    try:
+        ours, theirs = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"no pseudo-terminal is left: {error}")
+    clock, text = Clock(), b""
+    with os.fdopen(theirs, "w") as terminal:
+        progress = Progress(terminal, clock)
+        with progress.activity("Reading the dataset"):
+            for done in (1000, 2000, 6000):
+                clock.now += 1.0
+                progress.count(done)
+                progress.show()
+        while text.count(WIPE.encode()) < 4:
+            text += os.read(ours, 1000)
+    os.close(ours)
+    lines = [piece.decode() for piece in text.split(WIPE.encode())]
+    assert lines == [
+        "",
+        "Reading the dataset: 1,000 rows, 1,000 rows/s",
+        "Reading the dataset: 2,000 rows, 1,000 rows/s",
+        "Reading the dataset: 6,000 rows, 2,000 rows/s",
+        "",
+    ]

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,7 +182,7 @@ def test_bad_arguments_are_named(change: dict[str, Any], message: str) -> None:
 SCRIPT = """
 import numpy as np
 from mlrq.solvers.solve import solve
-from test_solve import correlated
+from solvers.test_solve import correlated
 for size in (8, 40, 300):
     print(solve(*correlated(size, seed=size), -8, 7, nodes=20_000))
 """
@@ -193,7 +192,7 @@ def test_the_result_is_the_same_for_any_number_of_threads() -> None:
     results = {
         subprocess.run(
             [sys.executable, "-c", SCRIPT],
-            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(Path(__file__).parent)},
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
             capture_output=True,
             check=True,
         ).stdout

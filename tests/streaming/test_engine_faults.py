@@ -6,11 +6,13 @@ import time
 
 import pytest
 from conftest import Outcome, settled
-from support.cluster import Cluster, wait
+from support.cluster import Cluster
+from support.processes import HANG, wait
 from support.streams import WHOLE, made, written
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.xdist_group("dask")  # a cluster for each test: one at a time
 # 51 row groups: a pass in which a worker can be caught at work.
 GROUP = 100
 
@@ -60,7 +62,7 @@ def start(command):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANG)
     return Outcome(process.returncode, out, settled(err))
 
 

@@ -26,6 +26,7 @@ def test_processes_make_the_same_bytes(command, tmp_path, expected, workers):
     assert made(tmp_path) == expected
 
 
+@pytest.mark.xdist_group("dask")
 def test_a_local_dask_cluster_makes_the_same_bytes(command, tmp_path, expected):
     pytest.importorskip("distributed")
     with socket.socket() as taken:

@@ -1,6 +1,5 @@
 """The folder for a stream's test rows: gone when the run ends, and no reason for a run to fail."""
 
-import os
 import resource
 import signal
 import subprocess
@@ -9,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-from conftest import PROJECT
 from support.streams import CLI, written
 
 from mlrq.errors import MlrqError
@@ -37,8 +35,7 @@ def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(tmp_path):
         "import os, pathlib\nfrom mlrq.streaming import test_rows\n"
         "with test_rows.opened(pathlib.Path('.')): os.kill(os.getpid(), 9)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     assert len(left(tmp_path)) == 1
     with test_rows.opened(tmp_path) as first:
@@ -67,9 +64,8 @@ def test_a_run_that_fails_leaves_nothing(run, tmp_path):
 
 def test_a_run_that_is_terminated_leaves_nothing(tmp_path):
     written(tmp_path / "t", row_group_size=1)
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     started = subprocess.Popen(
-        [sys.executable, "-m", "mlrq", *CLI], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "mlrq", *CLI], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     while not list((tmp_path / "outputs").glob(f"{test_rows.PREFIX}*/*.rows")):
         assert started.poll() is None

@@ -5,19 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 60.0  # for what a slow or busy machine must do
-
-
-def wait(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Return as soon as `condition` holds; fail if it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not happen"
-        time.sleep(0.002)
+from support.processes import HANG, wait
 
 
 class Worker:
@@ -61,7 +51,7 @@ class Cluster:
         processes = [self._start("worker", *arguments) for _ in range(count)]
         wait(lambda: len(self.addresses() - before) == count)
         addresses = {
-            self.client.submit(os.getpid, workers=[address], pure=False).result(PATIENCE): address
+            self.client.submit(os.getpid, workers=[address], pure=False).result(HANG): address
             for address in self.addresses() - before
         }
         return [Worker(process, addresses[process.pid]) for process in processes]
