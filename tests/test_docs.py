@@ -15,7 +15,8 @@ from support.quantizing import quantized
 from mlrq.cli import arguments as command_line
 from mlrq.cli import main
 from mlrq.config import schema, validation
-from mlrq.pipeline.stages import evaluate, quantize_model
+from mlrq.pipeline.evaluate import evaluate
+from mlrq.pipeline.quantize import quantize_model
 from mlrq.stats.metrics import measure
 
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "benchmarks" / "README.md"]
@@ -158,8 +159,8 @@ def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
     assert len(rows) >= 6
     for option, bits, rest in rows:
         settings = validation.check(composed(f"quantization={option}")).quantization
-        made = quantize_model(data, trained.artifact, settings, None).artifact
-        done = evaluate(data, made, trained.artifact, 0, None)
+        made = quantize_model(data, trained.artifact, settings).artifact
+        done = evaluate(data, made, trained.artifact, 0)
         expected = [
             str(settings.bits), settings.scheme, settings.rounding,
             f"{done.test.r2:.4f}", f"{done.train.r2:.4f}", f"{done.test.mse:.4f}",
@@ -168,26 +169,26 @@ def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
         assert [bits, *rest.split(" | ")[:7]] == expected
 
 
-def test_the_table_of_solvers_in_the_readme_is_measured(data):
+def test_the_table_of_solvers_in_the_readme_is_measured(data, parts):
     rows = re.findall(r"^\| (\d) \| (.*) \| (\w+) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
     assert [int(bits) for bits, _, _ in rows] == list(range(2, 9))
     for bits, cells, proof in rows:
         expected = []
         for rounding in ("nearest", "babai", "exact"):
             made = quantized(data, bits=int(bits), rounding=rounding)
-            test = measure(data.parts.test_values, made.model.predict(data.parts.test_rows))
+            test = measure(parts.test_values, made.model.predict(parts.test_rows))
             expected += [f"{made.excess:.4g}", f"{test.r2:.4f}"]
         assert cells.split(" | ") == expected
         assert proof == ("optimal" if made.certificate.optimal else "gap")
 
 
-def test_the_r2_beside_a_command_in_the_readme_is_measured(data, trained):
+def test_the_r2_beside_a_command_in_the_readme_is_measured(data, parts, trained):
     found = re.findall(r"^python -m mlrq (.*?) +# test R2 ([0-9.]+)$", DOCUMENTS[0].read_text(), re.MULTILINE)
     assert len(found) >= 3
     for overrides, printed in found:
         settings = validation.check(composed(*overrides.split())).quantization
-        made = quantize_model(data, trained.artifact, settings, None).artifact.model
-        assert f"{measure(data.parts.test_values, made.predict(data.parts.test_rows)).r2:.4f}" == printed
+        made = quantize_model(data, trained.artifact, settings).artifact.model
+        assert f"{measure(parts.test_values, made.predict(parts.test_rows)).r2:.4f}" == printed
 
 
 def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):

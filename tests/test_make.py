@@ -44,7 +44,7 @@ def make(tmp_path: Path) -> Make:
     return Make(tmp_path / "out")
 
 
-def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, data):
+def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, parts):
     first = make("evaluate")
     assert first.returncode == 0, first.stderr
     stamps = make.stamps()
@@ -54,7 +54,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, 
         assert (again.returncode, again.stderr) == (0, "")
         assert "Train:" not in again.stdout
         assert "saved" not in again.stdout
-    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
+    (tmp_path / "rows.csv").write_text(rows_csv(california, parts.test_rows[:3]))
     overrides = f"predict.input={tmp_path / 'rows.csv'} predict.output={tmp_path / 'p.csv'}"
     assert make("predict", f"ARGS={overrides}").returncode == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 4

@@ -1,10 +1,12 @@
 """CSV: a file with a header line, in pieces that are read by themselves, each in batches."""
 
+import csv
 import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets.csv_numbers import BOM, parse
-from mlrq.datasets.csv_pieces import PIECE, Piece, spans
+from mlrq.datasets.csv_pieces import PIECE, Piece, Span, spans
 from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, present, read_lines
 from mlrq.errors import DataError, MlrqError
@@ -108,9 +110,12 @@ def load(
         with _opened(place) as file:
             begin += len(BOM) if file.read(len(BOM)) == BOM else 0
             file.seek(begin)
-            for i, span in enumerate(spans(file, begin, table.line, cut=not path.endswith(".gz"))):
-                parts.append(Piece(place, i, start, span.rows, None, stamp, span=span))
-                start += span.rows
+            found = list(spans(file, begin, table.line, cut=not path.endswith(".gz")))
+            if len(found) == 1:
+                found = [_recounted(file, found[0], delimiter)]
+        for i, span in enumerate(found):
+            parts.append(Piece(place, i, start, span.rows, None, stamp, span=span))
+            start += span.rows
     except UNREADABLE as error:
         raise MlrqError(f"{path}: cannot be read: {error}") from error
     if not parts:
@@ -150,6 +155,23 @@ def _header(
     names = feature_names(table.columns, target, features, path)
     present(table.columns, [*names, *target], path)
     return names, table, length, stamp
+
+
+def _recounted(file: IO[bytes], span: Span, delimiter: str) -> Span:
+    """A span that is the only one, with its records as a reader finds them.
+
+    They are others where a cell that is not quoted has a quote in it; see `mlrq.datasets.csv_pieces`.
+    """
+    file.seek(span.begin)
+    data = file.read(QUICK) if span.end - span.begin <= QUICK else b""
+    if b'"' not in data:
+        return span
+    lines = io.StringIO(data.decode(errors="replace"), newline="")
+    with suppress(csv.Error):  # it is told when the rows are read
+        return replace(
+            span, rows=sum(1 for row in csv.reader(lines, delimiter=delimiter, strict=True) if row)
+        )
+    return span
 
 
 def _opened(path: str) -> IO[bytes]:

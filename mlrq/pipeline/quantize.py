@@ -41,7 +41,7 @@ def quantize_model(
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
     # so is one that was fitted elsewhere, to rows that we do not know.
     fit_to = None if _is_least_squares(origin.training) else exact
-    made = quantize(exact, _statistics(data, settings, fit_to), settings)
+    made = quantize(exact, training_statistics(data, settings, fit_to), settings)
     model = made.model
     guard = check(model, exact, data, fit_to, max_r2_drop)
     if strict and guard.notices:
@@ -73,7 +73,9 @@ def _is_least_squares(training: Training) -> bool:
     return "file" not in training.estimator and plain and chosen["_target_"].endswith(".LinearRegression")
 
 
-def _statistics(data: TrainTest, settings: Settings, fit_to: LinearModel | None) -> TrainingStatistics:
+def training_statistics(
+    data: TrainTest, settings: Settings, fit_to: LinearModel | None
+) -> TrainingStatistics:
     """What quantizing needs to know of the training rows, with what `fit_to` predicts for targets."""
     summary = data.summary
     if fit_to is not None:

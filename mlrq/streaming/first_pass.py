@@ -87,14 +87,14 @@ def over_parts(
     return engine(partial(reductions.work, function, reader, *arguments), reader.stream.parts)
 
 
-def tell_need(who: str, stream: Stream, rows: int, instead: str, notify: Notify) -> None:
-    """Tell the user that `who` needs so many rows in memory.
+def tell_need(need: str, stream: Stream, rows: int, instead: str, notify: Notify) -> None:
+    """Tell the user of a `need` for so many rows in memory.
 
     Raises:
         MlrqError: If they take more than is allowed, with what does not need them, `instead`.
     """
     size, limit = 8 * (len(stream.features) + len(stream.targets)) * rows, stream.memory_limit
-    need = f"{who} needs all {rows:,} rows in memory, {size / 1e6:,.0f} MB"
+    need = f"{need} in memory, {size / 1e6:,.0f} MB"
     if size > limit:
         raise MlrqError(f"{need}, more than dataset.memory_limit={limit}; {instead} not")
     notify(f"{need}, and as much again to work on")
@@ -105,7 +105,8 @@ def _kept(stream: Stream, notify: Notify) -> Stream:
     if stream.in_memory:
         return stream
     rows = sum(part.rows for part in stream.parts)
-    tell_need("dataset.split=shuffle", stream, rows, "dataset.split=hash does", notify)
+    need = f"dataset.split=shuffle needs all {rows:,} rows"
+    tell_need(need, stream, rows, "dataset.split=hash does", notify)
     return replace(stream, kept={})
 
 
@@ -125,7 +126,7 @@ def _leave_out(reader: Reader, scan: Scan) -> tuple[Reader, str, list[str]]:
     counted = skipping.count(scan.skipped, stream.lost, stream.parts)
     why = skipping.reasons(scan.skipped, stream.lost)
     left = stream.only(tuple(part for part in stream.parts if part not in left_out))
-    if not left.parts:
+    if left_out and not left.parts:
         raise MlrqError(f"{stream.name}: {counted}, nothing is left: {why}")
     source = f"{stream.source}, {counted}" if counted else stream.source
     return replace(reader, stream=left, settled=True), source, [f"{counted}: {why}"] if counted else []

@@ -93,8 +93,9 @@ class TrainTest:
             MlrqError: If they are too many for the memory that is allowed.
         """
         if not self.in_memory:
+            need = f"{who} needs all {self.train_count:,} training rows"
             instead = "linear_regression, ridge and minmax do"
-            tell_need(who, self._reader.stream, self.train_count, instead, self._notify)
+            tell_need(need, self._reader.stream, self.train_count, instead, self._notify)
         return self._head(self.train_count, test=False)
 
     def input_grid(self, settings: Settings) -> InputGrid | None:

@@ -21,15 +21,15 @@ def table(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO((folder / "sweep.csv").read_text())))
 
 
-def test_bit_widths_end_in_one_table_with_the_float_model_first(run, tmp_path, trained):
+def test_bit_widths_end_in_one_table_with_the_float_model_first(run, tmp_path, float_score):
     done = run("-m", "quantization.bits=16,2,8,3,6,4")
     assert done.code == 0
     found = table(sweep_folder(tmp_path))
     assert [row["bits"] for row in found] == ["float", *map(str, BITS)]
     exact = found[0]
-    assert float(exact["test R2"]) == trained.test.r2
-    assert float(exact["train R2"]) == trained.train.r2
-    assert float(exact["MSE"]) == trained.test.mse
+    assert float(exact["test R2"]) == float_score.test.r2
+    assert float(exact["train R2"]) == float_score.train.r2
+    assert float(exact["MSE"]) == float_score.test.mse
     for row in found[1:]:
         evaluation = json.loads((sweep_folder(tmp_path) / row["job"] / "evaluation.json").read_text())
         artifact = sweep_folder(tmp_path) / row["job"] / "quantized.json"
