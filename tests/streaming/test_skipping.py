@@ -13,6 +13,7 @@ from mlrq.datasets.parquet import load
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
+from mlrq.pipeline.train import train
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
