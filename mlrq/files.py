@@ -45,7 +45,7 @@ def replace_together(folder: Path, steps: Sequence[tuple[str, bytes | None]], li
     Args:
         folder: Where they are.
         steps: Name and content, in the order in which they take their places; None removes a file.
-        listed: Names of the files in the list, where they exist.
+        listed: Names of the files in the list, where they exist; without any there is none.
 
     Raises:
         MlrqError: If the folder cannot be written to.
@@ -61,7 +61,8 @@ def replace_together(folder: Path, steps: Sequence[tuple[str, bytes | None]], li
                         temporary.replace(path)
                     else:
                         path.unlink(missing_ok=True)
-            _write_checksums(folder, listed)
+            if listed:
+                _write_checksums(folder, listed)
 
 
 def _filled(stack: ExitStack, path: Path, content: bytes | None) -> Path | None:

@@ -19,8 +19,6 @@ KNOW_HYDRA = {"cli", "config"}
 
 LOADED = """
 import json, sys
-from support.tables import rows_of, values_of
-
 from mlrq.cli.main import main
 try:
     main()

@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # importing them takes a second, which predicting need not wa
     from mlrq.streaming.scores import Score
     from mlrq.streaming.train_test import TrainTest
 
-EXPORTS = "export"  # in the output folder
 PIPELINE = ("train", "quantize", "evaluate")
 
 
@@ -101,31 +100,27 @@ def export(config: Config, folder: Path) -> list[Path]:
         MlrqError: If there is no such model, or it cannot take that form.
     """
     from mlrq.artifacts import documents
-    from mlrq.files import write
+    from mlrq.pipeline import save
 
     wanted = config.export
-    path = Path(config.artifact or folder / documents.QUANTIZED)
-    if wanted.format == "c":
-        from mlrq.export import c
+    if wanted.format == "sklearn" or wanted.model == "float":
+        exact = documents.read_float(folder / documents.FLOAT)
+        if wanted.format == "sklearn":
+            from mlrq.export import sklearn
 
-        artifact = documents.read_quantized(path)
-        texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
-        files = {name: text.encode() for name, text in texts.items()}
-    elif wanted.format == "sklearn":
-        from mlrq.export import sklearn
-
-        files = {documents.ESTIMATOR: sklearn.export(documents.read_float(folder / documents.FLOAT))}
-    else:
+            return save.estimator(folder, exact, sklearn.export(exact))
         from mlrq.export import onnx
 
-        if wanted.model == "float":
-            data = onnx.export_float(documents.read_float(folder / documents.FLOAT))
-        else:
-            data = onnx.export(documents.read_quantized(path))
-        files = {"float.onnx" if wanted.model == "float" else "model.onnx": data}
-    for name, content in files.items():
-        write(folder / EXPORTS / name, content)
-    return [folder / EXPORTS / name for name in files]
+        return save.exports(folder, {"float.onnx": onnx.export_float(exact)})
+    artifact = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
+    if wanted.format == "onnx":
+        from mlrq.export import onnx
+
+        return save.exports(folder, {"model.onnx": onnx.export(artifact)})
+    from mlrq.export import c
+
+    texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
+    return save.exports(folder, {name: text.encode() for name, text in texts.items()})
 
 
 def run(

@@ -68,9 +68,7 @@ def test_the_source_of_the_data_and_its_hash_are_printed(printed, data):
 def test_sizes_on_disk_are_those_of_the_files(finished):
     printed = (finished / "stdout.txt").read_text()
     (found,) = cells(printed, "size on disk")
-    sizes = [
-        f"{(finished / 'outputs' / name).stat().st_size:,}" for name in ("model.joblib", "quantized.json")
-    ]
+    sizes = [f"{(finished / 'outputs' / name).stat().st_size:,}" for name in ("float.json", "quantized.json")]
     assert [word for word in found if word != "B"] == sizes
 
 

@@ -323,7 +323,6 @@ def test_any_name_is_safe_in_a_comment(tmp_path, language):
         dataset=NASTY[0],
         source=NASTY[2],
         estimator={"name": NASTY[3]},
-        versions={NASTY[1]: NASTY[4]},
     )
     files = export(replace(artifact(model), training=training), prefix="m", packed=True)
     for name, text in files.items():

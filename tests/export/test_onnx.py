@@ -18,12 +18,13 @@ from mlrq.artifacts.documents import (
     FloatArtifact,
     QuantizedArtifact,
     Training,
+    encode_float,
+    encode_quantized,
     read_quantized,
-    write_float,
-    write_quantized,
 )
 from mlrq.errors import MlrqError
 from mlrq.export.onnx import ACCUMULATOR, export, export_float
+from mlrq.files import write
 from mlrq.models.linear import LinearModel
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.quantization.inputs import InputGrid
@@ -351,8 +352,8 @@ def test_the_output_is_named_after_the_targets_as_the_standard_allows(targets, n
 
 
 def test_the_metadata_say_where_the_model_came_from(w8a8, trained, tmp_path):
-    write_quantized(tmp_path / "quantized.json", w8a8)
-    write_float(tmp_path / "float.json", trained.artifact)
+    write(tmp_path / "quantized.json", encode_quantized(w8a8))
+    write(tmp_path / "float.json", encode_float(trained.artifact))
     for name, blob in (("quantized", export(w8a8)), ("float", export_float(trained.artifact))):
         document = json.loads((tmp_path / f"{name}.json").read_text())
         found = session(blob).get_modelmeta()
@@ -368,7 +369,7 @@ def test_the_metadata_say_where_the_model_came_from(w8a8, trained, tmp_path):
 
 
 def test_the_same_artifact_gives_the_same_bytes(w8a8, tmp_path):
-    write_quantized(tmp_path / "quantized.json", w8a8)
+    write(tmp_path / "quantized.json", encode_quantized(w8a8))
     assert export(read_quantized(tmp_path / "quantized.json")) == export(w8a8)
 
 
