@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from mlrq.kernel import canonical, stack, summed
 
-__all__ = ["canonical", "dependent", "inverse", "least_squares", "lengths", "product", "root", "stack",
-           "summed", "triangularise"]  # fmt: skip
+__all__ = ["canonical", "dependent", "independent", "inverse", "least_squares", "lengths", "product", "root",
+           "stack", "summed", "triangularise"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -75,6 +75,23 @@ def dependent(triangle: FloatArray) -> npt.NDArray[np.bool_]:
     return np.asarray(np.diag(triangle) <= DEPENDENT * lengths(triangle))
 
 
+def independent(triangle: FloatArray, size: int) -> tuple[FloatArray, list[int]]:
+    """The triangle without those of its first columns that their predecessors explain (see `DEPENDENT`).
+
+    Args:
+        triangle: (k, k) float64 upper triangular with a diagonal >= 0.
+        size: How many columns to look at, at most k.
+
+    Returns:
+        The triangle of the columns that are left, and which of the first `size` these are.
+    """
+    kept = list(range(size))
+    while (idle := np.flatnonzero(dependent(triangle)[: len(kept)])).size:
+        del kept[idle[0]]
+        triangle = triangularise(np.delete(triangle, idle[0], axis=1))
+    return triangle, kept
+
+
 def least_squares(matrix: FloatArray, targets: FloatArray) -> FloatArray:
     """Weights minimising ||targets - weights @ matrix'||, zero for dependent columns.
 
@@ -88,12 +105,9 @@ def least_squares(matrix: FloatArray, targets: FloatArray) -> FloatArray:
     Returns:
         (t, n) float64 weights.
     """
-    size, count = matrix.shape[1], len(targets)
-    joined, kept = triangularise(np.column_stack([matrix, targets.T])), list(range(size))
-    while (idle := np.flatnonzero(dependent(joined)[: len(kept)])).size:
-        del kept[idle[0]]
-        joined = triangularise(np.delete(joined, idle[0], axis=1))
-    weights, left = np.zeros((count, size)), joined[: len(kept), len(kept) :].T.copy()
+    size = matrix.shape[1]
+    joined, kept = independent(triangularise(np.column_stack([matrix, targets.T])), size)
+    weights, left = np.zeros((len(targets), size)), joined[: len(kept), len(kept) :].T.copy()
     for row in reversed(range(len(kept))):
         weights[:, kept[row]] = left[:, row] / joined[row, row]
         left[:, :row] -= weights[:, kept[row], None] * joined[:row, row]
