@@ -3,7 +3,7 @@
 With integer inputs the graph is the arithmetic of `QuantizedLinear`, operator by operator, on float32 rows:
 
     Where(IsNaN)            not a number becomes minus infinity, and so the smallest code
-    Add, Div                position = (x - offset) / scale
+    Add, Clip, Div          position = (x - offset) / scale
     Clip, Round             input code = rint(saturate(position)), to nearest, ties to even
     QuantizeLinear          with a scale of 1: the whole number as int8
     MatMulInteger, Add      accumulator = sum of (code - zero_point) * input code + intercept, exactly
@@ -115,9 +115,9 @@ def _encode(graph: _Graph, inputs: InputGrid) -> str:
         INPUT,
     )
     shifted = graph.add("shifted", "Add", number, graph.constant("minus_offset", -inputs.offset))
-    least = graph.constant("least", np.array(np.finfo(np.float32).min))
-    finite = graph.add("finite", "Clip", shifted, least)
-    position = graph.add("position", "Div", finite, graph.constant("step", inputs.scale))
+    # Keeps runtimes from folding the sum and the quotient into one product and one sum of other roundings.
+    kept = graph.add("kept", "Clip", shifted, graph.constant("least", np.array(np.finfo(np.float32).min)))
+    position = graph.add("position", "Div", kept, graph.constant("step", inputs.scale))
     low, high = (np.array(end, dtype=np.float32) for end in (inputs.low, inputs.high))
     ends = graph.constant("smallest_code", low), graph.constant("largest_code", high)
     return graph.add("whole", "Round", graph.add("clipped", "Clip", position, *ends))
