@@ -21,10 +21,10 @@ SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc' -not -name '*.so')
 
 .PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
-all: $(O)/evaluation.json ## Train, quantize, evaluate; build the image if it can be
+all: $(O)/evaluation.json $(O)/model.joblib ## Train, quantize, evaluate; build the image if it can be
 	@$(MAKE) --no-print-directory "$$OUT/image.id" IMAGE_OPTIONAL=1
 
-train: $(O)/float.json ## Fit the float model
+train: $(O)/float.json $(O)/model.joblib ## Fit the float model
 quantize: $(O)/quantized.json ## Make the integer model; trains only if that changed
 evaluate: $(O)/evaluation.json ## Compare float and integer on the test rows
 
@@ -59,6 +59,10 @@ summary: ## The table of the newest sweep as Markdown
 
 $(O)/float.json: $(SOURCES) $(O)/train.args | $(READY)
 	@$(MLRQ) train
+
+# Training leaves the estimator that scikit-learn fitted; where there was none to fit, it is made of the model.
+$(O)/model.joblib: $(O)/float.json | $(READY)
+	@if [ -e "$$OUT/model.joblib" ]; then touch "$$OUT/model.joblib"; else $(MLRQ) estimator; fi
 
 $(O)/quantized.json: $(O)/float.json $(O)/quantize.args | $(READY)
 	@$(MLRQ) quantize

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
+import numpy as np
 import pytest
 from conftest import PROJECT, rows_csv
+
+from mlrq.artifacts.documents import read_float
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
@@ -46,8 +50,8 @@ def make(tmp_path: Path) -> Make:
     return Make(tmp_path / "out")
 
 
-def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, data):
-    first = make("evaluate")
+def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, parts):
+    first = make("train", "evaluate")
     assert first.returncode == 0, first.stderr
     stamps = make.stamps()
     assert {"model.joblib", "float.json", "quantized.json", "evaluation.json"} <= set(stamps)
@@ -56,7 +60,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, 
         assert (again.returncode, again.stderr) == (0, "")
         assert "Train:" not in again.stdout
         assert "saved" not in again.stdout
-    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
+    (tmp_path / "rows.csv").write_text(rows_csv(california, parts.test_rows[:3]))
     overrides = f"predict.input={tmp_path / 'rows.csv'} predict.output={tmp_path / 'p.csv'}"
     assert make("predict", f"ARGS={overrides}").returncode == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 4
@@ -64,7 +68,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, 
 
 
 def test_other_overrides_remake_only_the_stages_that_they_reach(make):
-    assert make("evaluate").returncode == 0
+    assert make("train", "evaluate").returncode == 0
     before = make.stamps()
     trained = (make.out / "float.json").read_bytes()
 
@@ -83,6 +87,15 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(make):
 
     assert make("train", "ARGS=model=ridge model.estimator.alpha=1000").returncode == 0
     assert (make.out / "float.json").read_bytes() != trained
+    ridge = read_float(make.out / "float.json").model.coefficients
+    assert np.array_equal(joblib.load(make.out / "model.joblib").coef_, ridge[0])
+
+    # What scikit-learn fits is there already, and stays.
+    assert make("train", "ARGS=model=lasso").returncode == 0
+    assert [type(step).__name__ for _, step in joblib.load(make.out / "model.joblib").steps][-1] == "Lasso"
+    fitted = make.stamps()
+    assert make("train", "ARGS=model=lasso").returncode == 0
+    assert make.stamps() == fitted
 
 
 def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(make):
@@ -184,9 +197,9 @@ def test_args_in_the_environment_are_never_text_of_make_either(make, monkeypatch
     assert set(PROJECT.iterdir()) == before
 
 
-def test_values_with_spaces_quotes_and_dollars_reach_the_program(make, tmp_path, california):
+def test_values_with_spaces_quotes_and_dollars_reach_the_program(make, tmp_path, california, parts):
     name = "a b's $HOME `id`; #1.csv"
-    (tmp_path / name).write_text(rows_csv(california, california.rows[:100]))
+    (tmp_path / name).write_text(rows_csv(california, parts.test_rows[:100]))
     path = str(tmp_path / name).replace("'", "\\'")
     quoted = shlex.quote(f"dataset.path='{path}'")
     done = make("quantize", f"ARGS=dataset=csv dataset.target=HouseAge {quoted}")
@@ -205,7 +218,7 @@ def test_a_quote_that_is_not_closed_is_refused_before_anything_runs(make):
     assert "the stage is what the target says" in make("train", "ARGS=stage=quantize").stderr
 
 
-def test_the_outputs_and_the_checkout_may_lie_in_folders_with_spaces(make, tmp_path, california, data):
+def test_the_outputs_and_the_checkout_may_lie_in_folders_with_spaces(make, tmp_path, california, parts):
     checkout = tmp_path / "my checkout"
     (checkout / ".venv").mkdir(parents=True)
     for name in ("Makefile", "requirements.lock", "pyproject.toml", "hatch_build.py"):
@@ -218,12 +231,12 @@ def test_the_outputs_and_the_checkout_may_lie_in_folders_with_spaces(make, tmp_p
     done = make("evaluate")
     assert done.returncode == 0, done.stderr
     assert make("evaluate").stdout == ""
-    (checkout / "my rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
+    (checkout / "my rows.csv").write_text(rows_csv(california, parts.test_rows[:3]))
     done = make("predict", "ARGS=predict.input='my rows.csv'")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 4
-    assert make("export", "ARGS=export=sklearn").returncode == 0
-    assert (checkout / "my out" / "export" / "model.joblib").exists()
+    assert make("export").returncode == 0
+    assert (checkout / "my out" / "export" / "mlrq.c").exists()
 
 
 def test_exporting_c_of_a_model_of_float_inputs_quantizes_with_integer_ones(make):

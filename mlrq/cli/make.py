@@ -103,6 +103,8 @@ def command(target: str) -> list[str]:
         return [_folder(out), target, *(_recorded(target) or [])]
     if target in HEEDED:
         return [_folder(out), target, *(word for word in given() if _about(word, HEEDED[target]))]
+    if target == "estimator":
+        return [_folder(out), "export", "export=sklearn"]
     if target == "sweep":
         return [_folder(out), "-m", *(given() or ["experiment=bit_widths"])]
     folder = _folder(f"{out}/size")  # of its own: the size is that of integer inputs, whatever the model has
@@ -128,10 +130,7 @@ def main() -> None:
     except (MlrqError, OSError) as error:
         print(f"mlrq: error: {printable(error)}", file=sys.stderr)
         sys.exit(2)
-    from mlrq.__main__ import main as run
-
-    sys.argv[1:] = arguments
-    run()
+    os.execv(sys.executable, [sys.executable, "-m", "mlrq", *arguments])
 
 
 if __name__ == "__main__":

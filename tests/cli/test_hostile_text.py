@@ -145,9 +145,9 @@ def test_a_plot_shows_labels_as_they_are(labels):
     assert plots.sweep(drawn).startswith(b"\x89PNG")
 
 
-def test_a_column_name_that_closes_markup_is_printed_in_every_table(run, tmp_path, california):
+def test_a_column_name_that_closes_markup_is_printed_in_every_table(run, tmp_path, california, parts):
     text = (
-        rows_csv(california, california.rows[:200]).replace("HouseAge", "[/red]").replace("MedInc", ":smile:")
+        rows_csv(california, parts.test_rows[:200]).replace("HouseAge", "[/red]").replace("MedInc", ":smile:")
     )
     (tmp_path / "t.csv").write_text(text)
     done = run("dataset=csv", "dataset.path=t.csv", "dataset.target=AveRooms")
