@@ -3,10 +3,22 @@
 `MLRQ_KERNEL=numpy` in the environment chooses NumPy.
 """
 
-from mlrq.kernel import native, reference
+from mlrq.kernel import branch, native, reference
 from mlrq.kernel.reference import Scanned, chosen, scrambled
 
-__all__ = ["NAME", "Scanned", "affine", "below", "bounded", "chosen", "gram", "scan", "scrambled", "tally"]
+__all__ = [
+    "NAME",
+    "Scanned",
+    "affine",
+    "below",
+    "bounded",
+    "chosen",
+    "gram",
+    "scan",
+    "scrambled",
+    "search",
+    "tally",
+]
 
 _native = native.load()
 NAME = "C" if _native else "NumPy"
@@ -16,3 +28,4 @@ bounded = _native.bounded if _native else reference.bounded
 gram = _native.gram if _native else reference.gram
 scan = _native.scan if _native else reference.scan
 tally = _native.tally if _native else reference.tally
+search = _native.search if _native else branch.search

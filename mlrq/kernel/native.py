@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlrq.kernel.build import LIBRARY, identity
 from mlrq.kernel.reference import Columns, FloatArray, Scanned
+from mlrq.kernel.tree import Tree, Walk
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _ARGUMENTS = {
@@ -18,6 +19,7 @@ _ARGUMENTS = {
     "affine": [_INT, _INT, _INT, _POINTER, _INT, _INT, *[_POINTER] * 3],
     "tally": [_INT, _POINTER, _INT, _POINTER, _INT, _POINTER],
     "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 7],
+    "search": [*[_POINTER] * 9, _INT, ctypes.c_int],
 }
 
 
@@ -82,6 +84,21 @@ class Native:
         arrays = pivot, upper, gram, prints, low, high, tests
         bounded = self._scan(columns, test, count, start, bound, *arrays)
         return Scanned(gram, low + 0.0, high + 0.0, prints, tests, bounded)
+
+    def search(self, tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
+        """See `branch.search`."""
+        box = np.array([len(tree.target), *tree.box], dtype=np.int64)
+        parts = tree.columns, tree.target, tree.inverse, tree.alone, tree.drag, tree.spread, tree.lengths
+        tables = (_POINTER * len(parts))(*(part.ctypes.data for part in parts))
+        state = [
+            part.ctypes.data for part in (walk.floats, walk.sums, walk.slopes, walk.integers, walk.found)
+        ]
+        limits, counters = np.array([walk.best, walk.reach, walk.slack]), np.array([walk.level, walk.nodes])
+        places = box.ctypes.data, tables, *state, limits.ctypes.data, counters.ctypes.data
+        if self.library.mlrq_search(*places, nodes, single):
+            raise MemoryError
+        walk.best, walk.reach, _ = limits.tolist()
+        walk.level, walk.nodes = counters.tolist()
 
     def _scan(
         self,

@@ -23,7 +23,7 @@ class Settings:
         percentile: Of the percentile calibration, in percent.
         feature_scale: The factors of per_feature: "std", or "pow2", the nearest power of two to that.
         output_range: "train" clamps predictions to the range of the training targets; None does not.
-        nodes: Budget of partial solutions for "exact".
+        nodes: Budget of lower bounds for "exact"; one of n > 64 codes counts as n^2 / 64^2.
         seconds: Time limit for "exact"; a result that it cuts short depends on the machine.
     """
 
@@ -38,5 +38,5 @@ class Settings:
     percentile: float = 0.1
     feature_scale: str = "std"
     output_range: str | None = None
-    nodes: int = 5_000_000
+    nodes: int = 50_000_000
     seconds: float = 60.0

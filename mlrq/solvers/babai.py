@@ -1,7 +1,10 @@
 """Babai's nearest plane, with a search over scales."""
 
+from math import sqrt
+
 import numpy as np
 
+from mlrq.solvers.ordering import column_lengths
 from mlrq.solvers.problem import Candidate, FloatArray, Problem, best_candidate
 from mlrq.stats.triangle import dependent
 
@@ -41,7 +44,7 @@ def nearest_plane(problem: Problem, scales: FloatArray) -> FloatArray:
 def scale_range(problem: Problem, weights: FloatArray) -> tuple[float, float]:
     """Scales worth trying: from the smallest relevant weight at the edge of the box to past the
     largest weight at code 1."""
-    lengths = np.sqrt((problem.triangle**2).sum(axis=0))
+    lengths = column_lengths(problem.triangle)
     effect = np.abs(weights) * lengths
     relevant = np.abs(weights[effect > NEGLIGIBLE * effect.max()])
     return float(relevant.min() / (2 * max(problem.outer[1], -problem.outer[0]))), float(2.5 * relevant.max())
@@ -58,16 +61,19 @@ def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:
         (n, N) float64, distinct code vectors from the best to the worst.
     """
     smallest, largest = scale_range(problem, weights)
-    count = int(np.clip(SCALES // problem.size, 64, 1024))
-    grid = np.geomspace(smallest, largest, count)
-    ratio = grid[1] / grid[0]
+    halvings = min(max(SCALES // problem.size, 64), 1024).bit_length() - 1
+    ratio = largest / smallest
+    for _ in range(halvings):  # roots and products, whose bits are the same on every machine
+        ratio = sqrt(ratio)
+    grid = smallest * np.cumprod(np.append(1.0, np.full(1 << halvings, ratio)))
     found = nearest_plane(problem, grid)
     for _ in range(ROUNDS):
         excess, scale = problem.fit(found)
         best = np.argsort(excess, kind="stable")[:16]
         centres = scale[best][scale[best] > 0]
-        ratio = ratio ** (1 / 4)
-        steps = ratio ** np.arange(-4.0, 5.0)
+        ratio = sqrt(sqrt(ratio))
+        powers = np.cumprod(np.full(4, ratio))
+        steps = np.concatenate([1 / powers[::-1], [1.0], powers])
         around = (centres[:, None] * steps).ravel()
         found = np.column_stack([found[:, best], nearest_plane(problem, around)])
         found = _different(found)

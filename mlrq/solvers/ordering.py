@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from mlrq.kernel.tree import Tree
 from mlrq.solvers.problem import FloatArray, IntArray, Problem
-from mlrq.stats.triangle import triangularise
+from mlrq.stats.triangle import dependent, triangularise
 
 # Added to the unit diagonal of the correlation matrix before it is inverted, so that dependent
 # columns have an order too. The order never affects the proof, only its length.
@@ -13,9 +14,9 @@ RIDGE = 1e-10
 
 
 def decision_order(triangle: FloatArray) -> IntArray:
-    """Columns in an order that lets the decoder prune early (V-BLAST ordering).
+    """Columns in an order that lets the search close partial vectors early (V-BLAST ordering).
 
-    The decoder decides the last column first and pays `r_nn^2` for each unit of error there, so
+    The search decides the last column first and pays `r_nn^2` for each unit of error there, so
     that column should be the one with the longest part orthogonal to all others; then the same
     among the rest (Wolniansky et al., 1998; Foschini's optimality of the greedy choice). That
     length is 1/sqrt(P_jj) with `P` the inverse of `R'R` over the columns that are left, and
@@ -28,9 +29,12 @@ def decision_order(triangle: FloatArray) -> IntArray:
         (n,) int64, the columns from the one decided last to the one decided first.
     """
     size = triangle.shape[1]
-    lengths = np.sqrt((triangle**2).sum(axis=0))
+    lengths = column_lengths(triangle)
     unit = triangle / np.where(lengths > 0, lengths, 1.0)
-    inverse = _inverse(np.einsum("ki,kj->ij", unit, unit) + RIDGE * np.eye(size))
+    inverse = RIDGE * np.eye(size)
+    for row in unit:
+        inverse += row[:, None] * row
+    inverse = _inverse(inverse)
     weight = np.where(lengths > 0, 1.0 / np.where(lengths > 0, lengths, 1.0), np.inf)
     left = np.ones(size, dtype=bool)
     order = np.empty(size, dtype=np.int64)
@@ -47,7 +51,59 @@ def decision_order(triangle: FloatArray) -> IntArray:
     return order
 
 
-def reorder(problem: Problem, order: IntArray) -> Problem:
+def ordered(problem: Problem) -> tuple[IntArray, Problem, int]:
+    """The order of decisions, the problem with its columns in that order, and its rank.
+
+    Columns that depend on others are decided first, for their rows bound nothing: from row `rank` on the
+    triangle is zero. What is left of the target in those rows is a constant.
+    """
+    order = decision_order(problem.triangle)
+    lacking = dependent(_reordered(problem, order).triangle)
+    order = np.concatenate([order[~lacking], order[lacking]])
+    rank = int(np.count_nonzero(~lacking))
+    result = _reordered(problem, order)
+    result.triangle[rank:] = 0.0
+    return order, result, rank
+
+
+def prepare(problem: Problem, rank: int) -> Tree:
+    """What the search needs to know of an ordered problem; every sum is taken in the order of its terms."""
+    size, triangle = problem.size, problem.triangle
+    inverse = inverse_of(triangle, rank)
+    alone, spread = np.zeros((size + 1, size)), np.zeros((size + 1, size))
+    np.cumsum(inverse.T * problem.target[:, None], axis=0, out=alone[1:])
+    np.cumsum(np.square(inverse.T), axis=0, out=spread[1:])
+    drag = np.zeros((size, size))
+    for column in range(1, size):
+        drag[column] = (inverse.T[:column] * triangle[:column, column, None]).sum(axis=0)
+    return Tree(
+        columns=np.ascontiguousarray(triangle.T),
+        target=np.ascontiguousarray(problem.target),
+        inverse=np.ascontiguousarray(inverse.T),
+        alone=alone,
+        drag=drag,
+        spread=spread,
+        lengths=column_lengths(triangle),
+        box=(rank, problem.low, problem.high, int(problem.sliding)),
+    )
+
+
+def column_lengths(matrix: FloatArray) -> FloatArray:
+    """Euclidean lengths (n,) of the columns, added row by row."""
+    return np.asarray(np.sqrt(np.square(matrix).sum(axis=0)))
+
+
+def inverse_of(triangle: FloatArray, rank: int) -> FloatArray:
+    """(n, n) inverse of the first `rank` rows and columns of an upper triangle, zero elsewhere."""
+    inverse = np.zeros_like(triangle)
+    for row in range(rank - 1, -1, -1):
+        inverse[row] = -(triangle[row, row + 1 : rank, None] * inverse[row + 1 : rank]).sum(axis=0)
+        inverse[row, row] = 1.0
+        inverse[row] /= triangle[row, row]
+    return inverse
+
+
+def _reordered(problem: Problem, order: IntArray) -> Problem:
     """The same problem with its columns permuted and made triangular again.
 
     What is left of the target below the triangle is a constant and rounds to zero: the triangle is

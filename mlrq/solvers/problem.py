@@ -77,8 +77,11 @@ class Problem:
         return most - self.width, least + self.width
 
     def predictions(self, codes: FloatArray) -> FloatArray:
-        """`R p` for each column of codes (n, N), as (n, N), added in a fixed order."""
-        return np.asarray(np.einsum("ij,jk->ik", self.triangle, codes))
+        """`R p` for each column of codes (n, N), as (n, N), added in the order of the codes."""
+        image = np.zeros(codes.shape)
+        for column, own in zip(self.triangle.T, codes, strict=True):
+            image += column[:, None] * own
+        return image
 
     def fit(self, codes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Best scale of each column of codes, and the excess it leaves.
@@ -115,10 +118,10 @@ class Certificate:
 
     Attributes:
         optimal: no codes and no scale have a smaller excess (up to the rounding slack stated in
-            `mlrq.solvers.sphere`).
+            `mlrq.solvers.exact`).
         lower_bound: proven lower bound of the least excess; equal to the excess when optimal.
         gap: excess - lower_bound, >= 0.
-        nodes: partial code vectors that were examined.
+        nodes: lower bounds that were computed.
     """
 
     optimal: bool
