@@ -15,16 +15,15 @@ from mlrq.artifacts.checks import finite, keyed, names, one_of, positive, single
 from mlrq.artifacts.json_document import read_document, seal, write_document
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
-from mlrq.quantization.grid import SCHEMES
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import Intercept, QuantizedLinear
+from mlrq.quantization.options import FEATURE_SCALES, GRANULARITIES, INPUTS, ROUNDINGS, SCHEMES
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 
 SCHEMA = 1
+FACTOR_BITS = tuple(scale.bits for scale in FEATURE_SCALES.values())
 ESTIMATOR, FLOAT, QUANTIZED = "model.joblib", "float.json", "quantized.json"  # in the output folder
-GRANULARITIES = ("per_tensor", "per_channel", "per_feature")
-ROUNDINGS = ("nearest", "truncate", "babai", "exact")
 MAKE_FLOAT = "`mlrq train`"
 MAKE_QUANTIZED = "`mlrq quantize`"
 
@@ -181,7 +180,7 @@ def _input_body(inputs: InputGrid | None) -> dict[str, Any] | None:
 def _inputs(body: Any, count: int) -> InputGrid | None:
     if body is None:
         return None
-    bits = one_of(body["bits"], (8, 16))
+    bits = one_of(body["bits"], tuple(kind.bits for kind in INPUTS.values() if kind.bits))
     return InputGrid(bits, positive(body["scale"], (count,)), single(body["offset"], (count,)))
 
 
@@ -204,8 +203,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     settings = keyed(body["settings"], [item.name for item in fields(Settings)])
     bits = one_of(body["bits"], tuple(range(2, 17)))
     scheme = one_of(settings["scheme"], tuple(SCHEMES))
-    low = 0 if scheme == "offset" else -(1 << (bits - 1))
-    high = low + (1 << bits) - 1
+    low, high = SCHEMES[scheme].limits(bits)
     factor, limits = body["factor"], body["output_range"]
     inputs = _inputs(body["inputs"], len(features))
     kind = one_of(body["intercept_format"], ("int32", "int64") if inputs else ("float32", "float64", "int32"))
@@ -214,15 +212,15 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         targets=targets,
         bits=bits,
         scheme=scheme,
-        granularity=one_of(settings["granularity"], GRANULARITIES),
-        rounding=one_of(settings["rounding"], ROUNDINGS),
+        granularity=one_of(settings["granularity"], tuple(GRANULARITIES)),
+        rounding=one_of(settings["rounding"], tuple(ROUNDINGS)),
         codes=whole(body["codes"], (len(targets), len(features)), low, high).astype(np.int32),
         scale=positive(body["scale"], channels),
         zero_point=whole(body["zero_point"], channels, min(low, 0), high).astype(np.int32),
         offset=single(body["offset"], channels),
         intercept=_intercept(body["intercept"], kind, channels),
         factor=np.ones(columns, dtype=np.float32) if factor is None else positive(factor, columns),
-        factor_bits=one_of(body["factor_bits"], (0,) if factor is None else (8, 32)),
+        factor_bits=one_of(body["factor_bits"], (0,) if factor is None else FACTOR_BITS),
         inputs=inputs,
         output_range=None if limits is None else single(limits, (2, len(targets))),
     )

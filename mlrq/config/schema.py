@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from mlrq.errors import ConfigError
+from mlrq.quantization.keys import key
 from mlrq.quantization.settings import Settings
 
 STAGES = ("all", "train", "quantize", "evaluate", "predict", "export")
@@ -128,9 +129,9 @@ class ParquetConfig(StreamConfig):
 
     def __post_init__(self) -> None:
         faults = self._faults()
-        for key in ("path", "test_path"):
-            if getattr(self, key) == "":
-                faults.append(f"dataset.{key}=: must name a file, a folder, a glob or a URI")
+        for name in ("path", "test_path"):
+            if getattr(self, name) == "":
+                faults.append(f"dataset.{name}=: must name a file, a folder, a glob or a URI")
         _raise(faults)
 
 
@@ -187,58 +188,16 @@ class QuantizationConfig(Settings):
     drop below. `strict` makes an objection of the guard an error.
     """
 
-    max_r2_drop: int | float | str | None = "auto"
-    strict: bool = False
+    max_r2_drop: int | float | str | None = key("auto", "how much lower R2 may be on the training rows")
+    strict: bool = key(False, "whether an objection of the guard is an error")
 
     def __post_init__(self) -> None:
-        faults: list[str] = []
-        _within(faults, "quantization.bits", self.bits, 2, 16)
-        for key, allowed in (
-            ("scheme", ("symmetric", "affine", "offset")),
-            ("granularity", ("per_tensor", "per_channel", "per_feature")),
-            ("rounding", ("nearest", "truncate", "babai", "exact")),
-            ("intercept", ("auto", "float32", "float64", "int32")),
-            ("inputs", ("float", "int8", "int16")),
-            ("calibration", ("minmax", "percentile", "mse")),
-            ("feature_scale", ("std", "pow2")),
-        ):
-            _one_of(faults, f"quantization.{key}", getattr(self, key), allowed)
-        if self.output_range not in (None, "train"):
-            faults.append(f"quantization.output_range={self.output_range}: must be train or null")
-        if not 0 <= self.percentile < 50:
-            faults.append(f"quantization.percentile={self.percentile}: must be 0 or more and below 50")
-        _within(faults, "quantization.nodes", self.nodes, 1)
-        _not_negative(faults, "quantization.seconds", self.seconds)
+        faults = self.faults("quantization.")
         if isinstance(self.max_r2_drop, str) and self.max_r2_drop != "auto":
             faults.append(f"quantization.max_r2_drop={self.max_r2_drop}: must be a number, null or auto")
         elif isinstance(self.max_r2_drop, int | float):
             _not_negative(faults, "quantization.max_r2_drop", self.max_r2_drop)
-        _raise(faults + self._conflicts())
-
-    def _conflicts(self) -> list[str]:
-        """Values that are fine alone, but not together."""
-        faults = []
-        if self.scheme == "offset" and self.rounding in ("babai", "exact"):
-            faults.append(
-                f"quantization.scheme=offset: not with rounding={self.rounding}; use nearest or truncate"
-            )
-        if self.inputs != "float":
-            if self.scheme == "offset":
-                faults.append("quantization.scheme=offset: not with integer inputs; use symmetric or affine")
-            if self.granularity == "per_feature":
-                faults.append(
-                    "quantization.granularity=per_feature: not with integer inputs, whose grids scale "
-                    "each feature already; use per_tensor"
-                )
-            if not self.refit_intercept:
-                faults.append(
-                    "quantization.refit_intercept=false: not with integer inputs, to which all is fitted anew"
-                )
-            if self.intercept not in ("auto", "int32"):
-                faults.append(
-                    f"quantization.intercept={self.intercept}: not with integer inputs; use auto or int32"
-                )
-        return faults
+        _raise(faults)
 
 
 @dataclass

@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 
 from mlrq import __version__
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, sha256
-from mlrq.errors import MlrqError, not_installed
+from mlrq.errors import MlrqError, not_installed, printable
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.options import SCHEMES
 
 try:
     from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
@@ -133,7 +134,7 @@ def _accumulate(graph: _Graph, model: QuantizedLinear, inputs: str) -> str:
 
 def _steps(graph: _Graph, model: QuantizedLinear, kind: np.dtype[Any]) -> str:
     """(features, targets) code - zero_point as `kind`, from codes stored as narrow as ONNX has them."""
-    sign = "u" if model.scheme == "offset" else ""
+    sign = "" if SCHEMES[model.scheme].signed else "u"
     codes = model.codes.T.astype(f"{sign}int{8 if model.bits <= 8 else 16}")
     steps = graph.cast("steps", graph.constant("codes", codes), kind)
     if not model.zero_point.any():
@@ -145,7 +146,7 @@ def _steps(graph: _Graph, model: QuantizedLinear, kind: np.dtype[Any]) -> str:
 def _weights(graph: _Graph, model: QuantizedLinear) -> str:
     """(features, targets) float64 weights of raw features; see `QuantizedLinear.weights`."""
     double = np.dtype(np.float64)
-    if model.scheme == "offset":
+    if SCHEMES[model.scheme].offset:
         single = _steps(graph, model, np.dtype(np.float32))
         single = graph.add("product", "Mul", single, graph.constant("scale", model.scale))
         single = graph.add("value", "Add", single, graph.constant("offset", model.offset))
@@ -222,7 +223,7 @@ def _file(
 
 
 def _text(value: Any) -> str:
-    """A string as it is, anything else as compact JSON."""
+    """A string made printable, anything else as compact JSON in ASCII."""
     if isinstance(value, str):
-        return value
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return printable(value, None)
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f")

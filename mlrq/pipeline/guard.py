@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.clipped import Clipped
 from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.options import ROUNDINGS
 from mlrq.quantization.rows import TrainingRows
 from mlrq.stats.summary import fit_least_squares
 from mlrq.streaming.protocol import Source
@@ -100,7 +101,7 @@ def _advice(model: QuantizedLinear) -> str:
     options = []
     if len(model.targets) > 1 and model.granularity != "per_channel":
         options.append("granularity=per_channel (a scale for each target)")
-    if model.rounding not in ("babai", "exact"):
+    if not ROUNDINGS[model.rounding].together:
         options.append("rounding=exact")
     if model.inputs is None and model.granularity == "per_tensor":
         options.append("granularity=per_feature")

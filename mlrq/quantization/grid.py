@@ -96,6 +96,3 @@ def offset(weights: NDArray[np.float64], bits: int) -> Grid:
             "change the unit of the features or of the target"
         )
     return Grid(stored_scale(step), 0, stored, 0, high, step, start)
-
-
-SCHEMES = {"symmetric": symmetric, "affine": affine, "offset": offset}

@@ -6,9 +6,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.kernel import affine
-from mlrq.quantization.accumulate import accumulate, bound, requantize
+from mlrq.kernel import Integers, affine
+from mlrq.quantization.accumulate import accumulate, bound, predict
 from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.options import SCHEMES
+from mlrq.stats.linear_algebra import product
 
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
 
@@ -32,14 +34,14 @@ class QuantizedLinear:
         features: Names, in the order of the columns.
         targets: Names, in the order of the predictions.
         bits: Width of a code, 2 to 16.
-        scheme: "symmetric", "affine" or "offset".
+        scheme: See `mlrq.quantization.options`, for these three.
         granularity: "per_tensor" (the targets share one grid), "per_channel" (one grid a target) or
             "per_feature" (the targets share one grid, and each feature has a factor).
         rounding: How the codes were chosen.
         codes: (targets, features) int32.
         scale: (targets,) float32, positive.
-        zero_point: (targets,) int32; 0 unless the scheme is affine.
-        offset: (targets,) float32; 0 unless the scheme is offset.
+        zero_point: (targets,) int32; 0 where the scheme has none.
+        offset: (targets,) float32; 0 where the scheme has none.
         intercept: (targets,) floats in the target's unit, or integer codes in units of `scale`, the
             accumulator's; always integer where inputs are.
         factor: (features,) float32, positive; 1 unless the granularity is per_feature.
@@ -76,7 +78,7 @@ class QuantizedLinear:
         Without an offset it is exact (24 bits times 17). With one it is what the reference system
         computes: one product and one sum, each rounded to float32.
         """
-        if self.scheme == "offset":
+        if SCHEMES[self.scheme].offset:
             single = self.steps.astype(np.float32) * self.scale[:, None] + self.offset[:, None]
             return single.astype(np.float64)
         return self.steps * self.scale.astype(np.float64)[:, None]
@@ -93,7 +95,7 @@ class QuantizedLinear:
         whole = self.intercept.dtype.kind == "i"
         value = self.intercept * (self.scale.astype(np.float64) if whole else 1.0)
         if self.inputs:
-            value = value - self.weights @ self.inputs.offset.astype(np.float64)
+            value = value - product(self.weights, self.inputs.offset.astype(np.float64))
         return np.asarray(value, dtype=np.float64)
 
     @cached_property
@@ -103,6 +105,13 @@ class QuantizedLinear:
             return None
         bias = self.intercept.astype(np.int64)
         return int(bound(self.steps, bias, self.inputs.low, self.inputs.high).max())
+
+    @cached_property
+    def integers(self) -> Integers:
+        """What turns input codes into predictions; only with integer inputs."""
+        if self.accumulator_bound is None:
+            raise ValueError("A model of float inputs has no accumulator.")
+        return Integers(self.steps, self.intercept.astype(np.int64), self.accumulator_bound, self.scale)
 
     @property
     def accumulator_bits(self) -> int | None:
@@ -117,7 +126,8 @@ class QuantizedLinear:
         input grid, intercept and limit.
         """
         grids = len(self.targets) if self.granularity == "per_channel" else 1
-        grid = 32 + (self.bits if self.scheme == "affine" else 32 if self.scheme == "offset" else 0)
+        scheme = SCHEMES[self.scheme]
+        grid = 32 + scheme.zero_point * self.bits + scheme.offset * 32
         features = self.factor_bits + (64 if self.inputs else 0)
         limits = 64 * len(self.targets) if self.output_range is not None else 0
         counts = (
@@ -131,23 +141,14 @@ class QuantizedLinear:
 
     def accumulators(self, codes: NDArray[np.signedinteger]) -> NDArray[np.int32] | NDArray[np.int64]:
         """(n, targets) exact accumulators of (n, features) input codes; only with integer inputs."""
-        if self.accumulator_bound is None:
-            raise ValueError("A model of float inputs has no accumulator.")
-        return accumulate(codes, self.steps, self.intercept.astype(np.int64), self.accumulator_bound)
-
-    def requantized(self, codes: NDArray[np.signedinteger]) -> NDArray[np.float64]:
-        """(n, targets) float64 predictions of (n, features) input codes; only with integer inputs."""
-        if self.accumulator_bound is None:
-            raise ValueError("A model of float inputs has no accumulator.")
-        bias = self.intercept.astype(np.int64)
-        return requantize(codes, self.steps, bias, self.accumulator_bound, self.scale)
+        return accumulate(codes, self.integers)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, targets) float64 predictions of (n, features) float64 rows."""
         if self.inputs is None:
             result = affine(rows, self.weights, self.intercept_value)
         else:
-            result = self.requantized(self.inputs.encode(rows))
+            result = predict(rows, self.integers, self.inputs.encode)
         if self.output_range is not None:
             low, high = self.output_range.astype(np.float64)
             np.clip(result, low, high, out=result)

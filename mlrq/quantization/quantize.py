@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
-from mlrq.quantization.grid import SCHEMES, stored_scale
+from mlrq.quantization.grid import stored_scale
 from mlrq.quantization.model import QuantizedLinear
-from mlrq.quantization.rounding import ROUNDINGS
+from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
 from mlrq.quantization.rows import Divided, Table, TrainingRows
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
+from mlrq.stats.linear_algebra import product, summed
 from mlrq.stats.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
 NEGLIGIBLE = 1e-6  # of the variance of a target
-SOLVERS = ("babai", "exact")
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,10 @@ def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) ->
     Raises:
         MlrqError: If a scale, an intercept or a feature does not fit its format.
     """
-    integer = settings.inputs != "float"
+    integer = bool(input_bits := INPUTS[settings.inputs].bits)
     if integer or settings.granularity == "per_feature":
         _check_resolution(*rows.range(), model.features, integer)
-    inputs = (
-        rows.grid(settings.calibration, int(settings.inputs[3:]), settings.percentile) if integer else None
-    )
+    inputs = rows.grid(settings.calibration, input_bits, settings.percentile) if integer else None
     factor, factor_bits = _factors(rows, len(model.features), settings)
     summary = rows.summarize(Divided(factor) if inputs is None else inputs.encode)
     weights = fit_least_squares(summary)[0] if inputs else model.coefficients * factor.astype(np.float64)
@@ -108,14 +106,15 @@ def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) ->
     )
     feature_mean, goal_mean = np.split(summary.mean, [len(model.features)])
     # The mean prediction to keep. With float inputs it is the float model's, which may be biased.
-    middle = goal_mean if inputs else model.intercept + weights @ feature_mean
-    refitted = middle - made.grid_values @ feature_mean
+    middle = goal_mean if inputs else model.intercept + product(weights, feature_mean)
+    refitted = middle - product(made.grid_values, feature_mean)
     intercept = refitted if inputs or settings.refit_intercept else model.intercept
     stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, summary))
     unit = made.scale.astype(np.float64) if stored.intercept.dtype.kind == "i" else 1.0
-    shift = float(np.square(stored.intercept * unit - refitted).sum())
-    spread = float(np.square(summary.feature_triangle @ (weights - made.grid_values).T).sum())
-    meant = intercept - made.weights @ inputs.offset.astype(np.float64) if inputs else intercept
+    shift = float(summed(np.square(stored.intercept * unit - refitted)))
+    moved = product(summary.feature_triangle, (weights - made.grid_values).T)
+    spread = float(summed(summed(np.square(moved))))
+    meant = intercept - product(made.weights, inputs.offset.astype(np.float64)) if inputs else intercept
     return Quantization(stored, spread + shift, shift, certificate, meant)
 
 
@@ -128,7 +127,7 @@ def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], summary:
     # Features far from zero need a large intercept, whose rounding to float32 may then be all the loss.
     with np.errstate(over="ignore"):
         lost = np.square(intercept.astype(np.float32) - intercept)
-    variance = np.square(summary.covariance_triangle[:, summary.features :]).sum(axis=0)
+    variance = np.square(summary.spread[summary.features :])
     return "float64" if (lost > NEGLIGIBLE * variance).any() else "float32"
 
 
@@ -156,10 +155,19 @@ def _factors(rows: TrainingRows, width: int, settings: Settings) -> tuple[NDArra
     """What each feature is divided by before inference, (features,) float32, and the bits it takes."""
     if settings.granularity != "per_feature":
         return np.ones(width, dtype=np.float32), 0
-    spread = rows.spread()
-    if settings.feature_scale == "pow2":
-        return np.exp2(np.rint(np.log2(spread))).astype(np.float32), 8
-    return spread.astype(np.float32), 32
+    chosen = FEATURE_SCALES[settings.feature_scale]
+    return chosen.load()(rows.spread()), chosen.bits
+
+
+def deviation(spread: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(features,) factors: the standard deviations themselves."""
+    return spread.astype(np.float32)
+
+
+def power_of_two(spread: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(features,) factors: the power of two nearest to each standard deviation, on a logarithmic scale."""
+    fraction, exponent = np.frexp(spread)  # from a half to one, of which sqrt(1/2) is the middle
+    return np.asarray(np.ldexp(np.float32(1), exponent - (fraction < np.sqrt(0.5))), dtype=np.float32)
 
 
 def _codes(
@@ -167,17 +175,16 @@ def _codes(
 ) -> tuple[dict[str, Any], Certificate | None]:
     """Codes, scale, zero point and offset of each target, and the certificate if there is one."""
     count = len(weights)
-    per_channel, rounding = settings.granularity == "per_channel", settings.rounding
-    if rounding in SOLVERS:
+    per_channel = settings.granularity == "per_channel"
+    scheme, rounding = SCHEMES[settings.scheme], ROUNDINGS[settings.rounding]
+    if rounding.together:
         triangle = summary.feature_triangle
-        half = 1 << (settings.bits - 1)
         solution = solve(
             triangle,
-            weights @ triangle.T,
-            -half,
-            half - 1,
-            rounding=rounding,  # type: ignore[arg-type]
-            affine=settings.scheme == "affine",
+            product(weights, triangle.T),
+            *scheme.limits(settings.bits),
+            rounding=settings.rounding,  # type: ignore[arg-type]
+            affine=scheme.zero_point,
             shared_scale=not per_channel and count > 1,
             weights=weights,
             nodes=settings.nodes,
@@ -191,8 +198,8 @@ def _codes(
         }
         return found, solution.certificate
     channels = [row[None, :] for row in weights] if per_channel else [weights]
-    grids = [SCHEMES[settings.scheme](channel, settings.bits) for channel in channels]
-    codes = [ROUNDINGS[rounding](*pair) for pair in zip(channels, grids, strict=True)]
+    grids = [scheme.load()(channel, settings.bits) for channel in channels]
+    codes = [rounding.load()(*pair) for pair in zip(channels, grids, strict=True)]
     each = grids if per_channel else grids * count
     found = {
         "codes": np.concatenate(codes),

@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.quantization.inputs import CALIBRATIONS, InputGrid
+from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.options import CALIBRATIONS
 from mlrq.stats.summarize import summarize
 from mlrq.stats.summary import Summary
 
@@ -61,7 +62,7 @@ class Table:
 
     def spread(self) -> NDArray[np.float64]:
         """(features,) standard deviations."""
-        return np.asarray(self.rows.std(axis=0))
+        return summarize(self.rows, self.values).spread[: self.rows.shape[1]]
 
     def range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(features,) smallest and largest features."""
@@ -73,7 +74,8 @@ class Table:
 
     def grid(self, calibration: str, bits: int, percentile: float) -> InputGrid:
         """The grids of integer inputs that `calibration` finds."""
-        return CALIBRATIONS[calibration](self.rows, bits, percentile)
+        grid: InputGrid = CALIBRATIONS[calibration].load()(self.rows, bits, percentile)
+        return grid
 
     def summarize(self, see: See) -> Summary:
         """Summary of what `see` makes of the rows, with the goal."""

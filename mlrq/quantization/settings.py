@@ -2,41 +2,61 @@
 
 from dataclasses import dataclass
 
+from mlrq.quantization import options
+from mlrq.quantization.keys import OneOf, Within, faults, key
+
 
 @dataclass
 class Settings:
     """How float weights become b-bit codes.
 
-    Attributes:
-        bits: Width of a code, 2 to 16.
-        scheme: "symmetric", "affine" or "offset"; see `mlrq.quantization.grid`.
-        granularity: "per_tensor" (one grid for all targets), "per_channel" (one a target) or
-            "per_feature" (one, and a factor for each feature).
-        rounding: "nearest" or "truncate", each weight by itself; "babai" or "exact", all together.
-        intercept: "float32", "float64", "int32" (a code in units of the scale), or "auto": with
-            float inputs float32, or float64 where that rounds too much; an integer code with integer ones.
-        refit_intercept: Whether the mean error on the training rows is made what it was before. Rounding
-            the weights moves the mean prediction, and on raw features that is most of the damage.
-        inputs: "float", or integers: "int8", "int16".
-        calibration: How the range of an integer input is found: "minmax", "percentile" or "mse"; see
-            `mlrq.quantization.inputs`.
-        percentile: Of the percentile calibration, in percent.
-        feature_scale: The factors of per_feature: "std", or "pow2", the nearest power of two to that.
-        output_range: "train" clamps predictions to the range of the training targets; None does not.
-        nodes: Budget of lower bounds for "exact"; one of n > 64 codes counts as n^2 / 64^2.
-        seconds: Time limit for "exact"; a result that it cuts short depends on the machine.
+    With float inputs rounding the weights moves the mean prediction, which on raw features is most of the
+    damage: `refit_intercept` makes the mean error on the training rows what it was before.
     """
 
-    bits: int = 8
-    scheme: str = "symmetric"
-    granularity: str = "per_tensor"
-    rounding: str = "exact"
-    intercept: str = "auto"
-    refit_intercept: bool = True
-    inputs: str = "float"
-    calibration: str = "minmax"
-    percentile: float = 0.1
-    feature_scale: str = "std"
-    output_range: str | None = None
-    nodes: int = 50_000_000
-    seconds: float = 60.0
+    bits: int = key(8, "bits of a code", Within(2, 16))
+    scheme: str = key("symmetric", "what the codes stand for", OneOf(options.SCHEMES))
+    granularity: str = key("per_tensor", "what shares a grid", OneOf(options.GRANULARITIES))
+    rounding: str = key("exact", "how codes are chosen, the simplest first", OneOf(options.ROUNDINGS))
+    intercept: str = key("auto", "format of the intercept", OneOf(options.INTERCEPTS))
+    refit_intercept: bool = key(True, "give the training rows the mean error that they had before")
+    inputs: str = key("float", "what inference computes with", OneOf(options.INPUTS))
+    calibration: str = key("minmax", "range of integer inputs", OneOf(options.CALIBRATIONS))
+    percentile: float = key(0.1, "rows left out at each end, by calibration=percentile", Within(0, below=50))
+    feature_scale: str = key("std", "factors of granularity=per_feature", OneOf(options.FEATURE_SCALES))
+    output_range: str | None = key(
+        None, "clamp predictions to that of the training targets", OneOf(options.OUTPUT_RANGES)
+    )
+    nodes: int = key(
+        50_000_000, "most lower bounds for rounding=exact; one of n > 64 codes counts n^2 / 64^2", Within(1)
+    )
+    seconds: float = key(
+        60.0, "time limit for rounding=exact; what it cuts short depends on the machine", Within(0)
+    )
+
+    def faults(self, prefix: str = "") -> list[str]:
+        """A line for every value that is not allowed, by itself or with others; `prefix` before its name."""
+        return faults(self, prefix) + [prefix + text for text in self._conflicts()]
+
+    def _conflicts(self) -> list[str]:
+        """Values that are fine alone, but not together."""
+        scheme, rounding = options.SCHEMES.get(self.scheme), options.ROUNDINGS.get(self.rounding)
+        found = []
+        if scheme and rounding and rounding.together and not scheme.solvable:
+            alone = " or ".join(name for name, one in options.ROUNDINGS.items() if not one.together)
+            found.append(f"scheme={self.scheme}: not with rounding={self.rounding}; use {alone}")
+        if self.inputs == "float":
+            return found
+        if scheme and scheme.offset:
+            plain = " or ".join(name for name, one in options.SCHEMES.items() if not one.offset)
+            found.append(f"scheme={self.scheme}: not with integer inputs; use {plain}")
+        if self.granularity == "per_feature":
+            found.append(
+                "granularity=per_feature: not with integer inputs, whose grids scale each feature already; "
+                "use per_tensor"
+            )
+        if not self.refit_intercept:
+            found.append("refit_intercept=false: not with integer inputs, to which all is fitted anew")
+        if self.intercept not in ("auto", "int32"):
+            found.append(f"intercept={self.intercept}: not with integer inputs; use auto or int32")
+        return found

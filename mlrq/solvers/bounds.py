@@ -4,9 +4,8 @@ from math import sqrt
 
 import numpy as np
 
-from mlrq.solvers.ordering import column_lengths, inverse_of
 from mlrq.solvers.problem import FloatArray, Problem
-from mlrq.stats.triangle import least_squares
+from mlrq.stats.linear_algebra import inverse, least_squares, lengths, product, summed
 
 # Above this many steps of all codes together the separable bound is not worth its memory.
 STEPS = 1 << 22
@@ -36,9 +35,8 @@ def separable_bound(problem: Problem) -> float:
     if problem.size * problem.width > STEPS:
         return 0.0
     weights = least_squares(triangle, problem.target[None])[0]
-    inverse = inverse_of(triangle, problem.size)
     bound = 0.0
-    for diagonal in (np.square(triangle).sum(axis=0), 1 / np.square(inverse.T).sum(axis=0)):
+    for diagonal in (summed(np.square(triangle)), 1 / summed(np.square(inverse(triangle).T))):
         smallest = smallest_eigenvalue(triangle / np.sqrt(diagonal))
         bound = max(bound, smallest * _separable_minimum(problem, weights, diagonal))
     return bound * (1 - 1e-9)
@@ -51,17 +49,13 @@ def smallest_eigenvalue(triangle: FloatArray) -> float:
     diagonal, shows that the eigenvalue is not below the bound, up to rounding.
     """
     size = len(triangle)
-    inverse = inverse_of(triangle, size)
-    gram = np.zeros_like(triangle)
-    for row in triangle:
-        gram += row[:, None] * row
+    inverted, gram = inverse(triangle), product(triangle.T, triangle)
     vector, estimate = np.full(size, 1 / sqrt(size)), 0.0
     for _ in range(TURNS):
-        half = (inverse * vector[:, None]).sum(axis=0)
-        vector = (inverse.T * half[:, None]).sum(axis=0)
-        length = float(column_lengths(vector[:, None])[0])
+        vector = product(inverted, product(inverted.T, vector))
+        length = float(lengths(vector[:, None])[0])
         estimate, vector = 1 / length, vector / length
-    rounding = 4 * size * np.finfo(np.float64).eps * float(np.trace(gram))
+    rounding = 4 * size * np.finfo(np.float64).eps * float(summed(np.diag(gram)))
     for part in (0.999, 0.99, 0.95, 0.9, 0.5):
         if _positive(gram - estimate * part * np.eye(size)):
             return max(0.0, estimate * part - rounding)

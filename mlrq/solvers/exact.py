@@ -8,9 +8,9 @@ import numpy as np
 from mlrq.kernel import scrambled, search
 from mlrq.kernel.tree import Tree, Walk, start, widened
 from mlrq.solvers.bounds import separable_bound
-from mlrq.solvers.ordering import column_lengths, ordered, prepare
+from mlrq.solvers.ordering import ordered, prepare
 from mlrq.solvers.problem import Candidate, Certificate, FloatArray, IntArray, Problem, candidate
-from mlrq.stats.triangle import dependent, triangularise
+from mlrq.stats.linear_algebra import dependent, lengths, summed, triangularise
 
 SLACK = 8
 # Bounds between two looks at the clock.
@@ -183,8 +183,8 @@ def rounding_slack(tree: Tree, threshold: float) -> float:
     that depend on others; the largest of the others stands in for them.
     """
     size = len(tree.target)
-    rows = column_lengths(tree.inverse)
-    length = float(column_lengths(tree.target[:, None])[0])
+    rows = lengths(tree.inverse)
+    length = float(lengths(tree.target[:, None])[0])
     weights = (length + np.sqrt(threshold)) * np.where(rows > 0, rows, rows.max())
-    products = float(column_lengths((np.abs(tree.columns) * weights[:, None]).sum(axis=0)[:, None])[0])
+    products = float(lengths(summed(np.abs(tree.columns) * weights[:, None])[:, None])[0])
     return float(SLACK * size * np.finfo(np.float64).eps * (length + products))

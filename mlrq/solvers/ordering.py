@@ -6,7 +6,8 @@ import numpy as np
 
 from mlrq.kernel.tree import Tree
 from mlrq.solvers.problem import FloatArray, IntArray, Problem
-from mlrq.stats.triangle import dependent, triangularise
+from mlrq.stats.linear_algebra import dependent, inverse, product, triangularise
+from mlrq.stats.linear_algebra import lengths as column_lengths
 
 # Added to the unit diagonal of the correlation matrix before it is inverted, so that dependent
 # columns have an order too. The order never affects the proof, only its length.
@@ -31,23 +32,20 @@ def decision_order(triangle: FloatArray) -> IntArray:
     size = triangle.shape[1]
     lengths = column_lengths(triangle)
     unit = triangle / np.where(lengths > 0, lengths, 1.0)
-    inverse = RIDGE * np.eye(size)
-    for row in unit:
-        inverse += row[:, None] * row
-    inverse = _inverse(inverse)
+    precision = _inverse(product(unit.T, unit) + RIDGE * np.eye(size))
     weight = np.where(lengths > 0, 1.0 / np.where(lengths > 0, lengths, 1.0), np.inf)
     left = np.ones(size, dtype=bool)
     order = np.empty(size, dtype=np.int64)
     for place in range(size - 1, -1, -1):
-        shortness = np.sqrt(np.maximum(np.diag(inverse), np.finfo(float).tiny)) * weight
+        shortness = np.sqrt(np.maximum(np.diag(precision), np.finfo(float).tiny)) * weight
         chosen = int(np.argmin(np.where(left, shortness, np.inf)))
         if not left[chosen]:
             chosen = int(left.argmax())
         order[place] = chosen
         left[chosen] = False
-        pivot = inverse[chosen, chosen]
+        pivot = precision[chosen, chosen]
         if pivot > 0:
-            inverse = inverse - inverse[:, chosen, None] * (inverse[chosen] / pivot)
+            precision = precision - precision[:, chosen, None] * (precision[chosen] / pivot)
     return order
 
 
@@ -69,38 +67,24 @@ def ordered(problem: Problem) -> tuple[IntArray, Problem, int]:
 def prepare(problem: Problem, rank: int) -> Tree:
     """What the search needs to know of an ordered problem; every sum is taken in the order of its terms."""
     size, triangle = problem.size, problem.triangle
-    inverse = inverse_of(triangle, rank)
+    leading = np.zeros((size, size))  # the inverse, transposed
+    leading[:rank, :rank] = inverse(triangle[:rank, :rank]).T
     alone, spread = np.zeros((size + 1, size)), np.zeros((size + 1, size))
-    np.cumsum(inverse.T * problem.target[:, None], axis=0, out=alone[1:])
-    np.cumsum(np.square(inverse.T), axis=0, out=spread[1:])
+    np.cumsum(leading * problem.target[:, None], axis=0, out=alone[1:])
+    np.cumsum(np.square(leading), axis=0, out=spread[1:])
     drag = np.zeros((size, size))
     for column in range(1, size):
-        drag[column] = (inverse.T[:column] * triangle[:column, column, None]).sum(axis=0)
+        drag[column] = product(leading[:column].T, triangle[:column, column])
     return Tree(
         columns=np.ascontiguousarray(triangle.T),
         target=np.ascontiguousarray(problem.target),
-        inverse=np.ascontiguousarray(inverse.T),
+        inverse=leading,
         alone=alone,
         drag=drag,
         spread=spread,
         lengths=column_lengths(triangle),
         box=(rank, problem.low, problem.high, int(problem.sliding)),
     )
-
-
-def column_lengths(matrix: FloatArray) -> FloatArray:
-    """Euclidean lengths (n,) of the columns, added row by row."""
-    return np.asarray(np.sqrt(np.square(matrix).sum(axis=0)))
-
-
-def inverse_of(triangle: FloatArray, rank: int) -> FloatArray:
-    """(n, n) inverse of the first `rank` rows and columns of an upper triangle, zero elsewhere."""
-    inverse = np.zeros_like(triangle)
-    for row in range(rank - 1, -1, -1):
-        inverse[row] = -(triangle[row, row + 1 : rank, None] * inverse[row + 1 : rank]).sum(axis=0)
-        inverse[row, row] = 1.0
-        inverse[row] /= triangle[row, row]
-    return inverse
 
 
 def _reordered(problem: Problem, order: IntArray) -> Problem:

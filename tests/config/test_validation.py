@@ -103,7 +103,7 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
         (["dataset.source=web"], "dataset.source=web: must be one of embedded, sklearn"),
         (["quantization.scheme=odd"], "quantization.scheme=odd: must be one of symmetric"),
         (["quantization.granularity=x"], "quantization.granularity=x: must be one of per_tensor"),
-        (["quantization.rounding=up"], "quantization.rounding=up: must be one of nearest"),
+        (["quantization.rounding=up"], "quantization.rounding=up: must be one of truncate"),
         (["quantization.intercept=int8"], "quantization.intercept=int8: must be one of auto, float32"),
         (["predict.format=xml"], "predict.format=xml: must be one of auto, csv, jsonl"),
         (["predict.delimiter=ab"], "predict.delimiter='ab': must be one character"),

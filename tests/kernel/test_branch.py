@@ -11,7 +11,7 @@ from mlrq.kernel import branch, build, native
 from mlrq.kernel.tree import Tree, Walk, start, widened
 from mlrq.solvers.ordering import ordered, prepare
 from mlrq.solvers.problem import Problem
-from mlrq.stats.triangle import triangularise
+from mlrq.stats.linear_algebra import triangularise
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="no C compiler on this machine")
 ARRAYS = ("floats", "sums", "slopes", "integers", "found")

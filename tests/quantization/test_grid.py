@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlrq.errors import MlrqError
-from mlrq.quantization.grid import SCHEMES, affine, offset, symmetric
+from mlrq.quantization.grid import affine, offset, symmetric
+from mlrq.quantization.options import SCHEMES
 from mlrq.quantization.rounding import nearest
 
 BITS = st.integers(2, 16)
@@ -73,7 +74,7 @@ def test_offset_counts_up_from_the_smallest_weight(weights, bits):
 @pytest.mark.parametrize("scheme", sorted(SCHEMES))
 @pytest.mark.parametrize("weights", [[0.0], [0.0, -0.0, 0.0]])
 def test_weights_that_are_all_zero_stay_zero(scheme, weights):
-    grid = SCHEMES[scheme](np.array(weights), 8)
+    grid = SCHEMES[scheme].load()(np.array(weights), 8)
     assert grid.scale > 0
     for code in nearest(np.array(weights), grid).tolist():
         assert real(grid, code) == 0
@@ -83,7 +84,7 @@ def test_weights_that_are_all_zero_stay_zero(scheme, weights):
 @pytest.mark.parametrize("size", [1e44, 1e300, 1e-44, 1e-310])
 def test_weights_whose_scale_float32_cannot_hold_are_refused(scheme, size):
     with pytest.raises(MlrqError, match="which float32 cannot hold") as caught:
-        SCHEMES[scheme](np.array([-size, size]), 8)
+        SCHEMES[scheme].load()(np.array([-size, size]), 8)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -95,12 +96,12 @@ def test_an_offset_that_float32_cannot_hold_is_refused():
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
 def test_a_single_weight_loses_at_most_half_a_step(scheme):
     for weight in (0.3, -7.0):
-        grid = SCHEMES[scheme](np.array([weight]), 4)
+        grid = SCHEMES[scheme].load()(np.array([weight]), 4)
         (code,) = nearest(np.array([weight]), grid).tolist()
         assert abs(Fraction(weight) - real(grid, code)) <= Fraction(float(grid.scale)) / 2
 
 
 def test_scales_and_offsets_are_float32():
-    for choose in SCHEMES.values():
-        grid = choose(np.array([0.1, -0.7]), 5)
+    for scheme in SCHEMES.values():
+        grid = scheme.load()(np.array([0.1, -0.7]), 5)
         assert grid.scale.dtype == grid.offset.dtype == np.float32

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlrq.quantization.inputs import CALIBRATIONS, InputGrid, minmax, mse, percentile
+from mlrq.quantization.inputs import InputGrid, minmax, mse, percentile
+from mlrq.quantization.options import CALIBRATIONS
 
 single = st.floats(-1e6, 1e6, width=32)
 
@@ -86,7 +87,7 @@ def test_mse_calibration_is_never_worse_than_minmax_in_the_mean_square(data):
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
 def test_a_range_that_float32_cannot_resolve_still_has_a_grid(calibration):
     rows = np.array([[1e6, 5.0], [1e6 + 1e-3, 5.0], [1e6, 5.0]])
-    grid = CALIBRATIONS[calibration](rows, 8, 0.1)
+    grid = CALIBRATIONS[calibration].load()(rows, 8, 0.1)
     assert (grid.scale > 0).all()
     assert np.isfinite(grid.offset).all()
     assert np.abs(grid.encode(rows).astype(int)).max() <= 128

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
+from mlrq.quantization.options import SCHEMES
 from mlrq.quantization.quantize import quantize
 from mlrq.quantization.settings import Settings
 
-SCHEMES = ("symmetric", "affine", "offset")
 DEFAULTS = {"rounding": "nearest"}
 SETTINGS = st.fixed_dictionaries(
     {
         "bits": st.integers(2, 16),
-        "scheme": st.sampled_from(SCHEMES),
+        "scheme": st.sampled_from(list(SCHEMES)),
         "granularity": st.sampled_from(["per_tensor", "per_channel"]),
         "rounding": st.sampled_from(["nearest", "truncate"]),
         "intercept": st.just("float32"),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlrq.quantization.grid import SCHEMES, Grid
+from mlrq.quantization.grid import Grid
+from mlrq.quantization.options import SCHEMES
 from mlrq.quantization.rounding import nearest, truncate
 
 BITS = st.integers(2, 16)
@@ -38,7 +39,7 @@ def test_truncate_cuts_towards_zero(numerators, parts):
 
 @given(WEIGHTS, BITS, st.sampled_from(["symmetric", "affine"]))
 def test_no_other_code_of_the_grid_is_nearer(weights, bits, scheme):
-    made = SCHEMES[scheme](np.array(weights), bits)
+    made = SCHEMES[scheme].load()(np.array(weights), bits)
     codes = nearest(np.array(weights), made).tolist()
     scale = Fraction(float(made.scale))
     for weight, code in zip(weights, codes, strict=True):
@@ -52,7 +53,7 @@ def test_no_other_code_of_the_grid_is_nearer(weights, bits, scheme):
 
 @given(WEIGHTS, BITS, st.sampled_from(sorted(SCHEMES)), st.sampled_from([nearest, truncate]))
 def test_codes_never_leave_the_range_of_their_bits(weights, bits, scheme, rounding):
-    made = SCHEMES[scheme](np.array(weights), bits)
+    made = SCHEMES[scheme].load()(np.array(weights), bits)
     assert made.high - made.low == 2**bits - 1
     assert made.low == (0 if scheme == "offset" else -(2 ** (bits - 1)))
     codes = rounding(np.array(weights), made)

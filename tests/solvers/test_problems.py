@@ -20,7 +20,8 @@ ENUMERATION = """
 #include <math.h>
 #include <stdint.h>
 /* Least excess over all codes low..high of n columns, each at its best scale, from a Gram matrix. */
-double enumerate(int n, int low, int high, const double *gram, const double *pull, double total, int64_t *best) {
+double enumerate(int n, int low, int high, const double *gram, const double *pull, double total,
+                 int64_t *best) {
   double along[32] = {0}, length[32] = {0}, image[32][32] = {{0}}, least = total;
   int code[32], level = 0;
   code[0] = low - 1;

@@ -10,7 +10,6 @@ from support.cluster import Cluster
 from support.processes import HANG, wait
 from support.streams import WHOLE, made, written
 
-psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("dask")  # a cluster for each test: one at a time
 # 51 row groups: a pass in which a worker can be caught at work.
@@ -73,21 +72,13 @@ def nothing_half_written(folder, files):
 
 def test_dask_loses_a_worker_in_mid_run_and_makes_the_same_bytes(start, tmp_path, expected, cluster):
     victim, other = cluster.workers
+    for worker in cluster.workers:
+        worker.stop()
     run = start("engine=dask", f"engine.address={cluster.address}")
-
-    def caught():
-        """Hold both workers still, unless the victim has nothing to do or nothing has been done."""
-        if not (cluster.done() and cluster.held(victim)):
-            return False
-        for worker in cluster.workers:
-            worker.stop()
-        if cluster.held(victim):
-            return True
-        for worker in cluster.workers:
-            worker.resume()
-        return False
-
-    wait(caught)
+    wait(lambda: all(map(cluster.held, cluster.workers)))
+    other.resume()
+    wait(lambda: not cluster.held(other))  # all is done but the victim's parts
+    other.stop()
     victim.kill()
     wait(lambda: cluster.addresses() == {other.address})
     # The dead worker's parts are the other's now, and the other does nothing yet.
@@ -100,27 +91,34 @@ def test_dask_loses_a_worker_in_mid_run_and_makes_the_same_bytes(start, tmp_path
     assert made(tmp_path) == expected
 
 
-def test_joblib_loses_a_worker_in_mid_run_and_makes_the_same_bytes(start, tmp_path, expected):
-    run = start("engine=joblib", "engine.workers=2")
-    program = psutil.Process(run.pid)
+DIES_AT_WORK = """
+import os, pathlib, signal
+from contextlib import contextmanager
+from functools import partial
+from mlrq.cli.main import main
+from mlrq.streaming import engines
 
-    def killed():
-        """Whether a worker was found, and held still, and killed, with a file of the table open."""
-        assert run.poll() is None, "the run ended before a worker was caught at work"
-        for child in program.children():
-            try:
-                child.suspend()
-                if any(file.path.endswith(".parquet") for file in child.open_files()):
-                    child.kill()
-                    return True
-                child.resume()
-            except psutil.NoSuchProcess:
-                continue
-        return False
+def dying(work, flag, part):
+    result = work(part)
+    if part.group == 7 and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
 
-    wait(killed)
-    done = ended(run)
+@contextmanager
+def opened(opened=engines.opened, **wanted):
+    with opened(**wanted) as engine:
+        yield lambda work, parts: engine(partial(dying, work, pathlib.Path("flag").absolute()), parts)
+
+engines.opened = opened
+main()
+"""
+
+
+def test_joblib_loses_a_worker_in_mid_run_and_makes_the_same_bytes(command, tmp_path, expected):
+    done = command.python(DIES_AT_WORK, *WHOLE, "engine=joblib", "engine.workers=2")
     assert (done.code, done.err) == (0, "")
+    assert (tmp_path / "flag").exists()
     assert made(tmp_path) == expected
 
 
