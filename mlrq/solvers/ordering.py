@@ -56,9 +56,10 @@ def ordered(problem: Problem) -> tuple[IntArray, Problem, int]:
     triangle is zero. What is left of the target in those rows is a constant.
     """
     order = decision_order(problem.triangle)
-    lacking = dependent(_reordered(problem, order).triangle)
-    order = np.concatenate([order[~lacking], order[lacking]])
-    rank = int(np.count_nonzero(~lacking))
+    rank = problem.size
+    while (lacking := dependent(triangularise(problem.triangle[:, order[:rank]]))).any():
+        rank -= 1  # the first that lacks a part of its own, for what comes after it may share in the lack
+        order = np.append(np.delete(order, lacking.argmax()), order[lacking.argmax()])
     result = _reordered(problem, order)
     result.triangle[rank:] = 0.0
     return order, result, rank
