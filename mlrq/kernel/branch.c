@@ -182,7 +182,7 @@ INLINE int worst(const search_t *w, int64_t k, double s, double c, const double 
 }
 
 INLINE double cone(search_t *w, int64_t k, double m, double s0, double c, const double *slopes, int64_t bottom,
-                   int64_t top, double *at, double *pull) {
+                   int64_t top, double *at, double *pull, double *room) {
   const double *alone = w->alone + k * w->size, *drag = w->drag + k * w->size;
   double bound = m, s = s0, span, *place = w->place;
   pair_t pair;
@@ -228,6 +228,9 @@ INLINE double cone(search_t *w, int64_t k, double m, double s0, double c, const 
   for (int64_t i = 0; i < w->count; i++) {
     int64_t over = w->pairs[i].over, under = w->pairs[i].under;
     *pull += w->weights[i] * ((over >= 0 ? drag[over] : 0.0) - (under >= 0 ? drag[under] : 0.0));
+    if (!w->sliding) continue;
+    room[0] += over < 0 && under >= 0 ? w->weights[i] : 0.0;
+    room[1] += under < 0 && over >= 0 ? w->weights[i] : 0.0;
   }
   return bound;
 }
@@ -283,7 +286,7 @@ INLINE void step(search_t *w, int64_t q) {
     m = m + y * y;
     s = 0.0;
   }
-  double bound = s < 0.0 ? m + total * s * s : m, at = s > 0.0 ? s : 0.0, pull = 0.0;
+  double bound = s < 0.0 ? m + total * s * s : m, at = s > 0.0 ? s : 0.0, pull = 0.0, room[2] = {0.0, 0.0};
   int64_t bottom = w->low, top = w->high;
   if (bound <= w->reach && q) {
     int64_t below = code < w->bottom[q] ? code : w->bottom[q], above = code > w->top[q] ? code : w->top[q];
@@ -298,14 +301,16 @@ INLINE void step(search_t *w, int64_t q) {
       top = below + w->high - w->low;
     }
     if (q <= w->rank)
-      bound = cone(w, q, m, s, total, slopes, bottom, top, &at, &pull);
+      bound = cone(w, q, m, s, total, slopes, bottom, top, &at, &pull, room);
     else
       w->centres[q - 1] = 0.0;
   }
   if (bound > w->reach) {
     double slope = diagonal * (y - at * x) + pull;
-    if (slope <= 0.0 && code - 1 < w->last[q]) w->last[q] = code - 1;
-    if (slope >= 0.0 && code + 1 > w->first[q]) w->first[q] = code + 1;
+    double upwards = slope + (code < w->bottom[q] ? room[1] : 0.0) - (code >= w->top[q] ? room[0] : 0.0);
+    double downwards = slope + (code <= w->bottom[q] ? room[1] : 0.0) - (code > w->top[q] ? room[0] : 0.0);
+    if (upwards <= 0.0 && code - 1 < w->last[q]) w->last[q] = code - 1;
+    if (downwards >= 0.0 && code + 1 > w->first[q]) w->first[q] = code + 1;
   } else if (q) {
     w->least[q - 1] = m;
     w->scale[q - 1] = s;

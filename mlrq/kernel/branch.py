@@ -13,10 +13,10 @@ Codes are decided from the last to the first. Two lower bounds close a partial v
   K = N P N' + t t'/c, N has the constraints' normals and t their slopes in s. Constraints join one by one,
   the one that gains most first, until the node is closed or all hold; any w >= 0 proves its bound.
 
-A bound's derivative in the code just decided tells on which side of it all further codes are closed too.
+A bound's derivative in the code just decided tells on which side of it all further codes are closed too: the
+same multipliers prove it for them.
 """
 
-from collections.abc import Callable
 from math import copysign
 
 from mlrq.kernel.cone import Constraints
@@ -27,20 +27,17 @@ GAIN = 2.0**-30  # a constraint that gains less than this fraction of the thresh
 NOISE = 1e-12  # a prediction shorter than this fraction of the sum of its terms is rounding
 MOST = 48  # constraints of one cone
 
-# Called for each closed vector with: level, slope of the bound in its code, scale, constraints, multipliers.
-Closed = Callable[[int, float, float, list[tuple[int, int]], list[float]], None]
 
-
-def search(tree: Tree, walk: Walk, nodes: int, single: bool, closed: Closed | None = None) -> None:
+def search(tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
     """Go on until nothing is left, `nodes` bounds are computed, or, if `single`, better codes are found."""
-    _Search(tree, walk, closed).run(nodes, single)
+    Search(tree, walk).run(nodes, single)
 
 
-class _Search:
+class Search:
     """The search in lists of Python, which is quicker than in arrays one number at a time."""
 
-    def __init__(self, tree: Tree, walk: Walk, closed: Closed | None):
-        self.walk, self.closed = walk, closed
+    def __init__(self, tree: Tree, walk: Walk):
+        self.walk = walk
         self.columns, self.target = tree.columns.tolist(), tree.target.tolist()
         self.inverse, self.alone = tree.inverse.tolist(), tree.alone.tolist()
         self.drag, self.spread = tree.drag.tolist(), tree.spread.tolist()
@@ -84,34 +81,45 @@ class _Search:
         else:
             m, s = m + y * y, 0.0
         bound = m + total * s * s if s < 0.0 else m
-        at, pull, pairs, weights = s if s > 0.0 else 0.0, 0.0, list[tuple[int, int]](), list[float]()
+        at, pull, room, pairs = s if s > 0.0 else 0.0, 0.0, (0.0, 0.0), list[tuple[int, int]]()
         if bound <= walk.reach and q:
             below, above = min(bottom[q], code), max(top[q], code)
             bottom[q - 1], top[q - 1] = below, above
             slopes, drag, own = self.slopes[q - 1], self.drag[q], self.slopes[q]
             for i in range(q):
                 slopes[i] = own[i] - drag[i] * (code - own[q])
-            room = (above - self.high + self.low, below + self.high - self.low)
-            box = room if self.sliding else (self.low, self.high)
+            slid = (above - self.high + self.low, below + self.high - self.low)
+            box = slid if self.sliding else (self.low, self.high)
             if q <= self.rank:
-                bound, at, pull, pairs, weights = self._cone(q, m, s, total, slopes, box)
+                bound, at, pull, room, pairs = self._cone(q, m, s, total, slopes, box)
             else:
                 centres[q - 1] = 0.0
         if bound > walk.reach:
             slope = diagonal * (y - at * x) + pull
-            if slope <= 0.0:
-                last[q] = min(last[q], code - 1)
-            if slope >= 0.0:
-                first[q] = max(first[q], code + 1)
-            if self.closed:
-                self.closed(q, slope, at, pairs, weights)
+            # Where the box slides, a code beyond the others moves an end of it with it.
+            upwards = slope + (room[1] if code < bottom[q] else 0.0) - (room[0] if code >= top[q] else 0.0)
+            downwards = slope + (room[1] if code <= bottom[q] else 0.0) - (room[0] if code > top[q] else 0.0)
+            self.close(q, upwards <= 0.0, downwards >= 0.0, at, pairs)
         elif q:
             least[q - 1], scale[q - 1], curvature[q - 1] = m, s, total
-            self._descend(q - 1, box)
+            self.descend(q - 1, box)
         else:
-            self._leaf(m, s, total)
+            self.leaf(m, s, total)
 
-    def _descend(self, q: int, box: tuple[int, int]) -> None:
+    def close(
+        self, q: int, upwards: bool, downwards: bool, scale: float, pairs: list[tuple[int, int]]
+    ) -> None:
+        """Leave a code of level q, and those on the sides on which its bound holds for them too.
+
+        The bound was reached at `scale`, with the constraints `pairs`.
+        """
+        codes, _, _, first, last = self.integers[:5]
+        if upwards:
+            last[q] = min(last[q], codes[q] - 1)
+        if downwards:
+            first[q] = max(first[q], codes[q] + 1)
+
+    def descend(self, q: int, box: tuple[int, int]) -> None:
         """Make level q ready."""
         codes, up, down, first, last = self.integers[:5]
         code, above, below, column = codes[q + 1], self.sums[q + 1], self.sums[q], self.columns[q + 1]
@@ -130,7 +138,7 @@ class _Search:
         down[q] = up[q] - 1
         self.walk.level = q
 
-    def _leaf(self, m: float, s: float, total: float) -> None:
+    def leaf(self, m: float, s: float, total: float) -> None:
         """Keep the codes if they are better than the best so far."""
         codes, walk, terms = self.integers[0], self.walk, 0.0
         for length, code in zip(self.lengths, codes, strict=True):
@@ -141,8 +149,8 @@ class _Search:
 
     def _cone(
         self, k: int, m: float, s0: float, c: float, slopes: list[float], box: tuple[int, int]
-    ) -> tuple[float, float, float, list[tuple[int, int]], list[float]]:
-        """Bound, its scale, its constraints' part of the slope, and the constraints with multipliers."""
+    ) -> tuple[float, float, float, tuple[float, float], list[tuple[int, int]]]:
+        """Bound, its scale, what the slope has of the constraints, of them and of the box's ends, and they."""
         alone, drag, reach = self.alone[k], self.drag[k], self.walk.reach
         cone, bound, s = Constraints(), m, s0
         place = [alone[i] + s * slopes[i] for i in range(k)]
@@ -173,10 +181,13 @@ class _Search:
                     place[i] -= weight * column[i]
         last = k - 1
         self.floats[3][last] = place[last] / s if s > 0.0 else slopes[last] + copysign(0.5, place[last])
-        pull = 0.0
+        pull = low = high = 0.0
         for weight, (over, under) in zip(cone.weights, cone.pairs, strict=True):
             pull += weight * ((drag[over] if over >= 0 else 0.0) - (drag[under] if under >= 0 else 0.0))
-        return bound, s, pull, cone.pairs, cone.weights
+            if self.sliding:
+                low += weight if over < 0 <= under else 0.0
+                high += weight if under < 0 <= over else 0.0
+        return bound, s, pull, (low, high), cone.pairs
 
     def _worst(
         self, k: int, s: float, c: float, place: list[float], slopes: list[float], box: tuple[int, int]
