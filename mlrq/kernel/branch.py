@@ -150,7 +150,7 @@ class Search:
     def _cone(
         self, k: int, m: float, s0: float, c: float, slopes: list[float], box: tuple[int, int]
     ) -> tuple[float, float, float, tuple[float, float], list[tuple[int, int]]]:
-        """Bound, its scale, what the slope has of the constraints, of them and of the box's ends, and they."""
+        """Bound, its scale, what constraints and the box's ends add to the slope, and the constraints."""
         alone, drag, reach = self.alone[k], self.drag[k], self.walk.reach
         cone, bound, s = Constraints(), m, s0
         place = [alone[i] + s * slopes[i] for i in range(k)]
