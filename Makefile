@@ -57,7 +57,8 @@ parity: $(READY) ## Hold Python, compiled C and ONNX Runtime to the same integer
 toolchain: ## Install the compilers and the emulator that `make size` and all tests use (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm >/dev/null
+	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm \
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
 
 sweep: $(READY) ## Compare bit widths in one table; ARGS="model=ridge,lasso" sweeps that, ARGS=resume=last goes on
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)

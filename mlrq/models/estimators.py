@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mlrq import __version__
 from mlrq.errors import ConfigError, MlrqError, unknown_key
 from mlrq.files import lock
-from mlrq.models.linear import LinearModel, fold
+from mlrq.models.affine import fold
+from mlrq.models.linear import LinearModel
 from mlrq.models.targets import located
 
 

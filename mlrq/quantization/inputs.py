@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import kernel
+
 MSE_SHRINKS = np.linspace(0.05, 1.0, 20)  # fractions of the full range that the mse calibration tries
 
 
@@ -41,21 +43,9 @@ class InputGrid:
         """Largest code."""
         return (1 << (self.bits - 1)) - 1
 
-    def _position(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Codes before saturation, as float32 whole numbers."""
-        with np.errstate(over="ignore"):  # what overflows is infinite, and saturates
-            single = rows.astype(np.float32)
-            single -= self.offset
-            single /= self.scale
-        np.rint(single, out=single)
-        return single
-
     def encode(self, rows: NDArray[np.float64]) -> NDArray[np.int8] | NDArray[np.int16]:
         """(n, features) codes of (n, features) float64 rows, which first become float32; NaN is `low`."""
-        position = self._position(rows)
-        np.fmax(position, np.float32(self.low), out=position)  # of NaN and a number, the number
-        np.minimum(position, np.float32(self.high), out=position)
-        return position.astype(np.int8) if self.bits == 8 else position.astype(np.int16)
+        return kernel.encode(rows, self.scale, self.offset, self.bits)
 
     def clip(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, features) float64 rows with what saturates moved to the range's ends, and nothing rounded."""
@@ -64,7 +54,7 @@ class InputGrid:
 
     def saturated(self, rows: NDArray[np.float64]) -> float:
         """Fraction of all cells that saturate, 0 to 1."""
-        position = self._position(rows)
+        position = kernel.positions(rows, self.scale, self.offset)
         return float(((position < self.low) | (position > self.high)).mean())
 
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from mlrq.config import validation
 from mlrq.errors import ConfigError, MlrqError
 from mlrq.models import closed_form, estimators
-from mlrq.models.linear import fold
+from mlrq.models.affine import fold
 from mlrq.stats.summarize import summarize
 from mlrq.stats.summary import combine
 
