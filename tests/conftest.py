@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from mlrq import cli
 from mlrq.cli import main
 from mlrq.config import schema
 from mlrq.datasets import Dataset, california_housing
@@ -107,6 +109,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    # Drawing takes longer than a small sweep, and matplotlib need not be there.
+    monkeypatch.setattr(cli, "plots", SimpleNamespace(sweep=lambda outcomes: b"a plot"), raising=False)
 
     def call(*arguments: object, stdin: str | bytes = "") -> Outcome:
         raw = stdin.encode() if isinstance(stdin, str) else stdin

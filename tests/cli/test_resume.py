@@ -170,6 +170,7 @@ def test_where_all_is_done_the_data_is_read_once_for_its_hash(run, tmp_path, sca
     assert (len(scans), fitted) == (2 * parts, [])
 
 
+@pytest.mark.slow  # that jobs run side by side is a test of sweeps
 def test_jobs_side_by_side_are_resumed_too(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib extra is not installed")
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
