@@ -15,7 +15,7 @@ from mlrq.files import digest, write
 def encode(document: dict[str, Any]) -> bytes:
     """`document` as canonical JSON, one line. Raises ValueError for NaN and infinity."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+    return text.encode(errors="backslashreplace") + b"\n"  # a lone surrogate becomes its JSON escape
 
 
 def seal(kind: str, schema: int, body: dict[str, Any]) -> dict[str, Any]:

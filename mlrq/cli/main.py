@@ -22,7 +22,7 @@ from mlrq import __version__
 from mlrq.cli import arguments, run
 from mlrq.cli.session import Shared
 from mlrq.config import schema, validation
-from mlrq.errors import ConfigError, MlrqError
+from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable
 
 _HERE = Path(__file__).resolve().parents[1]
 # Inside the package in a wheel, beside it in a checkout.
@@ -34,12 +34,12 @@ FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 def notice(text: str) -> None:
     """One line on standard error that is not an error."""
-    print(f"mlrq: note: {text}", file=sys.stderr)
+    print(f"mlrq: note: {printable(text)}", file=sys.stderr)
 
 
 def _fail(code: int, *lines: str) -> NoReturn:
     for line in lines:
-        print(f"mlrq: error: {line}", file=sys.stderr)
+        print(f"mlrq: error: {printable(line)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -58,7 +58,7 @@ def _single(checked: schema.Config, shared: Shared) -> None:
         return
     if checked.stage == "export":
         for path in run.export(checked, folder):
-            print(f"saved {path} ({path.stat().st_size:,} B)")
+            print(f"saved {printable(path)} ({path.stat().st_size:,} B)")
         return
     results = run.run(checked, folder, shared, notify=notice)
     from mlrq.cli import report
@@ -173,8 +173,14 @@ def _explained() -> Iterator[None]:
         sys.exit(FAILURE)
     except Exception as error:
         if "hydra.verbose=true" in sys.argv:
-            traceback.print_exc()
+            _trace()
         _explain(error)
+
+
+def _trace() -> None:
+    """Print the stack of the exception that is handled, each of its lines as one."""
+    for line in traceback.format_exc().splitlines():
+        print(printable(line, None), file=sys.stderr)
 
 
 def _explain(error: Exception) -> NoReturn:
@@ -194,7 +200,7 @@ def _explain(error: Exception) -> NoReturn:
     if isinstance(error, MemoryError):
         _fail(FAILURE, "out of memory: fewer rows or features at a time are needed")
     name = type(error).__name__
-    _fail(FAILURE, f"{name}: {error}".splitlines()[0] + " (a fault of mlrq: -v shows where)")
+    _fail(FAILURE, f"{name}: {printable(error, MESSAGE // 2)} (a fault of mlrq: -v shows where)")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rich.text import Text
 from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED
 from mlrq.artifacts.json_document import encode
 from mlrq.cli.run import Results
+from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
 from mlrq.pipeline.stages import EVALUATION
@@ -24,7 +25,13 @@ from mlrq.streaming.protocol import Source
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
 ROWS_SHOWN = 20  # of a table that has one row a weight
 
-console = Console(highlight=False)
+
+def terminal(width: int | None = None) -> Console:
+    """Standard output for text that is only text: no markup in it, no emoji codes, no numbers in colour."""
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+console = terminal()
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -48,16 +55,27 @@ def table(*columns: str, left: int = 1) -> Table:
     return made
 
 
-def _section(title: str, *parts: Any) -> None:
+def _section(title: str, *parts: str | Text | Table | None) -> None:
     """A title, and its parts indented; None is an empty line."""
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title, _room()), style="bold"))
     for part in parts:
-        if isinstance(part, Text):
-            # A terminal wraps a long line by itself, and a pipe gets it whole.
-            console.print(Text("  ").append_text(part), soft_wrap=True)
+        if isinstance(part, Table):
+            console.print(Padding(part, (0, 0, 0, 2), expand=False))
         else:
-            console.print(Padding(part, (0, 0, 0, 2), expand=False) if part else "")
+            line = Text("  " + printable(part)) if isinstance(part, str) else part and Text("  ") + part
+            # A terminal wraps a line of ours by itself, and a pipe gets it whole.
+            console.print(line or "", soft_wrap=True)
     console.print()
+
+
+def _room(taken: int = 0) -> int:
+    """Columns left for foreign text on a line of which some are taken."""
+    return max(console.width - taken, NAME) if console.is_terminal else MESSAGE - taken
+
+
+def _name(text: str) -> str:
+    """A name in a table, with room for four columns of numbers beside it."""
+    return printable(text, min(max(console.width - 46, 30), NAME))
 
 
 def _metrics(columns: dict[str, Metrics]) -> Table:
@@ -75,19 +93,19 @@ def _metrics(columns: dict[str, Metrics]) -> Table:
 
 def _named(targets: tuple[str, ...], name: str) -> list[str]:
     """A cell that tells targets apart; none where there is one target."""
-    return [name] if len(targets) > 1 else []
+    return [_name(name)] if len(targets) > 1 else []
 
 
-def _cut(made: Table, total: int, where: str) -> list[Any]:
+def _cut(made: Table, total: int, where: str) -> list[Table | str]:
     """The table, with a line for what did not fit."""
-    return [made, Text(f"... {total - ROWS_SHOWN:,} more in {where}")] if total > ROWS_SHOWN else [made]
+    return [made, f"... {total - ROWS_SHOWN:,} more in {where}"] if total > ROWS_SHOWN else [made]
 
 
 def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[int, int, list[str]]]:
     """Target and feature of each weight to show, with the row's label."""
     for i in range(min(len(names) * len(targets), ROWS_SHOWN)):
         target, feature = divmod(i, len(names))
-        yield target, feature, [*_named(targets, targets[target]), names[feature]]
+        yield target, feature, [*_named(targets, targets[target]), _name(names[feature])]
 
 
 def _data(prepared: Source) -> None:
@@ -100,7 +118,9 @@ def _data(prepared: Source) -> None:
         "rows": f"{counts} (test_size {prepared.test_size:g}, seed {prepared.seed})",
         "columns": f"{len(dataset.features)} features, target {', '.join(dataset.targets)}",
     }
-    _section(f"Data: {dataset.name}", *(Text(f"{name:<10}{line}") for name, line in lines.items()))
+    _section(
+        f"Data: {dataset.name}", *(f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
+    )
 
 
 def _trained(result: Trained) -> None:
@@ -120,7 +140,7 @@ def _trained(result: Trained) -> None:
         done, how = "Train", "standardized features" if origin.estimator["standardize"] else "raw features"
     _section(
         f"{done}: {origin.estimator['name']}",
-        Text(f"{how}{'; ' if settings else ''}{settings}"),
+        f"{how}{'; ' if settings else ''}{settings}",
         None,
         _metrics({"training rows": result.train, "test rows": result.test}),
         None,
@@ -172,7 +192,7 @@ def _quantized(result: Quantized) -> None:
     _first(result)
 
 
-def _facts(result: Quantized) -> list[Text]:
+def _facts(result: Quantized) -> list[str | Text]:
     """The lines below the codes: errors, proof, accumulator, saturation, size."""
     model, artifact, guard = result.artifact.model, result.artifact, result.guard
     part = _intercept_part(result)
@@ -189,8 +209,8 @@ def _facts(result: Quantized) -> list[Text]:
             *_clipping(guard),
         ]
     lines.append(f"payload {model.payload_bits:,} bits")
-    warnings = [Text(f"warning: {text}", style="yellow") for text in guard.notices]
-    return [*map(Text, lines), *warnings]
+    warnings = [Text(printable(f"warning: {text}"), style="yellow") for text in guard.notices]
+    return [*lines, *warnings]
 
 
 def _intercept_part(result: Quantized) -> str:
@@ -236,7 +256,7 @@ def _first(result: Quantized) -> None:
         "First predictions on test rows",
         made,
         None,
-        Text(f"difference from the formula: largest {number(largest)}, mean {number(mean)}"),
+        f"difference from the formula: largest {number(largest)}, mean {number(mean)}",
         Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
     )
 
@@ -251,9 +271,9 @@ def _evaluated(result: Evaluation) -> None:
     made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
     parts: list[Any] = [made]
     if result.unclamped is not None:
-        parts.append(Text(f"R2 without the output range {number(result.unclamped.r2)}"))
+        parts.append(f"R2 without the output range {number(result.unclamped.r2)}")
     if result.max_difference is not None:
-        parts.append(Text(f"largest difference between the two {number(result.max_difference)}"))
+        parts.append(f"largest difference between the two {number(result.max_difference)}")
     _section("Evaluate: test rows", *parts)
     if len(result.actual):
         _samples(result.actual, result.predicted, result.model.targets)
@@ -272,7 +292,7 @@ def _samples(actual: NDArray[np.float64], predicted: NDArray[np.float64], target
 def saved(folder: Path, names: Iterable[str]) -> None:
     """Which files were written, and their sizes."""
     for name in names:
-        line = Text("saved ", style="dim").append(str(folder / name), style="not dim")
+        line = Text("saved ", style="dim").append(printable(folder / name), style="not dim")
         console.print(line.append(f" ({size((folder / name).stat().st_size)})"), soft_wrap=True)
 
 

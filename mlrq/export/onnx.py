@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from mlrq import __version__
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, sha256
-from mlrq.errors import MlrqError, not_installed
+from mlrq.errors import MlrqError, not_installed, printable
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import SCHEMES
@@ -223,7 +223,7 @@ def _file(
 
 
 def _text(value: Any) -> str:
-    """A string as it is, anything else as compact JSON."""
+    """A string made printable, anything else as compact JSON in ASCII."""
     if isinstance(value, str):
-        return value
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return printable(value, None)
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
+from mlrq.kernel import affine
 from mlrq.models.linear import LinearModel, hold_finite
 
 Predict = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -69,7 +70,7 @@ def _deviation(
     """(n, targets) differences from the `expected` predictions, in units of what is tolerated."""
     # The sums' terms, not their total, set the size of the rounding errors.
     with np.errstate(all="ignore"):
-        size = np.abs(rows) @ np.abs(model.coefficients).T + np.abs(model.intercept)
+        size = affine(np.abs(rows), np.abs(model.coefficients), np.abs(model.intercept))
         apart = np.abs(model.predict(rows) - expected)
         return np.where(apart == 0, 0.0, apart / (TOLERANCE * np.where(size > 0, size, 1.0)))
 

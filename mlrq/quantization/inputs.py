@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
+from mlrq.stats.linear_algebra import summed
 
 MSE_SHRINKS = np.linspace(0.05, 1.0, 20)  # fractions of the full range that the mse calibration tries
 
@@ -55,7 +56,7 @@ class InputGrid:
     def saturated(self, rows: NDArray[np.float64]) -> float:
         """Fraction of all cells that saturate, 0 to 1."""
         position = kernel.positions(rows, self.scale, self.offset)
-        return float(((position < self.low) | (position > self.high)).mean())
+        return np.count_nonzero((position < self.low) | (position > self.high)) / position.size
 
 
 def from_range(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> InputGrid:
@@ -95,7 +96,7 @@ def mse(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
         tried_low, tried_high = middle + shrink * (low - middle), middle + shrink * (high - middle)
         grid = from_range(tried_low, tried_high, bits)
         real = grid.encode(rows) * grid.scale.astype(np.float64) + grid.offset
-        error = np.square(real - rows).mean(axis=0)
+        error = summed(np.square(real - rows))
         better = error < best
         best = np.where(better, error, best)
         low_best = np.where(better, tried_low, low_best)

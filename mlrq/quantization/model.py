@@ -10,6 +10,7 @@ from mlrq.kernel import Integers, affine
 from mlrq.quantization.accumulate import accumulate, bound, predict
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.options import SCHEMES
+from mlrq.stats.linear_algebra import product
 
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
 
@@ -94,7 +95,7 @@ class QuantizedLinear:
         whole = self.intercept.dtype.kind == "i"
         value = self.intercept * (self.scale.astype(np.float64) if whole else 1.0)
         if self.inputs:
-            value = value - self.weights @ self.inputs.offset.astype(np.float64)
+            value = value - product(self.weights, self.inputs.offset.astype(np.float64))
         return np.asarray(value, dtype=np.float64)
 
     @cached_property

@@ -20,6 +20,7 @@ from mlrq.quantization.rows import Divided, Table, TrainingRows
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
+from mlrq.stats.linear_algebra import product, summed
 from mlrq.stats.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
@@ -105,14 +106,15 @@ def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) ->
     )
     feature_mean, goal_mean = np.split(summary.mean, [len(model.features)])
     # The mean prediction to keep. With float inputs it is the float model's, which may be biased.
-    middle = goal_mean if inputs else model.intercept + weights @ feature_mean
-    refitted = middle - made.grid_values @ feature_mean
+    middle = goal_mean if inputs else model.intercept + product(weights, feature_mean)
+    refitted = middle - product(made.grid_values, feature_mean)
     intercept = refitted if inputs or settings.refit_intercept else model.intercept
     stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, summary))
     unit = made.scale.astype(np.float64) if stored.intercept.dtype.kind == "i" else 1.0
-    shift = float(np.square(stored.intercept * unit - refitted).sum())
-    spread = float(np.square(summary.feature_triangle @ (weights - made.grid_values).T).sum())
-    meant = intercept - made.weights @ inputs.offset.astype(np.float64) if inputs else intercept
+    shift = float(summed(np.square(stored.intercept * unit - refitted)))
+    moved = product(summary.feature_triangle, (weights - made.grid_values).T)
+    spread = float(summed(summed(np.square(moved))))
+    meant = intercept - product(made.weights, inputs.offset.astype(np.float64)) if inputs else intercept
     return Quantization(stored, spread + shift, shift, certificate, meant)
 
 
@@ -125,7 +127,7 @@ def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], summary:
     # Features far from zero need a large intercept, whose rounding to float32 may then be all the loss.
     with np.errstate(over="ignore"):
         lost = np.square(intercept.astype(np.float32) - intercept)
-    variance = np.square(summary.covariance_triangle[:, summary.features :]).sum(axis=0)
+    variance = np.square(summary.spread[summary.features :])
     return "float64" if (lost > NEGLIGIBLE * variance).any() else "float32"
 
 
@@ -164,7 +166,8 @@ def deviation(spread: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def power_of_two(spread: NDArray[np.float64]) -> NDArray[np.float32]:
     """(features,) factors: the power of two nearest to each standard deviation, on a logarithmic scale."""
-    return np.exp2(np.rint(np.log2(spread))).astype(np.float32)
+    fraction, exponent = np.frexp(spread)  # from a half to one, of which sqrt(1/2) is the middle
+    return np.asarray(np.ldexp(np.float32(1), exponent - (fraction < np.sqrt(0.5))), dtype=np.float32)
 
 
 def _codes(
@@ -178,7 +181,7 @@ def _codes(
         triangle = summary.feature_triangle
         solution = solve(
             triangle,
-            weights @ triangle.T,
+            product(weights, triangle.T),
             *scheme.limits(settings.bits),
             rounding=settings.rounding,  # type: ignore[arg-type]
             affine=scheme.zero_point,

@@ -62,7 +62,7 @@ class Table:
 
     def spread(self) -> NDArray[np.float64]:
         """(features,) standard deviations."""
-        return np.asarray(self.rows.std(axis=0))
+        return summarize(self.rows, self.values).spread[: self.rows.shape[1]]
 
     def range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(features,) smallest and largest features."""

@@ -31,7 +31,8 @@ def artifact(targets):
         NAMES,
         tuple(f"y{i}" for i in range(targets)),
     )
-    return FloatArtifact(model, replace(TRAINING, target_spread=[1.0] * targets), np.zeros((1, targets)))
+    training = replace(TRAINING, target_spread=[1.0] * targets, input_range=[[0.0] * 4, [1.0] * 4])
+    return FloatArtifact(model, training, np.zeros((1, targets)))
 
 
 def loaded(blob):
