@@ -31,10 +31,10 @@ endif
 
 .PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
-all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
+all: $(OUT)/evaluation.json $(OUT)/model.joblib ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
 
-train: $(OUT)/float.json ## Fit the float model
+train: $(OUT)/float.json $(OUT)/model.joblib ## Fit the float model
 quantize: $(OUT)/quantized.json ## Make the integer model; does not train again unless that changed
 evaluate: $(OUT)/evaluation.json ## Compare float and integer on the test rows
 
@@ -70,6 +70,10 @@ summary: ## The table of the newest sweep as Markdown
 
 $(OUT)/float.json: $(SOURCES) $(OUT)/train.args | $(READY)
 	@$(MLRQ) train $(train_ARGS)
+
+# Training leaves the estimator that scikit-learn fitted; where there was none to fit, it is made of the model.
+$(OUT)/model.joblib: $(OUT)/float.json | $(READY)
+	@if [ -e $@ ]; then touch $@; else $(MLRQ) export export=sklearn; fi
 
 $(OUT)/quantized.json: $(OUT)/float.json $(OUT)/quantize.args | $(READY)
 	@$(MLRQ) quantize $(quantize_ARGS)

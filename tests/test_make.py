@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
+import numpy as np
 import pytest
 from conftest import PROJECT, rows_csv
+
+from mlrq.artifacts.documents import read_float
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
@@ -43,9 +47,9 @@ class Make:
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory) -> Path:
-    """What `make evaluate` makes; not to be changed."""
+    """What `make train evaluate` makes; not to be changed."""
     make = Make(tmp_path_factory.mktemp("evaluated") / "out")
-    done = make("evaluate")
+    done = make("train", "evaluate")
     assert done.returncode == 0, done.stderr
     return make.out
 
@@ -57,12 +61,12 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.fixture
 def remake(evaluated: Path, make: Make) -> Make:
-    """make where `make evaluate` was run."""
+    """make where `make train evaluate` was run."""
     shutil.copytree(evaluated, make.out)  # with the times of its files
     return make
 
 
-def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(remake, tmp_path, california, data):
+def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(remake, tmp_path, california, parts):
     make = remake
     stamps = make.stamps()
     assert {"model.joblib", "float.json", "quantized.json", "evaluation.json"} <= set(stamps)
@@ -71,7 +75,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(remake, tmp_path
         assert (again.returncode, again.stderr) == (0, "")
         assert "Train:" not in again.stdout
         assert "saved" not in again.stdout
-    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
+    (tmp_path / "rows.csv").write_text(rows_csv(california, parts.test_rows[:3]))
     overrides = f"predict.input={tmp_path / 'rows.csv'} predict.output={tmp_path / 'p.csv'}"
     assert make("predict", f"ARGS={overrides}").returncode == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 4
@@ -98,6 +102,15 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(remake):
 
     assert make("train", "ARGS=model=ridge model.estimator.alpha=1000").returncode == 0
     assert (make.out / "float.json").read_bytes() != trained
+    ridge = read_float(make.out / "float.json").model.coefficients
+    assert np.array_equal(joblib.load(make.out / "model.joblib").coef_, ridge[0])
+
+    # What scikit-learn fits is there already, and stays.
+    assert make("train", "ARGS=model=lasso").returncode == 0
+    assert [type(step).__name__ for _, step in joblib.load(make.out / "model.joblib").steps][-1] == "Lasso"
+    fitted = make.stamps()
+    assert make("train", "ARGS=model=lasso").returncode == 0
+    assert make.stamps() == fitted
 
 
 def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(remake):
