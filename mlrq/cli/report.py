@@ -116,9 +116,8 @@ def _data(data: TrainTest) -> None:
         "rows": f"{data.train_count:,} to train, {tests} ({data.split})",
         "columns": f"{len(data.features)} features, target {', '.join(data.targets)}",
     }
-    _section(
-        f"Data: {data.name}", *(f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
-    )
+    shown = (f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
+    _section(f"Data: {data.name}", *shown)
 
 
 def _splits(score: Score) -> dict[str, Metrics]:

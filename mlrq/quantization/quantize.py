@@ -139,8 +139,7 @@ def _factors(
         return np.ones(width, dtype=np.float32), 0
     check_resolution(training.low[:width], training.high[:width], features, integer=False)
     chosen = FEATURE_SCALES[settings.feature_scale]
-    spread = np.sqrt(np.square(training.summary.feature_triangle).sum(axis=0))
-    return chosen.load()(spread), chosen.bits
+    return chosen.load()(training.summary.spread[:width]), chosen.bits
 
 
 def deviation(spread: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -75,8 +75,7 @@ class TrainTest:
     @property
     def target_spread(self) -> Numbers:
         """(targets,) standard deviations over the training rows."""
-        columns = self.summary.covariance_triangle[:, self.summary.features :]
-        return np.asarray(np.sqrt(np.square(columns).sum(axis=0)))
+        return self.summary.spread[len(self.features) :]
 
     def first(self, count: int) -> tuple[Numbers, Numbers]:
         """Features and targets of the first `count` test rows; where there are none, of training rows."""
