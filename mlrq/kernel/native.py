@@ -14,6 +14,7 @@ from mlrq.kernel.build import LIBRARY, identity
 from mlrq.kernel.householder import Columns, FloatArray, canonical
 from mlrq.kernel.inference import Codes, Integers, Sums
 from mlrq.kernel.reference import Scanned
+from mlrq.kernel.tree import Tree, Walk
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _ARGUMENTS = {
@@ -24,6 +25,7 @@ _ARGUMENTS = {
     "encode": [_INT, _INT, _POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER],
     "infer": [_INT, _INT, _INT, _POINTER, _INT, _INT, _INT, _INT, *[_POINTER] * 4],
     "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 6],
+    "search": [*[_POINTER] * 9, _INT, ctypes.c_int],
     "stack": [_INT, _INT, _POINTER, _POINTER],
 }
 
@@ -130,6 +132,21 @@ class Native:
         low, high, tests = np.full(width, np.inf), np.full(width, -np.inf), np.empty((width, count))
         bounded = self._scan(columns, test, count, start, bound, pivot, result, prints, low, high, tests)
         return Scanned(canonical(result), low + 0.0, high + 0.0, prints, tests, bounded)
+
+    def search(self, tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
+        """See `branch.search`."""
+        box = np.array([len(tree.target), *tree.box], dtype=np.int64)
+        parts = tree.columns, tree.target, tree.inverse, tree.alone, tree.drag, tree.spread, tree.lengths
+        tables = (_POINTER * len(parts))(*(part.ctypes.data for part in parts))
+        state = [
+            part.ctypes.data for part in (walk.floats, walk.sums, walk.slopes, walk.integers, walk.found)
+        ]
+        limits, counters = np.array([walk.best, walk.reach, walk.slack]), np.array([walk.level, walk.nodes])
+        places = box.ctypes.data, tables, *state, limits.ctypes.data, counters.ctypes.data
+        if self.library.mlrq_search(*places, nodes, single):
+            raise MemoryError
+        walk.best, walk.reach, _ = limits.tolist()
+        walk.level, walk.nodes = counters.tolist()
 
     def _scan(
         self,
