@@ -29,7 +29,7 @@ endif
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
+.PHONY: all train quantize evaluate verify predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
 all: $(OUT)/evaluation.json $(OUT)/model.joblib ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
@@ -41,6 +41,9 @@ evaluate: $(OUT)/evaluation.json ## Compare float and integer on the test rows
 predict: | $(READY) ## Predict rows: make predict ARGS="predict.input=rows.csv predict.output=out.csv"
 	@$(MAKE) --no-print-directory $(OUT)/quantized.json ARGS='$(quantize_ARGS)' >&2
 	@$(MLRQ) predict $(filter predict.% artifact=%,$(ARGS))
+
+verify: $(OUT)/quantized.json ## Show in exact integers, from the training rows, that the codes are the best
+	@$(MLRQ) verify $(ARGS)
 
 export: $(OUT)/quantized.json ## Write the model as C, ONNX or an estimator: make export ARGS="quantization.inputs=int8 export=c"
 	@$(MLRQ) export $(export_ARGS)

@@ -27,7 +27,7 @@ from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable
 _HERE = Path(__file__).resolve().parents[1]
 # Inside the package in a wheel, beside it in a checkout.
 CONF = next(folder for folder in (_HERE / "conf", _HERE.parent / "conf") if folder.is_dir())
-NEEDS_ARTIFACT = ("quantize", "evaluate", "predict", "export")  # unless stage=all makes it
+NEEDS_ARTIFACT = ("quantize", "evaluate", "verify", "predict", "export")  # unless stage=all makes it
 # Exit codes: a stage, the command line, Ctrl-C, SIGTERM.
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -60,6 +60,10 @@ def _single(checked: schema.Config, session: Session) -> None:
         for path in run.export(checked, folder):
             print(f"saved {printable(path)} ({path.stat().st_size:,} B)")
         return
+    if checked.stage == "verify":
+        for line in run.verify(checked, folder, session, notice).splitlines():
+            print(printable(line))
+        return
     results = run.run(checked, folder, session, None, notice)
     from mlrq.cli import report
 
@@ -90,6 +94,9 @@ def _job(composed: DictConfig, session: Session) -> None:
             return ""
         if checked.stage == "export":
             run.export(checked, folder)
+            return ""
+        if checked.stage == "verify":
+            run.verify(checked, folder, session, notice)
             return ""
         outcome["origin"] = origin = resume.origin(checked)
 

@@ -14,7 +14,7 @@ from mlrq.errors import ConfigError
 from mlrq.quantization.keys import key
 from mlrq.quantization.settings import Settings
 
-STAGES = ("all", "train", "quantize", "evaluate", "predict", "export")
+STAGES = ("all", "train", "quantize", "evaluate", "predict", "export", "verify")
 
 
 def _one_of(faults: list[str], key: str, value: object, allowed: tuple[str, ...]) -> None:
