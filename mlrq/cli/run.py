@@ -165,8 +165,10 @@ def run(
     """
     from mlrq.pipeline.evaluate import evaluate
     from mlrq.pipeline.quantize import quantize_model
+    from mlrq.pipeline.record import record
     from mlrq.pipeline.save import save
 
+    begun = time.perf_counter()
     wanted = PIPELINE if config.stage == "all" else (config.stage,)
     activity = session.progress.activity
     # What is not there is found out before a long read.
@@ -191,6 +193,7 @@ def run(
             (results.float_score,) = known.data.score((results.trained.artifact.model,))
     if config.save:
         results.saved = save(folder, results.trained, results.quantized, results.evaluated)
+        record(folder, wanted, asdict(config.dataset), time.perf_counter() - begun)
     return results
 
 

@@ -296,7 +296,7 @@ def test_the_program_trains_quantizes_and_evaluates(run, tmp_path):
     assert whole.code == 0, whole.err
     assert "t (3 Parquet files, 9 row groups)" in whole.out
     names = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
-    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == sorted(names)
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == sorted((*names, "run.json"))
     before = [(tmp_path / "outputs" / name).read_bytes() for name in names]
     for stage in ("train", "quantize", "evaluate"):
         assert run(stage, *CLI, "samples=2").code == 0
