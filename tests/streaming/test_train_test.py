@@ -24,7 +24,6 @@ from mlrq.pipeline.evaluate import evaluate
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.pipeline.train import train
 from mlrq.quantization.settings import Settings
-from mlrq.stats import metrics
 from mlrq.streaming import reductions
 
 pa = pytest.importorskip("pyarrow")
@@ -44,18 +43,6 @@ def memory(streamed):
 
 def model_of(spec, standardize=False):
     return {"name": "m", "standardize": standardize, "estimator": spec}
-
-
-def test_tallies_agree_with_the_metrics_of_all_rows():
-    predicted = VALUES + GENERATOR.normal(size=VALUES.shape)
-    total = metrics.tally(VALUES[:0], predicted[:0])
-    for i in range(0, 5000, 333):
-        total = metrics.merge(total, metrics.tally(VALUES[i : i + 333], predicted[i : i + 333]))
-    expected = metrics.measure(VALUES, predicted)
-    for name in ("r2", "mse", "mean_absolute_error", "max_error"):
-        assert getattr(total.metrics(), name) == pytest.approx(getattr(expected, name), rel=1e-12)
-    same = metrics.tally(np.ones((4, 1)), np.ones((4, 1))).metrics()
-    assert same == metrics.measure(np.ones((4, 1)), np.ones((4, 1)))
 
 
 def test_the_split_does_not_depend_on_row_groups_or_files(tmp_path, streamed, memory):
