@@ -44,50 +44,59 @@ INLINE double product(const double *a, const double *b) {
   return lanes[0];
 }
 
-/* The columns of a block, by substitution, in the basis whose triangle is `upper`. */
-INLINE void substitute(int64_t columns, double *block, const double *upper) {
-  for (int64_t j = 0; j < columns; j++) {
-    double inverse = 1.0 / upper[j * columns + j];
-    for (int start = 0; start < BLOCK; start += LANES) {
-      vector *own = (vector *)(block + j * BLOCK + start), sums[VECTORS];
-      for (int v = 0; v < VECTORS; v++) sums[v] = own[v];
-      for (int64_t i = 0; i < j; i++) {
-        const vector *other = (const vector *)(block + i * BLOCK + start);
-        double factor = upper[i * columns + j];
-#pragma GCC unroll 8
-        for (int v = 0; v < VECTORS; v++) sums[v] -= factor * other[v];
-      }
-      for (int v = 0; v < VECTORS; v++) own[v] = sums[v] * inverse;
-    }
+/* Take from a column `count` others times their factors, which are `step` apart, one after the other. */
+INLINE void take_off(double *restrict own, const double *restrict others, const double *factors, int64_t step,
+                     int count) {
+  double factor[4];
+  for (int i = 0; i < count; i++) factor[i] = factors[i * step];
+  for (int row = 0; row < BLOCK; row++) {
+    double rest = own[row];
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) rest -= factor[i] * others[i * BLOCK + row];
+    own[row] = rest;
   }
 }
 
-/* The largest number of a block and `start`, or the smallest for a negative sign. */
-INLINE double limit(double start, const double *x, int sign) {
-  double lanes[LANES];
-  for (int lane = 0; lane < LANES; lane++) lanes[lane] = x[lane];
-  for (int step = LANES; step < BLOCK; step += LANES)
-    for (int lane = 0; lane < LANES; lane++) {
-      double other = x[step + lane];
-      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
-    }
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; lane++) {
-      double other = lanes[lane + half];
-      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
-    }
-  return (sign < 0 ? lanes[0] < start : lanes[0] > start) ? lanes[0] : start;
+/* The columns of a block, by substitution, in the basis whose triangle is `upper`. */
+INLINE void substitute(int64_t columns, double *block, const double *upper) {
+  for (int64_t j = 0, i; j < columns; j++) {
+    double inverse = 1.0 / upper[j * columns + j], *own = block + j * BLOCK;
+    const double *above = upper + j;
+    for (i = 0; i + 4 <= j; i += 4) take_off(own, block + i * BLOCK, above + i * columns, columns, 4);
+    for (; i + 2 <= j; i += 2) take_off(own, block + i * BLOCK, above + i * columns, columns, 2);
+    for (; i < j; i++) take_off(own, block + i * BLOCK, above + i * columns, columns, 1);
+    for (int row = 0; row < BLOCK; row++) own[row] *= inverse;
+  }
 }
 
-/* Smallest and largest of the rows that are kept, beside those of earlier blocks; whether one of all rows is
- * beyond `bound`, either sign. A block within what is known, as nearly all are, is not looked at again. */
-INLINE int extend(const double *x, const double *kept, double bound, double *low, double *high) {
-  double some[BLOCK], least = limit(*low, x, -1), most = limit(*high, x, 1);
+/* Extend a range to the numbers of a block, but for those that are none. */
+INLINE void extend(const double *x, double *low, double *high) {
+  enum { SIDE_BY_SIDE = 16 };
+  double least[SIDE_BY_SIDE], most[SIDE_BY_SIDE];
+  for (int lane = 0; lane < SIDE_BY_SIDE; lane++) {
+    least[lane] = *low;
+    most[lane] = *high;
+#pragma GCC unroll 16
+    for (int step = 0; step < BLOCK; step += SIDE_BY_SIDE) {
+      double other = x[step + lane];
+      least[lane] = other < least[lane] ? other : least[lane];
+      most[lane] = other > most[lane] ? other : most[lane];
+    }
+  }
+  for (int lane = 0; lane < SIDE_BY_SIDE; lane++) {
+    *low = least[lane] < *low ? least[lane] : *low;
+    *high = most[lane] > *high ? most[lane] : *high;
+  }
+}
+
+/* The same with the rows that are kept; whether one of all rows is beyond `bound`, either sign. A block within
+ * what is known, as nearly all are, is not looked at again. */
+INLINE int extend_kept(const double *x, const double *kept, double bound, double *low, double *high) {
+  double some[BLOCK], least = *low, most = *high;
+  extend(x, &least, &most);
   if (least == *low && most == *high) return 0;
-  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *low;
-  *low = limit(*low, some, -1);
-  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *high;
-  *high = limit(*high, some, 1);
+  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : NAN;
+  extend(some, low, high);
   return least < -bound || most > bound;
 }
 
@@ -158,7 +167,8 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
   struct { vector truth[BLOCK / WIDTH], told[BLOCK / WIDTH], size[BLOCK / WIDTH], ones[BLOCK / WIDTH]; } block;
   double *truth = (double *)block.truth, *told = (double *)block.told;
   double *size = (double *)block.size, *ones = (double *)block.ones;
-  double mean = 0, total = 0, residual = 0, absolute = 0, largest = 0, low = INFINITY, high = -INFINITY;
+  double mean = 0, total = 0, residual = 0, absolute = 0;
+  double least = 0, largest = 0, low = INFINITY, high = -INFINITY;
   for (int row = 0; row < BLOCK; row++) ones[row] = 1;
   for (int64_t first = 0; first < rows; first += BLOCK) {
     int count = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
@@ -176,9 +186,8 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
     residual += product(size, size);
     absolute += product(size, ones);
     for (int row = count; row < BLOCK; row++) told[row] = told[0];
-    low = limit(low, told, -1);
-    high = limit(high, told, 1);
-    largest = limit(largest, size, 1);
+    extend(told, &low, &high);
+    extend(size, &least, &largest);
   }
   double all[] = {mean, total, residual, absolute, largest, low, high};
   memcpy(found, all, sizeof all);
@@ -227,7 +236,7 @@ FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table,
       for (int row = 0; row < BLOCK; row++) own[row] = (x[row] - pivot[c]) * kept[row];
       if (!test) continue;
       prints[c] += fingerprint(x, odd);
-      beyond |= extend(x, kept, bound, low + c, high + c);
+      beyond |= extend_kept(x, kept, bound, low + c, high + c);
       for (int row = 0; row < found; row++) tests[c * taken + row] = x[places[row]];
     }
     tests += found;
