@@ -29,7 +29,7 @@ endif
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
+.PHONY: all train quantize evaluate predict export size prove parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
 all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
@@ -51,14 +51,22 @@ size: $(READY) ## Bytes on a Cortex-M0 and a self-test on an emulated one, where
 	@$(PY) -m mlrq output_dir=$(OUT)/size export >/dev/null
 	@$(PY) microcontroller/size.py $(OUT)/size/export $(if $(AT_MOST),--at-most $(AT_MOST))
 
+# The model in a folder of its own, as above, and then made-up models of every kind.
+prove: $(READY) ## Prove exported C for all inputs: no overflow, exact outputs, MISRA, where the tools are installed
+	@$(PY) -m mlrq output_dir=$(OUT)/prove quantization.inputs=int8 $(quantize_ARGS) >/dev/null
+	@$(PY) -m mlrq output_dir=$(OUT)/prove export >/dev/null
+	@$(PY) prove/prove.py $(OUT)/prove/export $(OUT)/prove/quantized.json
+	@$(PY) prove/prove.py
+
 parity: $(READY) ## Hold Python, compiled C and ONNX Runtime to the same integers
 	@$(VENV)/bin/pytest tests/export
 
-toolchain: ## Install the compilers and the emulator that `make size` and all tests use (Debian, Ubuntu)
+toolchain: ## Install what `make size`, `make prove` and all tests use (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm \
-	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
+	  frama-c-base cppcheck >/dev/null
 
 sweep: $(READY) ## Compare bit widths in one table; ARGS="model=ridge,lasso" sweeps that, ARGS=resume=last goes on
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
@@ -135,8 +143,9 @@ PYTEST := $(VENV)/bin/pytest --numprocesses auto --dist loadgroup
 test: $(READY) ## Run the tests, but for the slowest
 	@$(PYTEST)
 
-test-all: $(READY) ## Run all tests, and properties on examples that no run had before
+test-all: $(READY) ## Run all tests, properties on examples that no run had before, and the proofs of exported C
 	@$(PYTEST) -m "slow or not slow" --hypothesis-profile search
+	@$(MAKE) --no-print-directory prove
 
 lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .

@@ -1,11 +1,13 @@
 """What can be shown without running every accumulator: see prove.py for what each check is."""
 
+import math
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from compiled import compiled
 from exports import HERE, Export
 from finding import Finding, run
 
@@ -17,24 +19,26 @@ EVA = ("-warn-special-float", "none", "-warn-signed-downcast", "-eva-msg-key=-in
 DEVIATIONS = HERE.parent / "docs" / "misra.md"
 
 
-def header(exports: Sequence[Export], folder: Path) -> Finding:
-    """What the headers state, against the artifact."""
+def constants(exports: Sequence[Export], folder: Path) -> Finding:
+    """What the C states, as numbers that stand in it, against the artifact."""
     del folder
     faults = []
     for one in exports:
         assert one.model.inputs is not None
+        scales = [int(math.frexp(scale)[0] * 2**31) for scale in one.model.scale.tolist()]
         true = {
-            "bound": (max(one.bounds), r"exceeds (\d+) in magnitude"),
-            "accumulator": (32 if max(one.bounds) < 2**31 else 64, r"typedef int(\d+)_t \w+_accumulator;"),
-            "input": (one.model.inputs.bits, r"typedef int(\d+)_t \w+_input;"),
-            "number of features": (len(one.steps[0]), r"_FEATURES (\d+)"),
-            "number of targets": (len(one.steps), r"_TARGETS (\d+)"),
+            "bound": (r"exceeds (\d+) in magnitude", [max(one.bounds)]),
+            "bits of an accumulator": (r"typedef int(\d+)_t \w+_accumulator;", [one.accumulator_bits]),
+            "bits of an input": (r"typedef int(\d+)_t \w+_input;", [one.model.inputs.bits]),
+            "features": (r"_FEATURES (\d+)u\n", [len(one.steps[0])]),
+            "targets": (r"_TARGETS (\d+)u\n", [len(one.steps)]),
+            "multipliers": (r"^    (\d+),.* scale .* exponent", scales),
         }
-        for name, (value, pattern) in true.items():
-            stated = re.findall(pattern, one.header)
-            if stated != [str(value)]:
-                faults.append(f"{one.prefix}.h: {name}: {', '.join(stated) or 'not stated'}, and not {value}")
-    return Finding("bounds and formats are the artifact's", tuple(faults))
+        for name, (pattern, values) in true.items():
+            stated = re.findall(pattern, one.header + one.source, re.MULTILINE)
+            if stated != list(map(str, values)):
+                faults.append(f"{one.prefix}: {name}: {stated or 'not stated'}, and not {values}")
+    return Finding("bounds, formats and multipliers are the artifact's", tuple(faults))
 
 
 def warnings(compiler: str, exports: Sequence[Export], folder: Path) -> Finding:
@@ -68,7 +72,9 @@ def eva(exports: Sequence[Export], folder: Path) -> Finding:
     text = '#include <stdint.h>\n#include "__fc_builtin.h"\n'
     for one in exports:
         low, high = one.inputs
-        text += f'#include "{one.prefix}.c"\n' + one.own("eva.c").replace("LOW", str(low)).replace("HIGH", str(high))
+        text += f'#include "{one.prefix}.c"\n' + one.own("eva.c").replace("LOW", str(low)).replace(
+            "HIGH", str(high)
+        )
     calls = "".join(f"    {one.prefix}_eva();\n" for one in exports)
     (folder / "eva.c").write_text(f"{text}\nint main(void)\n{{\n{calls}    return 0;\n}}\n")
     most = max(max(map(len, one.steps)) for one in exports)
@@ -82,7 +88,9 @@ def eva(exports: Sequence[Export], folder: Path) -> Finding:
         found = {int(target): _ends(values) for target, values in shown}
         for target, ends in enumerate(one.ranges):
             if found.get(target) != ends or max(map(abs, ends)) > max(one.bounds):
-                faults.append(f"{one.prefix}: target {target}: accumulators {found.get(target)}, and not {ends}")
+                faults.append(
+                    f"{one.prefix}: target {target}: accumulators {found.get(target)}, and not {ends}"
+                )
     return Finding("no alarm for any input; accumulators within the bounds", tuple(faults))
 
 
@@ -106,8 +114,10 @@ def misra(exports: Sequence[Export], folder: Path) -> Finding:
     return Finding(told, tuple(found or ([said] if code else [])))
 
 
-CHECKS = {
-    "header": header,
+Check = Callable[[Sequence[Export], Path], Finding]
+CHECKS: dict[str, Check] = {
+    "constants": constants,
+    "compiled": compiled,
     "gcc": partial(warnings, "gcc"),
     "clang": partial(warnings, "clang"),
     "sanitizers": sanitizers,

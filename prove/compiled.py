@@ -37,7 +37,7 @@ def compiled(exports: Sequence[Export], folder: Path) -> Finding:
 
 
 def _reaches(exports: Sequence[Export]) -> list[list[int]]:
-    """How far each target's accumulators are checked; -1 where one that is requantized alike reaches further."""
+    """How far accumulators of each target are checked; -1 where another, computed alike, reaches further."""
     furthest: dict[object, tuple[int, int, int]] = {}
     for number, one in enumerate(exports):
         for target, (key, bound) in enumerate(zip(one.requantizations(), one.bounds, strict=True)):
@@ -60,10 +60,10 @@ def _truth(one: Export, reach: Sequence[int]) -> str:
         "low": ("int32_t", [low for low, _ in one.limits]),
         "high": ("int32_t", [high for _, high in one.limits]),
     }
-    product = "unsigned __int128" if max(one.bounds) >= 2**31 else "uint64_t"
+    product = "uint64_t" if one.accumulator_bits == 32 else "unsigned __int128"
     text = f"typedef {product} {one.prefix}_product;\n"
     for name, (kind, values) in arrays.items():
-        sizes = f"[{len(values)}]" + ("[%d]" % len(one.steps[0]) if name == "code" else "")
+        sizes = f"[{len(values)}]" + (f"[{len(one.steps[0])}]" if name == "code" else "")
         body = str(list(values)).replace("[", "{").replace("]", "}")
         text += f"static const {kind} {one.prefix}_true_{name}{sizes} = {body};\n"
     return text

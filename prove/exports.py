@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
@@ -27,22 +27,23 @@ class Export:
 
     Attributes:
         prefix: Of its names, and of its files.
-        header: Text of <prefix>.h.
-        source: Text of <prefix>.c.
-        self_test: Text of <prefix>_self_test.c.
+        files: Name to text.
         model: From the artifact, and so true.
     """
 
     prefix: str
-    header: str
-    source: str
-    self_test: str
+    files: dict[str, str]
     model: QuantizedLinear
 
-    def write(self, folder: Path) -> None:
-        """The three files."""
-        for end, text in ((".h", self.header), (".c", self.source), ("_self_test.c", self.self_test)):
-            (folder / (self.prefix + end)).write_text(text)
+    @property
+    def header(self) -> str:
+        """The text of <prefix>.h."""
+        return self.files[f"{self.prefix}.h"]
+
+    @property
+    def source(self) -> str:
+        """The text of <prefix>.c."""
+        return self.files[f"{self.prefix}.c"]
 
     def own(self, name: str) -> str:
         """A C file of this folder with the names of this export."""
@@ -70,12 +71,19 @@ class Export:
             for row, bias in zip(self.steps, self.model.intercept.tolist(), strict=True)
         ]
 
+    @property
+    def accumulator_bits(self) -> int:
+        """As the bounds ask for."""
+        return 32 if max(self.bounds) < 2**31 else 64
+
     @cached_property
     def ranges(self) -> list[tuple[int, int]]:
         """Of each target: the smallest and the largest accumulator, which some inputs reach."""
         pairs = zip(self.steps, self.model.intercept.tolist(), strict=True)
         ends = [([sorted(step * end for end in self.inputs) for step in row], bias) for row, bias in pairs]
-        return [(bias + sum(low for low, _ in row), bias + sum(high for _, high in row)) for row, bias in ends]
+        return [
+            (bias + sum(low for low, _ in row), bias + sum(high for _, high in row)) for row, bias in ends
+        ]
 
     @cached_property
     def exponents(self) -> list[int]:
@@ -84,7 +92,7 @@ class Export:
 
     @cached_property
     def factors(self) -> list[tuple[int, int]]:
-        """Of each target: (mantissa, shift), of which mantissa / 2^shift is what outputs are of accumulators."""
+        """Of each target: (mantissa, shift); mantissa / 2^shift is what outputs are of accumulators."""
         parts = [math.frexp(scale) for scale in self.model.scale.tolist()]
         found = []
         for (mantissa, power), exponent in zip(parts, self.exponents, strict=True):
@@ -102,7 +110,9 @@ class Export:
 
     def requantizations(self) -> list[object]:
         """Of each target, all that its requantization depends on, as the C has it and as it should be."""
-        arrays = dict(re.findall(r" \w+?_(multiplier|output_low|output_high)\[\w+\] = \{\n(.*?)\};", self.source, re.S))
+        arrays = dict(
+            re.findall(r" \w+?_(multiplier|output_low|output_high)\[\w+\] = \{\n(.*?)\};", self.source, re.S)
+        )
         rows = zip(*(re.findall(r"^ *(-?\d+),", body, re.MULTILINE) for body in arrays.values()), strict=True)
         code = re.search(rf"static int32_t {self.prefix}_requantize.*?\n}}\n", self.source, re.S)
         text = code and code[0].replace(f"{self.prefix}_", "")
@@ -120,8 +130,8 @@ def read(folder: Path, model: QuantizedLinear) -> Export:
     """The export in a folder, of which there is one."""
     (self_test,) = folder.glob("*_self_test.c")
     prefix = self_test.name.removesuffix("_self_test.c")
-    texts = ((folder / f"{prefix}{end}").read_text() for end in (".h", ".c", "_self_test.c"))
-    return Export(prefix, *texts, model)
+    names = (f"{prefix}.h", f"{prefix}.c", self_test.name)
+    return Export(prefix, {name: (folder / name).read_text() for name in names}, model)
 
 
 def default_exports() -> Iterator[Export]:
@@ -134,10 +144,17 @@ def default_exports() -> Iterator[Export]:
     generator = np.random.default_rng(0)
     kinds = product((2, 4, 8, 16), (8, 16), ("symmetric", "affine"), (1, 3))
     for number, (bits, input_bits, scheme, targets) in enumerate(kinds):
+        several, affine = targets > 1, scheme == "affine"  # with limits and scales of their own, or sharing
         model = random_model(
-            generator, bits=bits, input_bits=input_bits, scheme=scheme, targets=targets, clamped=targets == 3
+            generator,
+            bits=bits,
+            input_bits=input_bits,
+            scheme=scheme,
+            targets=targets,
+            clamped=several and affine,
         )
+        if several and not affine:
+            model = replace(model, scale=np.full_like(model.scale, model.scale[0]))
         for packed in (False, True):
             prefix = f"p{number}{'packed' if packed else ''}"
-            texts = export(artifact(model), prefix=prefix, packed=packed)
-            yield Export(prefix, *texts.values(), model)
+            yield Export(prefix, export(artifact(model), prefix=prefix, packed=packed), model)
