@@ -1,6 +1,7 @@
 """The compiled C against exact integers: codes, intercepts, and the output of every accumulator (check.c)."""
 
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,8 @@ def compiled(exports: Sequence[Export], folder: Path) -> Finding:
         text += f'\n#include "{one.prefix}.c"\n{_truth(one, reach)}\n{one.own("check.c")}'
     calls = "".join(f"    {one.prefix}_check(part, parts);\n" for one in exports)
     (folder / "check.c").write_text(f"{text}\nvoid check(int64_t part, int64_t parts)\n{{\n{calls}}}\n")
-    code, said = run(compiler, "-std=gnu11", "-O3", "-march=native", "check.c", "-o", "check", folder=folder)
+    fast = ("-O3", "-march=native") if platform.machine() == "x86_64" else ("-O3",)
+    code, said = run(compiler, "-std=gnu11", *fast, "check.c", "-o", "check", folder=folder)
     if code:
         return Finding("cannot be compiled", tuple(said.splitlines()))
     with ThreadPoolExecutor(CORES) as pool:

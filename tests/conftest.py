@@ -7,23 +7,28 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from support.tables import Parts, shuffled, split_by_scikit_learn
 
+from mlrq import cli
 from mlrq.cli import main
 from mlrq.config import schema
-from mlrq.datasets import Dataset, california_housing
+from mlrq.datasets import Stream, california_housing
 from mlrq.pipeline.results import Trained
-from mlrq.pipeline.stages import prepare, train
-from mlrq.streaming import passes
-from mlrq.streaming.protocol import Data
+from mlrq.pipeline.train import train
+from mlrq.streaming import reductions
+from mlrq.streaming.scores import Score
+from mlrq.streaming.train_test import TrainTest
 
 PROJECT = Path(__file__).parent.parent
 # Whatever process a test starts, it runs this checkout, installed or not, and finds the tests' own modules.
@@ -84,44 +89,67 @@ def published() -> dict:
 
 
 @pytest.fixture(scope="session")
-def california() -> Dataset:
+def california() -> Stream:
     return california_housing.load("embedded")
 
 
 @pytest.fixture(scope="session")
-def data(california: Dataset) -> Data:
+def data(california: Stream) -> TrainTest:
     """California Housing with the reference system's split."""
-    return prepare(california, test_size=0.2, seed=42)
+    return shuffled(california)
 
 
 @pytest.fixture(scope="session")
-def trained(data: Data) -> Trained:
+def parts(california: Stream) -> Parts:
+    """The rows of `data`, split by scikit-learn."""
+    return split_by_scikit_learn(california)
+
+
+@pytest.fixture(scope="session")
+def trained(data: TrainTest) -> Trained:
     """The default float model."""
-    return train(data, LINEAR_REGRESSION, out=None)
+    return train(data, LINEAR_REGRESSION)
+
+
+@pytest.fixture(scope="session")
+def float_score(data: TrainTest, trained: Trained) -> Score:
+    """How good the default float model is."""
+    return data.score((trained.artifact.model,))[0]
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[Run]:
+    """`python -m mlrq` in this process, in `folder`: every line of it but the start-up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NO_COLOR", "1")
+        patch.setenv("COLUMNS", "200")
+        patch.setenv("HYDRA_FULL_ERROR", "1")
+        # Drawing takes longer than a small sweep, and matplotlib need not be there.
+        patch.setattr(cli, "plots", SimpleNamespace(sweep=lambda outcomes: b"a plot"), raising=False)
+
+        def call(*arguments: object, stdin: str | bytes = "") -> Outcome:
+            raw = stdin.encode() if isinstance(stdin, str) else stdin
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+            patch.setattr(sys, "argv", ["mlrq", *map(str, arguments)])
+            out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+            code = 0
+            with redirect_stdout(out), redirect_stderr(err):
+                try:
+                    main.main()
+                except SystemExit as end:
+                    code = end.code if isinstance(end.code, int) else int(end.code is not None)
+            printed = [(stream.flush(), stream.buffer.getvalue().decode())[1] for stream in (out, err)]
+            return Outcome(code, printed[0], settled(printed[1]))
+
+        yield call
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`python -m mlrq` in this process, in an empty folder: every line of it but the start-up."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-
-    def call(*arguments: object, stdin: str | bytes = "") -> Outcome:
-        raw = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
-        monkeypatch.setattr(sys, "argv", ["mlrq", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        printed = capsys.readouterr()
-        return Outcome(code, printed.out, settled(printed.err))
-
-    return call
+def run(tmp_path: Path) -> Iterator[Run]:
+    """`inside` an empty folder."""
+    with inside(tmp_path) as call:
+        yield call
 
 
 @dataclass
@@ -186,13 +214,13 @@ def outputs(finished: Path, tmp_path: Path) -> Path:
 def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The first rows of the parts that a first pass has read, in order."""
     read = []
-    scan = passes._scan
+    scan = reductions._scan
 
-    def counted(cut, part, *rest):
+    def counted(reader, part):
         read.append(part.start)
-        return scan(cut, part, *rest)
+        return scan(reader, part)
 
-    monkeypatch.setattr(passes, "_scan", counted)
+    monkeypatch.setattr(reductions, "_scan", counted)
     return read
 
 
@@ -203,7 +231,7 @@ def composed(*overrides: str) -> DictConfig:
         return compose("config", overrides=list(overrides))
 
 
-def rows_csv(dataset: Dataset, rows: np.ndarray) -> str:
+def rows_csv(dataset: Stream, rows: np.ndarray) -> str:
     """`rows` as a CSV text whose cells read back to the same doubles."""
     lines = [",".join(dataset.features), *(",".join(map(repr, row)) for row in rows.tolist())]
     return "\n".join(lines) + "\n"

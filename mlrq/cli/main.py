@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from mlrq import __version__
 from mlrq.cli import arguments, run
-from mlrq.cli.session import Shared
+from mlrq.cli.session import Session
 from mlrq.config import schema, validation
 from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable
 
@@ -43,14 +43,14 @@ def _fail(code: int, *lines: str) -> NoReturn:
     sys.exit(code)
 
 
-def _interrupted(shared: Shared | None = None) -> NoReturn:
+def _interrupted(session: Session | None = None) -> NoReturn:
     """Say how a sweep goes on, or that nothing was lost, and exit."""
-    if shared and shared.sweep:
-        _fail(INTERRUPTED, f"interrupted; resume={shared.sweep} goes on with this sweep")
+    if session and session.sweep:
+        _fail(INTERRUPTED, f"interrupted; resume={session.sweep} goes on with this sweep")
     _fail(INTERRUPTED, "interrupted; what was written before is whole")
 
 
-def _single(checked: schema.Config, shared: Shared) -> None:
+def _single(checked: schema.Config, session: Session) -> None:
     """One run: the stages, and what they made, on the terminal."""
     folder = Path(checked.output_dir)
     if checked.stage == "predict":
@@ -60,18 +60,18 @@ def _single(checked: schema.Config, shared: Shared) -> None:
         for path in run.export(checked, folder):
             print(f"saved {printable(path)} ({path.stat().st_size:,} B)")
         return
-    results = run.run(checked, folder, shared, notify=notice)
+    results = run.run(checked, folder, session, None, notice)
     from mlrq.cli import report
 
-    for text in run.notices(results):
+    for text in results.notices:
         notice(text)
     if checked.report == "json":
         report.as_json(results)
     else:
-        report.as_text(results, folder if checked.save else None)
+        report.as_text(results)
 
 
-def _job(composed: DictConfig, shared: Shared) -> None:
+def _job(composed: DictConfig, session: Session) -> None:
     """One job of a sweep: its outcome goes to a file, whether it succeeds or fails."""
     from mlrq.cli import resume, sweep
 
@@ -94,19 +94,19 @@ def _job(composed: DictConfig, shared: Shared) -> None:
         outcome["origin"] = origin = resume.origin(checked)
 
         def data() -> str:
-            return run.source(checked, shared, notice).data.dataset.sha256
+            return session.known(checked, notice).data.sha256
 
         earlier, remark = resume.take(sweep_folder, folder, origin, data, checked.save)
         if earlier is not None:
             outcome |= earlier
             return remark
-        results = run.run(checked, folder, shared, sweep_folder / "cache", notice)
-        for text in run.notices(results) + (results.quantized.guard.notices if results.quantized else []):
+        results = run.run(checked, folder, session, sweep_folder / "cache", notice)
+        for text in results.notices + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
-        labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
+        labels = {"model": checked.model.name, "dataset": results.data.name}
         if results.evaluated:
             outcome |= sweep.facts(results.evaluated, {**labels, "seconds": results.seconds})
-        origin["data"] = results.data.dataset.sha256
+        origin["data"] = results.data.sha256
         return remark
 
     # The experiment is the same for all jobs; what it sweeps over is listed anyway.
@@ -115,18 +115,18 @@ def _job(composed: DictConfig, shared: Shared) -> None:
     sweep.run_job(folder, job.job.num, overrides, work, trace=bool(job.verbose))
 
 
-def _task(composed: DictConfig, shared: Shared) -> None:
+def _task(composed: DictConfig, session: Session) -> None:
     """One configuration, composed by Hydra."""
     job = HydraConfig.get()
     if job.mode == RunMode.MULTIRUN:
-        shared.sweep = job.sweep.dir
+        session.sweep = job.sweep.dir
         try:
-            _job(composed, shared)
+            _job(composed, session)
         except KeyboardInterrupt:
-            _interrupted(shared)
+            _interrupted(session)
     else:
         with _explained():
-            _single(validation.check(composed), shared)
+            _single(validation.check(composed), session)
 
 
 class SweepReport(Callback):
@@ -229,19 +229,19 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     schema.register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with _terminable(), _explained(), Shared() as shared:
+    with _terminable(), _explained(), Session() as session:
 
         def task(composed: DictConfig) -> None:
             """What Hydra calls with every configuration, in whatever process its launcher chose."""
             if not gc.isenabled():  # as mlrq.__main__ left it
                 gc.freeze()  # what the start has made
                 gc.enable()
-            # In another process `shared` is None, and a job has all to itself.
-            with nullcontext(shared) if shared is not None else Shared() as own:
+            # In another process `session` is None, and a job has all to itself.
+            with nullcontext(session) if session is not None else Session() as own:
                 _task(composed, own)
 
         try:
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
         except KeyboardInterrupt:  # between two jobs
-            _interrupted(shared)
+            _interrupted(session)
         sys.stdout.flush()

@@ -1,7 +1,6 @@
 """What a person reads of a run: tables on the terminal."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED
+from mlrq.artifacts.documents import Training
 from mlrq.artifacts.json_document import encode
 from mlrq.cli.run import Results
 from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
-from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
-from mlrq.pipeline.stages import EVALUATION
+from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
 from mlrq.stats.metrics import Metrics
-from mlrq.streaming.protocol import Source
+from mlrq.streaming.scores import Score
+from mlrq.streaming.train_test import TrainTest
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
 ROWS_SHOWN = 20  # of a table that has one row a weight
@@ -108,22 +107,25 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
         yield target, feature, [*_named(targets, targets[target]), _name(names[feature])]
 
 
-def _data(prepared: Source) -> None:
+def _data(data: TrainTest) -> None:
     """Where the numbers come from, and how many there are."""
-    dataset = prepared.dataset
-    counts = f"{prepared.train_count:,} to train, {prepared.test_count:,} to test"
+    tests = f"{data.test_count:,} to test" if data.test_count else "no test part"
     lines = {
-        "source": dataset.source,
-        "sha256": dataset.sha256,
-        "rows": f"{counts} (test_size {prepared.test_size:g}, seed {prepared.seed})",
-        "columns": f"{len(dataset.features)} features, target {', '.join(dataset.targets)}",
+        "source": data.source,
+        "sha256": data.sha256,
+        "rows": f"{data.train_count:,} to train, {tests} ({data.split})",
+        "columns": f"{len(data.features)} features, target {', '.join(data.targets)}",
     }
-    _section(
-        f"Data: {dataset.name}", *(f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
-    )
+    shown = (f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
+    _section(f"Data: {data.name}", *shown)
 
 
-def _trained(result: Trained) -> None:
+def _splits(score: Score) -> dict[str, Metrics]:
+    """Columns of `_metrics`: the errors on training rows, and on test rows where there are any."""
+    return {"training rows": score.train, **({"test rows": score.test} if score.test else {})}
+
+
+def _trained(result: Trained, score: Score) -> None:
     """The float model: its errors, its coefficients."""
     model, origin = result.artifact.model, result.artifact.training
     head = _named(model.targets, "target")
@@ -142,7 +144,7 @@ def _trained(result: Trained) -> None:
         f"{done}: {origin.estimator['name']}",
         f"{how}{'; ' if settings else ''}{settings}",
         None,
-        _metrics({"training rows": result.train, "test rows": result.test}),
+        _metrics(_splits(score)),
         None,
         *_cut(weights, model.coefficients.size, "float.json"),
     )
@@ -203,8 +205,7 @@ def _facts(result: Quantized) -> list[str | Text]:
     ]
     if model.inputs:
         lines += [
-            f"inputs: {model.inputs.bits}-bit integers; {guard.saturated[0]:.2%} of the training cells and "
-            f"{guard.saturated[1]:.2%} of the test cells saturate",
+            f"inputs: {model.inputs.bits}-bit integers; {_saturated(guard)} saturate",
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
@@ -223,24 +224,34 @@ def _proof(certificate: dict[str, Any] | None) -> str:
     """What the solver proved, in words."""
     if certificate is None:
         return "none, each weight was rounded by itself"
-    effort = f"{certificate['nodes']:,} partial solutions examined"
+    effort = f"{certificate['nodes']:,} lower bounds computed"
     if certificate["optimal"]:
         return f"no codes and no scale have less excess ({effort})"
     return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
 
 
+def _saturated(guard: Guard) -> str:
+    train, test = guard.saturated
+    tested = "" if test is None else f" and {test:.2%} of the test cells"
+    return f"{train:.2%} of the training cells{tested}"
+
+
 def _clipping(guard: Guard) -> tuple[str, str]:
-    """How much of the change in test R2 comes from inputs that saturate, and how much from integers."""
-    (_, exact), (_, clipped), (_, quantized) = guard.float_r2, guard.clipped_r2, guard.quantized_r2
+    """How much of the change in R2 comes from inputs that saturate, and how much from integers."""
+    pairs = guard.float_r2, guard.clipped_r2, guard.quantized_r2
+    tested = [test for _, test in pairs if test is not None]
+    which = "test" if tested else "training"
+    exact, clipped, quantized = tested or [train for train, _ in pairs]
     gain = quantized > exact and clipped - exact > abs(quantized - clipped)
     return (
-        f"test R2: float {exact:.4f}, float on clipped inputs {clipped:.4f}, quantized {quantized:.4f}:",
+        f"{which} R2: float {exact:.4f}, float on clipped inputs {clipped:.4f}, quantized {quantized:.4f}:",
         f"clipping changes it by {clipped - exact:+.4f}, quantizing by {quantized - clipped:+.4f}"
         + ("; the gain is clipping" if gain else ""),
     )
 
 
 def _first(result: Quantized) -> None:
+    """Predictions for the first rows: those of the test part, or of the training part where there is none."""
     first, targets = result.first, result.artifact.model.targets
     head = _named(targets, "target")
     made = table("row", *head, *first, "difference", left=1 + len(head))
@@ -253,7 +264,7 @@ def _first(result: Quantized) -> None:
         )
     largest, mean = float(np.abs(difference).max()), float(np.abs(difference).mean())
     _section(
-        "First predictions on test rows",
+        f"First predictions on {_part_of(result.artifact.training)} rows",
         made,
         None,
         f"difference from the formula: largest {number(largest)}, mean {number(mean)}",
@@ -261,10 +272,17 @@ def _first(result: Quantized) -> None:
     )
 
 
+def _part_of(training: Training) -> str:
+    return "test" if training.test_rows else "training"
+
+
 def _evaluated(result: Evaluation) -> None:
-    """Float against integer, and sample rows."""
-    columns = {"float": result.float_test} if result.float_test else {}
-    made = _metrics({**columns, "quantized": result.test})
+    """Float against integer on the test rows, or on the training rows where there are none; sample rows."""
+    tested = result.test is not None
+    integer, exact = (result.test, result.float_test) if tested else (result.train, result.float_train)
+    assert integer is not None
+    columns = {"float": exact} if exact else {}
+    made = _metrics({**columns, "quantized": integer})
     made.add_row(
         "size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes)
     )
@@ -274,7 +292,7 @@ def _evaluated(result: Evaluation) -> None:
         parts.append(f"R2 without the output range {number(result.unclamped.r2)}")
     if result.max_difference is not None:
         parts.append(f"largest difference between the two {number(result.max_difference)}")
-    _section("Evaluate: test rows", *parts)
+    _section("Evaluate: test rows" if tested else "Evaluate: training rows (there is no test part)", *parts)
     if len(result.actual):
         _samples(result.actual, result.predicted, result.model.targets)
 
@@ -289,28 +307,23 @@ def _samples(actual: NDArray[np.float64], predicted: NDArray[np.float64], target
     _section("Sample predictions of the quantized model", made)
 
 
-def saved(folder: Path, names: Iterable[str]) -> None:
+def saved(paths: Iterable[Path]) -> None:
     """Which files were written, and their sizes."""
-    for name in names:
-        line = Text("saved ", style="dim").append(printable(folder / name), style="not dim")
-        console.print(line.append(f" ({size((folder / name).stat().st_size)})"), soft_wrap=True)
+    for path in paths:
+        line = Text("saved ", style="dim").append(printable(path), style="not dim")
+        console.print(line.append(f" ({size(path.stat().st_size)})"), soft_wrap=True)
 
 
-def as_text(results: Results, folder: Path | None) -> None:
+def as_text(results: Results) -> None:
     """Everything that the stages made, as tables, and where it was saved."""
     _data(results.data)
-    written: list[str] = []
-    if results.trained:
-        _trained(results.trained)
-        written += [FLOAT] if results.trained.estimator is None else [ESTIMATOR, FLOAT]
+    if results.trained and results.float_score:
+        _trained(results.trained, results.float_score)
     if results.quantized:
         _quantized(results.quantized)
-        written += [QUANTIZED]
     if results.evaluated:
         _evaluated(results.evaluated)
-        written += [EVALUATION]
-    if folder:
-        saved(folder, written)
+    saved(results.saved)
 
 
 def as_json(results: Results) -> None:
@@ -318,6 +331,6 @@ def as_json(results: Results) -> None:
     body: dict[str, Any] = {}
     if results.evaluated:
         body = summary(results.evaluated)
-    elif results.trained:
-        body = {"float": {"train": asdict(results.trained.train), "test": asdict(results.trained.test)}}
+    elif results.float_score:
+        body = {"float": measured(results.float_score.train, results.float_score.test)}
     print(encode(body).decode(), end="")

@@ -76,8 +76,7 @@ def run_job(
         outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
         said = f"failed: {outcome['error']}"
     else:
-        result = f"test R2 {outcome['quantized']['test']['r2']:.4f}" if "quantized" in outcome else "done"
-        said = result + remark
+        said = _said(outcome) + remark
     outcome |= {"job": number, "name": name, "overrides": overrides}
     write_document(folder / OUTCOME, "outcome", 1, outcome)
     print(
@@ -116,9 +115,19 @@ def proof(certificate: dict[str, Any] | None, excess: float) -> str:
     return f"gap {certificate['gap'] / excess:.0%}" if excess > 0 else "optimal"
 
 
-def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
-    test, train = metrics["test"], metrics["train"]
-    return {"test R2": test["r2"], "train R2": train["r2"], "MSE": test["mse"]}
+def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float | None]:
+    """Cells of a model; those of the test rows are empty where there are none."""
+    test, train = metrics["test"] or {}, metrics["train"]
+    return {"test R2": test.get("r2"), "train R2": train["r2"], "MSE": test.get("mse")}
+
+
+def _said(outcome: dict[str, Any]) -> str:
+    """How a job went, in a word or two: its R2 on test rows, or on training rows where there is none."""
+    if "quantized" not in outcome:
+        return "done"
+    measured = _measured(outcome["quantized"])
+    name = "test R2" if measured["test R2"] is not None else "train R2"
+    return f"{name} {measured[name]:.4f}"
 
 
 def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
@@ -267,7 +276,7 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         else:
             write(folder / f"{TABLE}.png", plots.sweep([o for o in made if "quantized" in o]))
             saved.append(f"{TABLE}.png")
-        report.saved(folder, saved)
+        report.saved(folder / name for name in saved)
     with suppress(OSError):  # what this sweep did not ask for is still in it
         (folder / EARLIER).rmdir()
     failed = [outcome for outcome in made if "error" in outcome]

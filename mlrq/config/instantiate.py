@@ -4,12 +4,11 @@ import dataclasses
 import inspect
 
 from mlrq.config.schema import DatasetConfig
-from mlrq.datasets import Dataset
-from mlrq.datasets.stream import Stream
+from mlrq.datasets import Stream
 from mlrq.models.targets import located
 
 
-def load_dataset(config: DatasetConfig) -> Dataset | Stream:
+def load_dataset(config: DatasetConfig) -> Stream:
     """Call the loader that `config` names, with those of its values that the loader takes.
 
     Raises:
@@ -18,5 +17,5 @@ def load_dataset(config: DatasetConfig) -> Dataset | Stream:
     loader = located("dataset", config._target_)
     taken = inspect.signature(loader).parameters
     names = [item.name for item in dataclasses.fields(config) if item.name in taken]
-    dataset: Dataset | Stream = loader(**{name: getattr(config, name) for name in names})
+    dataset: Stream = loader(**{name: getattr(config, name) for name in names})
     return dataset

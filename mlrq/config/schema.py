@@ -62,13 +62,15 @@ class DatasetConfig:
     """What every dataset has: its loader, and how rows are split into training and test rows."""
 
     _target_: str = MISSING
+    split: str = "shuffle"
     test_size: float = 0.2
     seed: int = 42
 
     def _faults(self) -> list[str]:
         faults: list[str] = []
-        if not 0 < self.test_size < 1:
-            faults.append(f"dataset.test_size={self.test_size}: must lie between 0 and 1")
+        _one_of(faults, "dataset.split", self.split, ("shuffle", "hash"))
+        if not 0 <= self.test_size < 1:
+            faults.append(f"dataset.test_size={self.test_size}: must be 0 or more and below 1")
         _within(faults, "dataset.seed", self.seed, 0, 2**32 - 1)
         return faults
 
@@ -92,6 +94,7 @@ class CaliforniaHousingConfig(DatasetConfig):
 class FileConfig(DatasetConfig):
     """Columns of a file; `target` and `features` are a column name or a list of them."""
 
+    split: str = "hash"
     path: str = MISSING
     target: Any = MISSING
     features: Any = None
@@ -109,13 +112,18 @@ class FileConfig(DatasetConfig):
 
 @dataclass
 class StreamConfig(FileConfig):
-    """Rows read in batches; what needs all of them may take `memory_limit` bytes for them."""
+    """Rows read in batches, each time anew where their numbers take more than `stream_above` bytes.
 
+    What needs all of them at once may take `memory_limit` bytes for them.
+    """
+
+    stream_above: int = 100_000_000
     memory_limit: int = 2_000_000_000
     on_error: str = "fail"
 
     def _faults(self) -> list[str]:
         faults = super()._faults()
+        _within(faults, "dataset.stream_above", self.stream_above, 0)
         _within(faults, "dataset.memory_limit", self.memory_limit, 0)
         _one_of(faults, "dataset.on_error", self.on_error, ("fail", "skip"))
         return faults
@@ -137,14 +145,12 @@ class ParquetConfig(StreamConfig):
 
 @dataclass
 class CsvConfig(StreamConfig):
-    """A CSV file with a header line; a stream where it has more than `stream_above` bytes."""
+    """A CSV file with a header line."""
 
     delimiter: str = ","
-    stream_above: int = 100_000_000
 
     def __post_init__(self) -> None:
         faults = self._faults()
-        _within(faults, "dataset.stream_above", self.stream_above, 0)
         self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
         _raise(faults)
 

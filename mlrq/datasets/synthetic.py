@@ -3,14 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.dataset import Dataset
+from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.parts import Stream
 from mlrq.kernel import affine
 from mlrq.stats.linear_algebra import lengths
 
 RESOLUTION = 2.0**-24
 
 
-def load(rows: int, features: int, targets: int, noise: float, seed: int) -> Dataset:
+def load(rows: int, features: int, targets: int, noise: float, seed: int) -> Stream:
     """`rows` draws of standard normal features and of targets that are linear in them, plus noise.
 
     Args:
@@ -29,7 +30,7 @@ def load(rows: int, features: int, targets: int, noise: float, seed: int) -> Dat
     weights, inputs = normal(targets, features), normal(rows, features)
     outputs = affine(inputs, weights, normal(targets))
     outputs += noise * lengths(weights.T) * normal(rows, targets)
-    return Dataset(
+    return of_arrays(
         "synthetic",
         f"generated: rows={rows}, features={features}, targets={targets}, noise={noise:g}, seed={seed}",
         tuple(f"x{i + 1}" for i in range(features)),

@@ -221,7 +221,6 @@ def _file(
         "estimator": training.estimator["estimator"]["_target_"],  # the artifact has its parameters
         "features": list(model.features),
         "targets": list(model.targets),
-        "versions": training.versions,
         **more,
     }
     helper.set_model_props(made, {key: _text(value) for key, value in sorted(provenance.items())})

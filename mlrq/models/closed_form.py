@@ -124,7 +124,7 @@ def fit(
     centre = mean[:width] if fit_intercept or standardize else np.zeros(width)
     model = LinearModel(coefficients, level - product(coefficients, centre), features, targets)
     hold_finite(model, name)
-    return Fitted(model, notices, estimators.versions())
+    return Fitted(model, notices)
 
 
 def _parameters(spec: dict[str, Any], standardize: bool, width: int, targets: int) -> tuple[bool, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
+from mlrq.errors import MlrqError
 from mlrq.stats.linear_algebra import summed
 
 MSE_SHRINKS = np.linspace(0.05, 1.0, 20)  # fractions of the full range that the mse calibration tries
@@ -61,6 +62,32 @@ class InputGrid:
     def saturated(self, rows: NDArray[np.float64]) -> float:
         """Fraction of all cells that saturate, 0 to 1."""
         return np.count_nonzero(self.beyond(rows)) / rows.size
+
+
+def check_resolution(
+    low: NDArray[np.float64], high: NDArray[np.float64], names: tuple[str, ...], integer: bool
+) -> None:
+    """Refuse features that float32, in which inputs and factors are stored, cannot tell apart.
+
+    Args:
+        low: (features,) smallest values.
+        high: (features,) largest values.
+        names: Of the features.
+        integer: Whether inputs become integers, for which neighbouring values have to differ too.
+
+    Raises:
+        MlrqError: Naming them.
+    """
+    limits = np.finfo(np.float32)
+    spread, largest = high - low, np.maximum(np.abs(low), np.abs(high))
+    lost = (spread < limits.tiny) | (largest > limits.max)
+    if integer:
+        lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
+    if lost.any():
+        listed = ", ".join(repr(names[i]) for i in np.flatnonzero(lost))
+        raise MlrqError(
+            f"float32 cannot tell the values of {listed} apart: subtract an offset, or change the unit"
+        )
 
 
 def from_range(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> InputGrid:

@@ -15,13 +15,13 @@ class Metrics:
     """How far predictions are from the truth, over all rows and targets.
 
     Attributes:
-        r2: Coefficient of determination, the mean over targets; 1 is perfect.
+        r2: Coefficient of determination, the mean over targets; 1 is perfect. None of a single row.
         mse: Mean squared error.
         mean_absolute_error: Mean absolute error; None where only a summary of the rows was at hand.
         max_error: Largest absolute error; None likewise.
     """
 
-    r2: float
+    r2: float | None
     mse: float
     mean_absolute_error: float | None
     max_error: float | None
@@ -130,7 +130,8 @@ class Tally:
         r2 = np.where(self.residual == 0, 1.0, 0.0)
         r2[varies] = 1.0 - self.residual[varies] / self.total[varies]
         cells = self.count * len(self.mean)
-        return Metrics(_mean(r2), float(summed(self.residual)) / cells, self.absolute / cells, self.largest)
+        mean = _mean(r2) if self.count > 1 else None
+        return Metrics(mean, float(summed(self.residual)) / cells, self.absolute / cells, self.largest)
 
 
 def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:

@@ -7,6 +7,7 @@ import pytest
 from support.compiling import call, library
 from support.exporting import artifact, random_model
 from support.quantizing import quantized
+from support.tables import rows_of
 
 from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.export.golden import edge_rows, random_rows
@@ -47,6 +48,7 @@ def agree(loaded, prefix: str, model: QuantizedLinear, rows: np.ndarray) -> None
     assert in_python.tolist() == in_c.astype(np.float64).tolist() == in_onnx.astype(np.float64).tolist()
 
 
+@pytest.mark.slow  # each of the two exports is held to Python for the same kinds of models
 def test_random_and_edge_rows_through_models_of_every_kind(tmp_path):
     generator = np.random.default_rng(4)
     models = {
@@ -70,4 +72,4 @@ def test_random_and_edge_rows_through_models_of_every_kind(tmp_path):
 def test_every_row_of_california_housing(tmp_path, california, data, inputs):
     model = quantized(data, inputs=inputs).model
     loaded = library(tmp_path, {"m": (model, False)})
-    agree(loaded, "m", model, california.rows.astype(np.float32))
+    agree(loaded, "m", model, rows_of(california).astype(np.float32))

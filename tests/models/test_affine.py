@@ -79,9 +79,8 @@ def test_every_model_option_folds_with_and_without_standardizing(name, standardi
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_option_learns_california(name, data):
+def test_every_model_option_learns_california(name, parts):
     chosen = asdict(validation.check(composed(f"model={name}")).model)
-    parts = data.parts
     fitted, _ = estimators.estimate(
         parts.train_rows, parts.train_values, chosen["estimator"], chosen["standardize"]
     )
