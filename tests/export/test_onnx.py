@@ -334,10 +334,10 @@ def test_ten_thousand_hostile_rows_of_float_inputs_are_equal_in_two_runtimes(
 ):
     made = trained.artifact
     if chosen is not None:
-        made = quantize_model(data, trained.artifact, Settings(**chosen), None).artifact
+        made = quantize_model(data, trained.artifact, Settings(**chosen)).artifact
     specials = [*EDGES, *NOT_FINITE, 1e30, -1e30, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7e308]
     generator = np.random.default_rng(0)
-    rows = california.rows[:10_000]
+    rows = rows_of(california)[:10_000]
     rows = np.where(generator.random(rows.shape) < 0.1, generator.choice(specials, rows.shape), rows)
     with np.errstate(all="ignore"):
         expected = made.model.predict(rows)
