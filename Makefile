@@ -19,7 +19,7 @@ SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc' -not -name '*.so')
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate verify predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
+.PHONY: all train quantize evaluate verify predict export size prove parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
 all: $(O)/evaluation.json $(O)/model.joblib ## Train, quantize, evaluate; build the image if it can be
 	@$(MAKE) --no-print-directory "$$OUT/image.id" IMAGE_OPTIONAL=1
@@ -43,14 +43,21 @@ size: $(READY) ## Bytes on a Cortex-M0, and a self-test on an emulated one
 	@$(MLRQ) size-export >/dev/null
 	@$(PY) microcontroller/size.py "$$OUT/size/export" $(if $(AT_MOST),--at-most $(AT_MOST))
 
+prove: $(READY) ## Prove exported C, for all inputs
+	@$(MLRQ) size >/dev/null
+	@$(MLRQ) size-export >/dev/null
+	@$(PY) prove/prove.py "$$OUT/size/export" "$$OUT/size/quantized.json"
+	@$(PY) prove/prove.py
+
 parity: $(READY) ## Hold Python, C and ONNX Runtime to the same integers
 	@$(PYTEST) tests/export -m "slow or not slow"
 
-toolchain: ## Install compilers and the emulator (Debian, Ubuntu)
+toolchain: ## Install compilers, emulators and provers (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm \
-	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
+	  frama-c-base cppcheck >/dev/null
 
 sweep: $(READY) ## Compare bit widths; ARGS="model=ridge,lasso" sweeps that
 	@$(MLRQ) sweep
@@ -131,6 +138,7 @@ test: $(READY) ## Run the tests, but for the slowest
 
 test-all: $(READY) ## Run all tests, properties on new examples
 	@$(PYTEST) -m "slow or not slow" --hypothesis-profile search
+	@$(MAKE) --no-print-directory prove
 
 lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .
