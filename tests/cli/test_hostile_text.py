@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from support.hostile import texts
+from support.tables import rows_of
 
 from mlrq.cli import plots
 from mlrq.cli.sweep import _markdown, markdown
@@ -147,7 +148,7 @@ def test_a_plot_shows_labels_as_they_are(labels):
 
 def test_a_column_name_that_closes_markup_is_printed_in_every_table(run, tmp_path, california):
     text = (
-        rows_csv(california, california.rows[:200]).replace("HouseAge", "[/red]").replace("MedInc", ":smile:")
+        rows_csv(california, rows_of(california)[:200]).replace("HouseAge", "[/red]").replace("MedInc", ":smile:")
     )
     (tmp_path / "t.csv").write_text(text)
     done = run("dataset=csv", "dataset.path=t.csv", "dataset.target=AveRooms")
