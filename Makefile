@@ -52,7 +52,7 @@ size: $(READY) ## Bytes on a Cortex-M0 and a self-test on an emulated one, where
 	@$(PY) microcontroller/size.py $(OUT)/size/export $(if $(AT_MOST),--at-most $(AT_MOST))
 
 parity: $(READY) ## Hold Python, compiled C and ONNX Runtime to the same integers
-	@$(VENV)/bin/pytest tests/export
+	@$(PYTEST) tests/export -m "slow or not slow"
 
 toolchain: ## Install the compilers and the emulator that `make size` and all tests use (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
@@ -134,7 +134,7 @@ lock: $(READY) ## Pin the newest versions of everything, by hash
 # ---- development
 
 # On every core; tests of one group, such as those that start a dask cluster, follow each other on one of them.
-PYTEST := $(VENV)/bin/pytest --numprocesses auto --dist loadgroup
+PYTEST := $(VENV)/bin/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 test: $(READY) ## Run the tests, but for the slowest
 	@$(PYTEST)

@@ -27,7 +27,9 @@ class Settings:
     output_range: str | None = key(
         None, "clamp predictions to that of the training targets", OneOf(options.OUTPUT_RANGES)
     )
-    nodes: int = key(5_000_000, "most partial solutions for rounding=exact", Within(1))
+    nodes: int = key(
+        50_000_000, "most lower bounds for rounding=exact; one of n > 64 codes counts n^2 / 64^2", Within(1)
+    )
     seconds: float = key(
         60.0, "time limit for rounding=exact; what it cuts short depends on the machine", Within(0)
     )

@@ -17,8 +17,8 @@ from mlrq.stats.linear_algebra import least_squares
 
 Rounding = Literal["nearest", "babai", "exact"]
 
-# Fifty times what any width of a ten-feature model has needed; some seconds of work.
-NODES = 5_000_000
+# A thousand times what any width of a table of twenty features has needed; some seconds of work.
+NODES = 50_000_000
 SECONDS = 60.0
 
 
@@ -76,8 +76,8 @@ def solve(
             shared too.
         shared_scale: one scale for all targets (per tensor) instead of one each (per channel).
         weights: (n,) or (t, n), the float model that `nearest` rounds; least squares when left out.
-        nodes: budget of partial code vectors for `exact`, in all. The result depends on it and not
-            on the machine.
+        nodes: budget of lower bounds for `exact`, in all; one of n > 64 codes counts as n^2 / 64^2. The
+            result depends on it and not on the machine.
         seconds: safety net for `exact`; a result that it cut short may differ between machines.
 
     Returns:

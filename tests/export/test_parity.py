@@ -47,6 +47,7 @@ def agree(loaded, prefix: str, model: QuantizedLinear, rows: np.ndarray) -> None
     assert in_python.tolist() == in_c.astype(np.float64).tolist() == in_onnx.astype(np.float64).tolist()
 
 
+@pytest.mark.slow  # each of the two exports is held to Python for the same kinds of models
 def test_random_and_edge_rows_through_models_of_every_kind(tmp_path):
     generator = np.random.default_rng(4)
     models = {
