@@ -136,7 +136,7 @@ def _solve_one(
     The problem is solved in units in which `R` and `y` are near 1, by powers of two, which changes
     no digit.
     """
-    unit_r, unit_y = _power_of_two(problem.triangle), _power_of_two(problem.target)
+    unit_r, unit_y = power_of_two(problem.triangle), power_of_two(problem.target)
     inner = replace(problem, triangle=problem.triangle / unit_r, target=problem.target / unit_y)
     weights = weights * (unit_r / unit_y)
     found, zero_point = nearest(inner, weights)
@@ -169,7 +169,7 @@ def _zero_point(problem: Problem, found: Candidate) -> int:
     return min(max(0, least), most) if problem.sliding else 0
 
 
-def _power_of_two(values: FloatArray) -> float:
+def power_of_two(values: FloatArray) -> float:
     """The power of two next above the largest magnitude; 1 when all are zero."""
     largest = float(np.abs(values).max(initial=0.0))
     return 2.0 ** math.frexp(largest)[1] if largest > 0 else 1.0
