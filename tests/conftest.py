@@ -14,11 +14,10 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from mlrq.cli import main
-from mlrq.config import schema
+from mlrq.config import composition
 from mlrq.datasets import Dataset, california_housing
 from mlrq.pipeline.results import Trained
 from mlrq.pipeline.stages import prepare, train
@@ -198,9 +197,7 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def composed(*overrides: str) -> DictConfig:
     """The configuration of a command line, as Hydra composes it."""
-    schema.register()
-    with initialize_config_dir(config_dir=str(main.CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+    return composition.separate(composition.compose(overrides))
 
 
 def rows_csv(dataset: Dataset, rows: np.ndarray) -> str:

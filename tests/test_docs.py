@@ -2,24 +2,19 @@
 
 import re
 import shlex
-import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
 from conftest import PROJECT, composed
-from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.quantizing import quantized
 
 from mlrq.cli import arguments as command_line
-from mlrq.cli import main
-from mlrq.config import schema, validation
+from mlrq.config import composition, validation
 from mlrq.pipeline.stages import evaluate, quantize_model
 from mlrq.stats.metrics import measure
 
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "benchmarks" / "README.md"]
-FLAGS = {"-m", "--multirun", "-v", "--verbose", "--help", "--version"}
 LANGUAGES = r"```(?:sh|bash|console|shell)\n(.*?)```"
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
@@ -49,20 +44,12 @@ def those(starts: list[str]) -> list:
 
 def hold(arguments: list[str]) -> None:
     """Every job that the command line asks for composes and passes the check."""
-    flags, overrides = command_line._parted(arguments)  # a sweep to resume is not looked for here
-    taken = [*flags, *overrides]
-    if "--cfg" in taken:
-        place = taken.index("--cfg")
-        assert taken.pop(place + 1) in ("job", "hydra", "all")
-        taken.pop(place)
-    overrides = [word for word in taken if word not in FLAGS]
-    assert not [word for word in overrides if word.startswith("-")]
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    if not {"-m", "--multirun"} & set(taken):
-        assert not [override for override in parsed if override.is_sweep_override()]
-    for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
-        for job in batch:
-            validation.check(composed(*job))
+    line = command_line.parse(arguments)
+    assert not line.faults
+    asked = [composition.asked(text) for text in line.overrides if not text.startswith("resume=")]
+    assert "--multirun" in line.switches or not any(one.swept for one in asked)
+    for job in product(*(one.values for one in asked)):
+        validation.check(composed(*job))
 
 
 def test_the_readme_shows_commands_of_both_kinds():
@@ -132,8 +119,8 @@ def test_every_target_of_make_is_explained_and_phony_or_a_file():
 def test_every_option_is_in_the_readme():
     readme = DOCUMENTS[0].read_text()
     for group in ("dataset", "model", "quantization"):
-        for path in (main.CONF / group).glob("*.yaml"):
-            assert f"`{path.stem}`" in readme, f"{group}={path.stem}"
+        for path in (composition.CONF / group).glob("*.yaml"):
+            assert path.stem == "default" or f"`{path.stem}`" in readme, f"{group}={path.stem}"
 
 
 def test_every_key_of_the_artifact_is_in_the_readme(finished):
@@ -192,11 +179,10 @@ def test_the_r2_beside_a_command_in_the_readme_is_measured(data, trained):
 
 def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
     (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENTS[1].read_text(), re.DOTALL)
-    shutil.copytree(main.CONF, tmp_path / "conf")
-    (tmp_path / "conf" / "dataset" / "houses.yaml").write_text(text)
-    schema.register()
-    with initialize_config_dir(config_dir=str(tmp_path / "conf"), version_base="1.3"):
-        checked = validation.check(compose("config", overrides=["dataset=houses"]))
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "houses.yaml").write_text(text)
+    found = composition.compose(["dataset=houses"], [tmp_path])
+    checked = validation.check(composition.separate(found))
     assert checked.dataset.path == "data/houses.csv"
     assert checked.dataset.target == ["price"]
 
