@@ -31,10 +31,10 @@ endif
 
 .PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
-all: $(OUT)/evaluation.json ## Train, quantize, evaluate, and build the image where there is an engine
+all: $(OUT)/evaluation.json $(OUT)/model.joblib ## Train, quantize, evaluate, and build the image where there is an engine
 	@$(MAKE) --no-print-directory $(OUT)/image.id IMAGE_OPTIONAL=1
 
-train: $(OUT)/float.json ## Fit the float model
+train: $(OUT)/float.json $(OUT)/model.joblib ## Fit the float model
 quantize: $(OUT)/quantized.json ## Make the integer model; does not train again unless that changed
 evaluate: $(OUT)/evaluation.json ## Compare float and integer on the test rows
 
@@ -57,7 +57,8 @@ parity: $(READY) ## Hold Python, compiled C and ONNX Runtime to the same integer
 toolchain: ## Install the compilers and the emulator that `make size` and all tests use (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm >/dev/null
+	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm \
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
 
 sweep: $(READY) ## Compare bit widths in one table; ARGS="model=ridge,lasso" sweeps that, ARGS=resume=last goes on
 	@$(MLRQ) -m $(or $(ARGS),experiment=bit_widths)
@@ -69,6 +70,10 @@ summary: ## The table of the newest sweep as Markdown
 
 $(OUT)/float.json: $(SOURCES) $(OUT)/train.args | $(READY)
 	@$(MLRQ) train $(train_ARGS)
+
+# Training leaves the estimator that scikit-learn fitted; where there was none to fit, it is made of the model.
+$(OUT)/model.joblib: $(OUT)/float.json | $(READY)
+	@if [ -e $@ ]; then touch $@; else $(MLRQ) export export=sklearn; fi
 
 $(OUT)/quantized.json: $(OUT)/float.json $(OUT)/quantize.args | $(READY)
 	@$(MLRQ) quantize $(quantize_ARGS)

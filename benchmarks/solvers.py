@@ -14,8 +14,8 @@ import numpy as np
 from mlrq.datasets.california_housing import load
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, Solution, solve
+from mlrq.stats.linear_algebra import triangularise
 from mlrq.stats.summarize import summarize
-from mlrq.stats.triangle import triangularise
 
 T = TypeVar("T")
 ROUNDINGS: tuple[Rounding, ...] = ("nearest", "babai", "exact")

@@ -1,7 +1,15 @@
-"""The one exception that a user is meant to see, and its kinds."""
+"""The one exception that a user is meant to see, its kinds, and foreign text made safe to print."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+MESSAGE, NAME = 400, 40  # columns of a message, a few lines of a terminal, and of a name in a table
+# Python calls these printable, and a terminal draws nothing: joiners, fillers, variation selectors.
+_BLANK = {
+    0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810),
+    *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0),
+}  # fmt: skip
 
 DISTRIBUTION = "mlrq-linear"  # its name on a package index, where mlrq is another project
 
@@ -47,3 +55,43 @@ def not_installed(feature: str, package: str, extra: str) -> str:
         f"{feature} needs {package}, which is not installed: pip install -e '.[{extra}]' in a checkout (the "
         f".venv of make has it), pip install '{DISTRIBUTION}[{extra}]' elsewhere"
     )
+
+
+def printable(text: object, most: int | None = MESSAGE) -> str:
+    """`text` as one line of visible characters, safe on a terminal; the same again for its own result.
+
+    What does not print (control, bidirectional, zero-width, unassigned characters, line ends, surrogates, and
+    blanks other than the space) is escaped as in Python's repr. Where more than `most` columns would be taken
+    the middle is replaced by the number of characters that there are; None leaves any length.
+    """
+    line = str(text)
+    if len(line) <= (most or len(line)) and line.isascii() and line.isprintable():
+        return line
+    front = [_visible(character) for character in line[:most]]
+    if most is None or len(line) <= most >= sum(map(columns, front)):
+        return "".join(front)
+    middle = f"...[{len(line):,} characters]..."[:most]
+    back = [_visible(character) for character in line[: -most - 1 : -1]]
+    room = most - len(middle)
+    return _within(front, room // 2) + middle + _within(back, room - room // 2, backwards=True)
+
+
+def columns(text: str) -> int:
+    """Columns of a terminal that printable `text` takes at most."""
+    return len(text) + sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+
+
+def _visible(character: str) -> str:
+    shown = character.isprintable() and ord(character) not in _BLANK
+    return character if shown else ascii(character)[1:-1]
+
+
+def _within(shown: list[str], room: int, backwards: bool = False) -> str:
+    """As many of the first of `shown` as have `room`."""
+    taken = 0
+    for count, piece in enumerate(shown):
+        taken += columns(piece)
+        if taken > room:
+            shown = shown[:count]
+            break
+    return "".join(reversed(shown) if backwards else shown)

@@ -15,14 +15,16 @@ import hypothesis
 import numpy as np
 import pytest
 from omegaconf import DictConfig
+from support.tables import Parts, shuffled, split_by_scikit_learn
 
 from mlrq.cli import main
 from mlrq.config import composition
-from mlrq.datasets import Dataset, california_housing
+from mlrq.datasets import Stream, california_housing
 from mlrq.pipeline.results import Trained
-from mlrq.pipeline.stages import prepare, train
-from mlrq.streaming import passes
-from mlrq.streaming.protocol import Data
+from mlrq.pipeline.train import train
+from mlrq.streaming import reductions
+from mlrq.streaming.scores import Score
+from mlrq.streaming.train_test import TrainTest
 
 PROJECT = Path(__file__).parent.parent
 # Whatever process a test starts, it runs this checkout, installed or not, and finds the tests' own modules.
@@ -83,20 +85,32 @@ def published() -> dict:
 
 
 @pytest.fixture(scope="session")
-def california() -> Dataset:
+def california() -> Stream:
     return california_housing.load("embedded")
 
 
 @pytest.fixture(scope="session")
-def data(california: Dataset) -> Data:
+def data(california: Stream) -> TrainTest:
     """California Housing with the reference system's split."""
-    return prepare(california, test_size=0.2, seed=42)
+    return shuffled(california)
 
 
 @pytest.fixture(scope="session")
-def trained(data: Data) -> Trained:
+def parts(california: Stream) -> Parts:
+    """The rows of `data`, split by scikit-learn."""
+    return split_by_scikit_learn(california)
+
+
+@pytest.fixture(scope="session")
+def trained(data: TrainTest) -> Trained:
     """The default float model."""
-    return train(data, LINEAR_REGRESSION, out=None)
+    return train(data, LINEAR_REGRESSION)
+
+
+@pytest.fixture(scope="session")
+def float_score(data: TrainTest, trained: Trained) -> Score:
+    """How good the default float model is."""
+    return data.score((trained.artifact.model,))[0]
 
 
 @pytest.fixture
@@ -185,13 +199,13 @@ def outputs(finished: Path, tmp_path: Path) -> Path:
 def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The first rows of the parts that a first pass has read, in order."""
     read = []
-    scan = passes._scan
+    scan = reductions._scan
 
-    def counted(cut, part, *rest):
+    def counted(reader, part):
         read.append(part.start)
-        return scan(cut, part, *rest)
+        return scan(reader, part)
 
-    monkeypatch.setattr(passes, "_scan", counted)
+    monkeypatch.setattr(reductions, "_scan", counted)
     return read
 
 
@@ -200,7 +214,7 @@ def composed(*overrides: str) -> DictConfig:
     return composition.separate(composition.compose(overrides))
 
 
-def rows_csv(dataset: Dataset, rows: np.ndarray) -> str:
+def rows_csv(dataset: Stream, rows: np.ndarray) -> str:
     """`rows` as a CSV text whose cells read back to the same doubles."""
     lines = [",".join(dataset.features), *(",".join(map(repr, row)) for row in rows.tolist())]
     return "\n".join(lines) + "\n"

@@ -1,195 +1,182 @@
-"""The documentation and the program stay in step."""
+"""The documentation says what the program does: its commands are run, and what they print is compared."""
 
+import csv
+import json
 import re
-import shlex
-from itertools import product
+import shutil
+import subprocess
+from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import PROJECT, composed
-from support.quantizing import quantized
+from conftest import PROJECT
+from support.pages import Reader, blocks, commands, rows, words
 
-from mlrq.cli import arguments as command_line
 from mlrq.config import composition, validation
-from mlrq.pipeline.stages import evaluate, quantize_model
-from mlrq.stats.metrics import measure
 
-DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "benchmarks" / "README.md"]
-LANGUAGES = r"```(?:sh|bash|console|shell)\n(.*?)```"
+README, CONTRIBUTING = PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"
+BENCHMARKS = PROJECT / "benchmarks" / "README.md"
+PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), BENCHMARKS]
 MAKEFILE = (PROJECT / "Makefile").read_text()
-TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# How the commands begin that are not run, and why.
+NOT_RUN = {
+    "python benchmarks/": "measures for minutes, and shows figures of one machine",
+    ". .venv/bin/activate": "the Python that runs the tests is used instead",
+    "pip install": "changes the environment; what it installs is held by the lock file",
+    "python -m mlrq dataset=parquet dataset.path=houses dataset.target=price engine=dask": "needs a cluster",
+}
 
 
-def commands(path: Path) -> list[list[str]]:
-    """The words of every line of every shell block, without prompts, comments and redirections."""
-    found = []
-    for block in re.findall(LANGUAGES, path.read_text(), re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(re.sub(r"\s[<>|].*", "", line.removeprefix("$ ")), comments=True)
-            if words:
-                found.append(words)
-    return found
+def compiler_of_size() -> str:
+    """Version of the cross-compiler; empty without it, or without the emulator."""
+    if not shutil.which("arm-none-eabi-gcc") or not shutil.which("qemu-system-arm"):
+        return ""
+    return subprocess.run(
+        ["arm-none-eabi-gcc", "-dumpversion"], capture_output=True, text=True
+    ).stdout.strip()
 
 
-ALL = [(str(path.relative_to(PROJECT)), words) for path in DOCUMENTS for words in commands(path)]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_command_runs_and_prints_what_the_page_shows(page, run):
+    not_run, typed = dict(NOT_RUN), typed_on(page)
+    if "make size" in typed and compiler_of_size() not in page.read_text().split():
+        not_run["make size"] = "the page shows the bytes that another compiler makes, or there is none"
+    if any("dataset=parquet" in command for command in typed):
+        pytest.importorskip("pyarrow")
+    if any(command.startswith("cc ") for command in typed) and not shutil.which("cc"):
+        pytest.skip("no C compiler on this machine")
+    Reader(run, not_run).read(page)
+    if page.name == "quantization.md":
+        hold_the_table_and_the_plot_of_solvers(page)
 
 
-def those(starts: list[str]) -> list:
-    return [
-        pytest.param(words, id=f"{name}: {' '.join(words)}")
-        for name, words in ALL
-        if [word.rpartition("/")[2] for word in words[: len(starts)]] == starts
-    ]
+def typed_on(page: Path) -> list[str]:
+    return [command for block in blocks(page) if block.kind == "sh" for command in commands(block.text)]
 
 
-def hold(arguments: list[str]) -> None:
-    """Every job that the command line asks for composes and passes the check."""
-    line = command_line.parse(arguments)
-    assert not line.faults
-    asked = [composition.asked(text) for text in line.overrides if not text.startswith("resume=")]
-    assert "--multirun" in line.switches or not any(one.swept for one in asked)
-    for job in product(*(one.values for one in asked)):
-        validation.check(composed(*job))
+def hold_the_table_and_the_plot_of_solvers(page: Path) -> None:
+    """The page has the numbers and the picture of its sweep `experiment=solvers`."""
+    (folder,) = (path for path in Path("outputs/sweeps").iterdir() if (path / "20").is_dir())
+    made: dict[str, dict[str, str]] = {}
+    for job in csv.DictReader((folder / "sweep.csv").read_text().splitlines()):
+        if job["job"]:
+            row = made.setdefault(job["bits"], {"bits": job["bits"]})
+            row[f"{job['rounding']}: excess"] = f"{float(job['excess']):.4g}"
+            row[f"{job['rounding']}: R2"] = f"{float(job['test R2']):.4f}"
+            row["proof"] = job["proof"]  # of exact, the last of the three
+    assert table_of_solvers(page) == list(made.values())
+    image = pytest.importorskip("matplotlib.image")
+    plot = page.with_name("excess.png")
+    drawn = re.search(rb"Matplotlib version([\d.]+)", plot.read_bytes())
+    if drawn and drawn[1].decode() == metadata.version("matplotlib"):  # another one may draw otherwise
+        assert np.abs(image.imread(plot) - image.imread(folder / "sweep.png")).mean() < 1 / 255
 
 
-def test_the_readme_shows_commands_of_both_kinds():
-    readme = [words for name, words in ALL if name == "README.md"]
-    assert len([words for words in readme if "mlrq" in words]) >= 5
-    assert ["make", "all"] in readme
-    assert ["make", "test"] in readme
+def table_of_solvers(page: Path) -> list[dict[str, str]]:
+    (found,) = (block for block in blocks(page) if block.kind == "table" and "exact: excess" in block.text)
+    return rows(found.text)
 
 
-def test_every_command_in_the_documents_is_of_a_kind_that_is_held_here():
-    known = ("python -m mlrq", "mlrq", "make", "docker run", "podman run", "git clone", "cd", "pip install")
-    for name, words in ALL:
-        line = " ".join([words[0].rpartition("/")[2], *words[1:]])
-        benchmark = words[0] == "python" and words[1].startswith("benchmarks/")
-        assert line.startswith(known) or (benchmark and (PROJECT / words[1]).is_file()), f"{name}: {line}"
+def test_the_figures_at_the_top_of_the_readme_are_those_of_the_pages():
+    readme = " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", README.read_text()).split())
+    fewest = table_of_solvers(PROJECT / "docs" / "quantization.md")[0]
+    for solver, said in (("nearest", "leaves a test R2 of {:.2f}"), ("exact", "mlrq finds leave {:.2f}")):
+        assert said.format(float(fewest[f"{solver}: R2"])) in readme
+    (text,) = re.findall(r"fixed point +(\d+) ", (PROJECT / "docs" / "deploy.md").read_text())
+    assert f"{text} bytes of code and constants" in readme
+    largest = r"^\| mlrq, 2 threads \| 40,000,000 \| ([\d.]+) \|.* (\d+) \|$"
+    ((seconds, memory), *_) = re.findall(largest, BENCHMARKS.read_text(), re.MULTILINE)
+    assert f"evaluated in {seconds} s and {memory} MB on" in readme
 
 
-@pytest.mark.parametrize("words", those(["python", "-m", "mlrq"]))
-def test_every_python_command_composes(words):
-    hold(words[3:])
+def test_every_option_of_a_group_is_named():
+    text = " ".join(page.read_text() for page in PAGES)
+    for path in composition.CONF.glob("*/*.yaml"):
+        assert re.search(rf"\b{path.stem}\b", text), path
 
 
-@pytest.mark.parametrize("words", those(["make"]))
-def test_every_make_command_has_its_target_and_its_overrides_compose(words):
-    targets = [word for word in words[1:] if "=" not in word]
-    assert targets
-    assert set(targets) <= TARGETS
-    for word in words[1:]:
-        if word.startswith("ARGS="):
-            hold([*(["-m"] if "sweep" in targets else []), *shlex.split(word.removeprefix("ARGS="))])
-
-
-@pytest.mark.parametrize("words", those(["docker", "run"]))
-def test_every_container_command_is_one_that_the_program_takes(words):
-    # No container is started here: `make docker-test` does that. What follows the image is ours.
-    hold(words[words.index("mlrq") + 1 :])
-    assert "docker" in TARGETS
+@pytest.mark.parametrize("name", ["float.json", "quantized.json", "evaluation.json"])
+def test_every_key_of_an_artifact_is_explained(finished, name):
+    section = (
+        (PROJECT / "docs" / "artifacts.md").read_text().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    )
+    explained = set(
+        re.findall(
+            r"`(\w+)`", " ".join(row["key"] for row in rows(re.search(r"\|.*\|\n(?:\|.*\n)+", section)[0]))
+        )
+    )
+    assert explained == set(json.loads((finished / "outputs" / name).read_text()))
 
 
 def test_every_benchmark_is_in_their_readme():
     programs = {path.name for path in (PROJECT / "benchmarks").glob("*.py") if "__main__" in path.read_text()}
-    shown = {words[1].rpartition("/")[2] for _, words in ALL if words[1].startswith("benchmarks/")}
-    assert programs - shown == {"scale_jobs.py"}  # which only scale.py runs
+    found = {words(command)[1].rpartition("/")[2] for command in typed_on(BENCHMARKS)}
+    assert programs - found == {"scale_jobs.py"}  # which only scale.py runs
 
 
-def test_every_target_of_make_is_explained_and_phony_or_a_file():
+def test_every_target_of_make_is_explained_and_phony():
     explained = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
-    wanted = {
+    assert explained >= {
         "all",
         "train",
         "quantize",
         "evaluate",
         "predict",
+        "export",
         "sweep",
-        "docker",
-        "docker-test",
         "test",
-        "lint",
         "clean",
-        "help",
     }
-    assert wanted <= explained
-    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split()
-    assert explained <= set(phony)
-
-
-def test_every_option_is_in_the_readme():
-    readme = DOCUMENTS[0].read_text()
-    for group in ("dataset", "model", "quantization"):
-        for path in (composition.CONF / group).glob("*.yaml"):
-            assert path.stem == "default" or f"`{path.stem}`" in readme, f"{group}={path.stem}"
-
-
-def test_every_key_of_the_artifact_is_in_the_readme(finished):
-    import json
-
-    section = DOCUMENTS[0].read_text().partition("## The artifact")[2].partition("\n## ")[0]
-    for key in json.loads((finished / "outputs" / "quantized.json").read_text()):
-        assert f"`{key}`" in section
-
-
-def test_the_output_shown_in_the_readme_is_what_the_program_prints(finished):
-    (shown,) = re.findall(r"```text\n(Data:.*?)```", DOCUMENTS[0].read_text(), re.DOTALL)
-    printed = [line.rstrip() for line in (finished / "stdout.txt").read_text().splitlines()]
-    for line in shown.splitlines():
-        # Bytes on disk depend on the versions installed.
-        if line.strip() and line != "..." and "size on disk" not in line:
-            assert line.rstrip() in printed
-
-
-def test_the_table_of_bit_widths_in_the_readme_is_measured(data, trained):
-    rows = re.findall(r"^\| (\w+) \| (\d+) \| (.*) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
-    assert len(rows) >= 6
-    for option, bits, rest in rows:
-        settings = validation.check(composed(f"quantization={option}")).quantization
-        made = quantize_model(data, trained.artifact, settings, None).artifact
-        done = evaluate(data, made, trained.artifact, 0, None)
-        expected = [
-            str(settings.bits), settings.scheme, settings.rounding,
-            f"{done.test.r2:.4f}", f"{done.train.r2:.4f}", f"{done.test.mse:.4f}",
-            f"{done.max_difference:.4f}", str(done.model.payload_bits),
-        ]  # fmt: skip
-        assert [bits, *rest.split(" | ")[:7]] == expected
-
-
-def test_the_table_of_solvers_in_the_readme_is_measured(data):
-    rows = re.findall(r"^\| (\d) \| (.*) \| (\w+) \|$", DOCUMENTS[0].read_text(), re.MULTILINE)
-    assert [int(bits) for bits, _, _ in rows] == list(range(2, 9))
-    for bits, cells, proof in rows:
-        expected = []
-        for rounding in ("nearest", "babai", "exact"):
-            made = quantized(data, bits=int(bits), rounding=rounding)
-            test = measure(data.parts.test_values, made.model.predict(data.parts.test_rows))
-            expected += [f"{made.excess:.4g}", f"{test.r2:.4f}"]
-        assert cells.split(" | ") == expected
-        assert proof == ("optimal" if made.certificate.optimal else "gap")
-
-
-def test_the_r2_beside_a_command_in_the_readme_is_measured(data, trained):
-    found = re.findall(r"^python -m mlrq (.*?) +# test R2 ([0-9.]+)$", DOCUMENTS[0].read_text(), re.MULTILINE)
-    assert len(found) >= 3
-    for overrides, printed in found:
-        settings = validation.check(composed(*overrides.split())).quantization
-        made = quantize_model(data, trained.artifact, settings, None).artifact.model
-        assert f"{measure(data.parts.test_values, made.predict(data.parts.test_rows)).r2:.4f}" == printed
+    assert explained <= set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split())
 
 
 def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
-    (text,) = re.findall(r"```yaml\n(.*?)```", DOCUMENTS[1].read_text(), re.DOTALL)
+    (text,) = (block.text for block in blocks(CONTRIBUTING) if block.kind == "yaml")
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "houses.yaml").write_text(text)
     found = composition.compose(["dataset=houses"], [tmp_path])
     checked = validation.check(composition.separate(found))
-    assert checked.dataset.path == "data/houses.csv"
+    assert checked.dataset.path == "docs/houses.csv"
     assert checked.dataset.target == ["price"]
 
 
-def test_every_path_on_the_map_exists():
-    block = DOCUMENTS[1].read_text().partition("```text\n")[2].partition("```")[0]
-    paths = re.findall(r"^([\w./]+)", block, re.MULTILINE)
-    assert len(paths) > 10
-    for path in paths:
-        assert (PROJECT / path).exists(), path
+def test_the_rounding_that_contributing_adds_works_in_all_stages(command):
+    function, entry = (block.text for block in blocks(CONTRIBUTING) if block.kind == "py")
+    shutil.copytree(PROJECT / "mlrq", command.folder / "mlrq")
+    shutil.copytree(PROJECT / "conf", command.folder / "conf")
+    code, table = (command.folder / "mlrq" / "quantization" / name for name in ("rounding.py", "options.py"))
+    code.write_text(f"{code.read_text()}\n\n{function}")
+    table.write_text(table.read_text().replace("ROUNDINGS = {\n", f"ROUNDINGS = {{\n{entry}"))
+    command.environment["PYTHONPATH"] = str(command.folder)
+    done = command("quantization.rounding=upwards", "dataset=diabetes")
+    assert done.code == 0, done.err
+    assert "Quantize: 8 bits, symmetric, per_tensor, upwards\n" in done.out
+
+
+def test_every_path_on_the_map_exists_and_every_package_is_on_it():
+    (text,) = (block.text for block in blocks(CONTRIBUTING) if block.kind == "" and "mlrq/cli/" in block.text)
+    paths = set(re.findall(r"^([\w./]+)", text, re.MULTILINE))
+    assert not [path for path in paths if not (PROJECT / path).exists()]
+    packages = {f"mlrq/{path.parent.name}/" for path in (PROJECT / "mlrq").glob("*/__init__.py")}
+    assert packages <= paths
+
+
+COMING = ("configuration.md", "proof.md")  # pages that are being written
+
+
+def test_every_link_leads_to_a_file_or_a_heading():
+    for page in PAGES:
+        for target in LINK.findall(page.read_text()):
+            if not target.startswith("https://") and target not in COMING:
+                name, _, heading = target.partition("#")
+                other = (page.parent / name).resolve() if name else page
+                assert other.exists(), f"{page.name}: {target}"
+                assert not heading or heading in headings(other), f"{page.name}: {target}"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from mlrq.artifacts.json_document import encode, read_document, write_document
 from mlrq.errors import MlrqError
-from mlrq.files import atomic, digest, write, write_checksums
+from mlrq.files import atomic, digest, replace_together, write
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # a lone surrogate is no text
 JSON = st.recursive(
@@ -132,52 +133,81 @@ main()
 """
 
 
+OTHER = ("model=huber", "quantization.bits=4")
+DERIVED = {"model.joblib": ["float.json"], "evaluation.json": ["float.json", "quantized.json"]}
+
+
 @pytest.fixture(scope="module")
 def other(tmp_path_factory) -> Path:
-    """What the killed runs would have written: another model, other bits, other samples."""
+    """What the killed runs would have written: another model, other bits."""
     folder = tmp_path_factory.mktemp("other")
-    assert Command(folder)("model=ridge", "model.estimator.alpha=1000", "quantization.bits=4").code == 0
+    assert Command(folder)(*OTHER).code == 0
     return folder / "outputs"
 
 
-@pytest.mark.parametrize(("nth", "when"), [(1, "before"), (2, "after"), (4, "after")])
-def test_a_run_killed_at_a_rename_leaves_every_artifact_old_or_new(command, outputs, other, nth, when):
-    artifacts = ("model.joblib", "float.json", "quantized.json", "evaluation.json")
-    old = {name: (outputs / name).read_bytes() for name in artifacts}
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory) -> Path:
+    """What they find: a model with an estimator beside it."""
+    folder = tmp_path_factory.mktemp("fitted")
+    assert Command(folder)("model=lasso").code == 0
+    return folder / "outputs"
+
+
+@pytest.mark.parametrize(
+    ("nth", "when"), [(1, "before"), (1, "after"), (2, "after"), (3, "after"), (4, "after")]
+)
+def test_a_run_killed_at_a_rename_leaves_no_pair_that_does_not_belong_together(
+    command, tmp_path, fitted, other, nth, when
+):
+    outputs = tmp_path / "outputs"
+    shutil.copytree(fitted, outputs)
+    artifacts = ("float.json", "model.joblib", "quantized.json", "evaluation.json")
+    old = {name: (fitted / name).read_bytes() for name in artifacts}
     new = {name: (other / name).read_bytes() for name in artifacts}
     assert all(old[name] != new[name] for name in artifacts)
-    died = command.python(
-        KILLED, nth, when, "model=ridge", "model.estimator.alpha=1000", "quantization.bits=4"
-    )
+    died = command.python(KILLED, nth, when, *OTHER)
     assert died.code == -signal.SIGKILL
-    found = {name: (outputs / name).read_bytes() for name in artifacts}
+    found = {name: (outputs / name).read_bytes() for name in artifacts if (outputs / name).exists()}
+    renamed = artifacts[: nth if when == "after" else 0]
     for name in artifacts:
-        assert found[name] in (old[name], new[name])
-    # Exactly what was renamed before the end is new.
-    assert (
-        found["evaluation.json"] == old["evaluation.json"] or found["quantized.json"] == new["quantized.json"]
+        gone = name in DERIVED and name not in renamed
+        assert found.get(name) == (None if gone else new[name] if name in renamed else old[name])
+    assert not (outputs / "SHA256SUMS").exists()
+    # What it left behind does not disturb the next run.
+    assert bool(list(outputs.glob(".*.tmp"))) == (nth < 4)
+    assert command(*OTHER).code == 0
+    for name in (*artifacts, "SHA256SUMS"):
+        assert (outputs / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_a_stage_that_fails_changes_no_file(run, outputs):
+    before = {path: path.read_bytes() for path in outputs.iterdir()}
+    run("model=ridge", "quantization=int2", "quantization.max_r2_drop=0", "quantization.strict=true").refused(
+        "strict"
     )
-    assert found["quantized.json"] == old["quantized.json"] or found["float.json"] == new["float.json"]
-    if when == "before":  # what it left behind does not disturb the next run
-        assert list(outputs.glob(".*.tmp"))
-        assert command("model=ridge", "model.estimator.alpha=1000", "quantization.bits=4").code == 0
-        for name in (*artifacts, "SHA256SUMS"):
-            assert (outputs / name).read_bytes() == (other / name).read_bytes()
+    assert {path: path.read_bytes() for path in outputs.iterdir()} == before
+
+
+def test_an_evaluation_goes_with_the_models_that_it_is_of(run, outputs):
+    assert run("quantize").code == 0  # the same
+    assert (outputs / "evaluation.json").exists()
+    assert run("quantize", "quantization.bits=4").code == 0
+    assert not (outputs / "evaluation.json").exists()
+    assert "evaluation.json" not in (outputs / "SHA256SUMS").read_text()
 
 
 def test_the_checksums_are_those_of_sha256(finished: Path):
     lines = (finished / "outputs" / "SHA256SUMS").read_text().splitlines()
     expected = {
         name: hashlib.sha256((finished / "outputs" / name).read_bytes()).hexdigest()
-        for name in ("model.joblib", "float.json", "quantized.json", "evaluation.json")
+        for name in ("float.json", "quantized.json", "evaluation.json")
     }
     assert dict(reversed(line.split("  ")) for line in lines) == expected
     assert lines == sorted(lines, key=lambda line: line.split()[1])
 
 
 def test_checksums_leave_out_what_is_not_there(tmp_path: Path):
-    (tmp_path / "b").write_bytes(b"x")
-    write_checksums(tmp_path, ("c", "b", "a"))
+    replace_together(tmp_path, [("b", b"x"), ("d", b"y")], ("c", "b", "a"))
     assert (tmp_path / "SHA256SUMS").read_text() == f"{hashlib.sha256(b'x').hexdigest()}  b\n"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, rows_csv
+from support.tables import rows_of, values_of
 
 PACKAGE = PROJECT / "mlrq"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -78,8 +79,8 @@ def test_the_schema_needs_nothing_scientific(command):
     assert (done.code, done.out) == (0, "[]\n")
 
 
-def test_predicting_imports_no_scikit_learn(command, outputs, california, data):
-    text = rows_csv(california, data.parts.test_rows[:10])
+def test_predicting_imports_no_scikit_learn(command, outputs, california, parts):
+    text = rows_csv(california, parts.test_rows[:10])
     found = loaded(command.python(LOADED, "predict", stdin=text))
     assert "numpy" in found
     assert not found & {"sklearn", "scipy", "joblib", "rich", "matplotlib"}
@@ -93,7 +94,7 @@ def test_evaluating_california_imports_no_scikit_learn(command, outputs):
 @pytest.mark.parametrize("model", ["linear_regression", "ridge"])
 @pytest.mark.parametrize("inputs", ["float", "int8"])
 def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, california, model, inputs):
-    (tmp_path / "mine.csv").write_text(rows_csv(california, california.rows[:500]))
+    (tmp_path / "mine.csv").write_text(rows_csv(california, rows_of(california)[:500]))
     found = loaded(
         command.python(
             LOADED, "dataset=csv", "dataset.path=mine.csv", "dataset.target=HouseAge",
@@ -108,15 +109,15 @@ def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, californ
 
 def test_a_run_over_parquet_imports_no_scikit_learn(command, tmp_path, california):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    table = dict(zip(california.features, california.rows[:500].T, strict=True))
+    table = dict(zip(california.features, rows_of(california)[:500].T, strict=True))
     pq.write_table(pa.table(table), tmp_path / "mine.parquet")
     wanted = ("dataset=parquet", "dataset.path=mine.parquet", "dataset.target=HouseAge")
     assert not loaded(command.python(LOADED, *wanted)) & {"sklearn", "scipy", "joblib", "matplotlib"}
 
 
 def test_evaluating_a_csv_imports_no_scikit_learn(command, outputs, tmp_path, california):
-    lines = rows_csv(california, california.rows[:200]).splitlines()
-    values = ["MedHouseVal", *map(repr, california.values[:200, 0].tolist())]
+    lines = rows_csv(california, rows_of(california)[:200]).splitlines()
+    values = ["MedHouseVal", *map(repr, values_of(california)[:200, 0].tolist())]
     text = "\n".join(f"{line},{value}" for line, value in zip(lines, values, strict=True))
     (tmp_path / "mine.csv").write_text(text)
     found = loaded(

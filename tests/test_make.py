@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
+import numpy as np
 import pytest
 from conftest import PROJECT, rows_csv
+
+from mlrq.artifacts.documents import read_float
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
@@ -44,8 +48,8 @@ def make(tmp_path: Path) -> Make:
     return Make(tmp_path / "out")
 
 
-def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, data):
-    first = make("evaluate")
+def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, parts):
+    first = make("train", "evaluate")
     assert first.returncode == 0, first.stderr
     stamps = make.stamps()
     assert {"model.joblib", "float.json", "quantized.json", "evaluation.json"} <= set(stamps)
@@ -54,7 +58,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, 
         assert (again.returncode, again.stderr) == (0, "")
         assert "Train:" not in again.stdout
         assert "saved" not in again.stdout
-    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.test_rows[:3]))
+    (tmp_path / "rows.csv").write_text(rows_csv(california, parts.test_rows[:3]))
     overrides = f"predict.input={tmp_path / 'rows.csv'} predict.output={tmp_path / 'p.csv'}"
     assert make("predict", f"ARGS={overrides}").returncode == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 4
@@ -62,7 +66,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, 
 
 
 def test_other_overrides_remake_only_the_stages_that_they_reach(make):
-    assert make("evaluate").returncode == 0
+    assert make("train", "evaluate").returncode == 0
     before = make.stamps()
     trained = (make.out / "float.json").read_bytes()
 
@@ -81,6 +85,15 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(make):
 
     assert make("train", "ARGS=model=ridge model.estimator.alpha=1000").returncode == 0
     assert (make.out / "float.json").read_bytes() != trained
+    ridge = read_float(make.out / "float.json").model.coefficients
+    assert np.array_equal(joblib.load(make.out / "model.joblib").coef_, ridge[0])
+
+    # What scikit-learn fits is there already, and stays.
+    assert make("train", "ARGS=model=lasso").returncode == 0
+    assert [type(step).__name__ for _, step in joblib.load(make.out / "model.joblib").steps][-1] == "Lasso"
+    fitted = make.stamps()
+    assert make("train", "ARGS=model=lasso").returncode == 0
+    assert make.stamps() == fitted
 
 
 def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(make):

@@ -4,7 +4,7 @@ import pytest
 from conftest import Command
 from support.streams import CLI, written
 
-NAMES = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
 
 def test_one_blas_thread_or_two_give_the_same_bytes(tmp_path, finished):

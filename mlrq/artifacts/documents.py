@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.artifacts.checks import finite, keyed, names, one_of, positive, single, typed, whole
-from mlrq.artifacts.json_document import read_document, seal, write_document
+from mlrq.artifacts.json_document import encode, read_document, seal
+from mlrq.datasets.split import RULES, Split
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
@@ -21,7 +22,7 @@ from mlrq.quantization.options import FEATURE_SCALES, GRANULARITIES, INPUTS, ROU
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 
-SCHEMA = 1
+SCHEMA = 2
 FACTOR_BITS = tuple(scale.bits for scale in FEATURE_SCALES.values())
 ESTIMATOR, FLOAT, QUANTIZED = "model.joblib", "float.json", "quantized.json"  # in the output folder
 MAKE_FLOAT = "`mlrq train`"
@@ -36,6 +37,7 @@ class Training:
         dataset: Its name.
         source: Where its numbers came from.
         sha256: Hash of its numbers and names.
+        split: The rule of it; see `mlrq.datasets.split.Split`.
         test_size: Fraction of the rows held out.
         seed: Of the split.
         train_rows: Number of training rows.
@@ -44,12 +46,12 @@ class Training:
         input_range: (2, features) smallest and largest number of each feature over the training rows.
         estimator: The model group of the configuration; of a model trained elsewhere, the same with
             `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
-        versions: Of the packages that made the model.
     """
 
     dataset: str
     source: str
     sha256: str
+    split: str
     test_size: float
     seed: int
     train_rows: int
@@ -57,7 +59,11 @@ class Training:
     target_spread: list[float]
     input_range: list[list[float]]
     estimator: dict[str, Any]
-    versions: dict[str, str]
+
+    @property
+    def rows_split(self) -> Split:
+        """How the rows were divided into training and test rows."""
+        return Split(self.split, self.test_size, self.seed)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,8 @@ class QuantizedArtifact:
 def _training(body: Any, features: int, targets: int) -> Training:
     types = {name: get_origin(hint) or hint for name, hint in get_type_hints(Training).items()}
     training = Training(**typed(body, types))
-    if not (0 < training.test_size < 1 and 0 <= training.seed < 2**32):
+    one_of(training.split, RULES)
+    if not (0 <= training.test_size < 1 and 0 <= training.seed < 2**32):
         raise ValueError("expected a split")
     positive(np.float32(finite(training.target_spread, (targets,))), (targets,))
     low, high = finite(training.input_range, (2, features))
@@ -113,9 +120,9 @@ def _float_body(artifact: FloatArtifact) -> dict[str, Any]:
     }
 
 
-def write_float(path: Path, artifact: FloatArtifact) -> None:
-    """Write `artifact` to `path`, atomically."""
-    write_document(path, "float", SCHEMA, _float_body(artifact))
+def encode_float(artifact: FloatArtifact) -> bytes:
+    """`artifact` as its file has it."""
+    return encode(seal("float", SCHEMA, _float_body(artifact)))
 
 
 def _float(body: dict[str, Any]) -> FloatArtifact:
@@ -159,9 +166,9 @@ def _quantized_body(artifact: QuantizedArtifact) -> dict[str, Any]:
     }
 
 
-def write_quantized(path: Path, artifact: QuantizedArtifact) -> None:
-    """Write `artifact` to `path`, atomically."""
-    write_document(path, "quantized", SCHEMA, _quantized_body(artifact))
+def encode_quantized(artifact: QuantizedArtifact) -> bytes:
+    """`artifact` as its file has it."""
+    return encode(seal("quantized", SCHEMA, _quantized_body(artifact)))
 
 
 def sha256(artifact: FloatArtifact | QuantizedArtifact) -> str:

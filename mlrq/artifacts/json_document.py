@@ -15,7 +15,7 @@ from mlrq.files import digest, write
 def encode(document: dict[str, Any]) -> bytes:
     """`document` as canonical JSON, one line. Raises ValueError for NaN and infinity."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+    return text.encode(errors="backslashreplace") + b"\n"  # a lone surrogate becomes its JSON escape
 
 
 def seal(kind: str, schema: int, body: dict[str, Any]) -> dict[str, Any]:
@@ -35,12 +35,12 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
     Args:
         path: Where it is.
         kind: What it must be, as given to `write_document`.
-        schema: The newest schema that this program reads.
+        schema: The schema that this program reads.
         how: What makes such a file, for the message where there is none.
 
     Raises:
         MlrqError: One line for a file that is missing, unreadable, cut short, foreign, of another kind,
-            of a newer schema, or changed since it was written.
+            of another schema, or changed since it was written.
     """
     try:
         data = path.read_bytes()
@@ -55,10 +55,10 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
     if not isinstance(document, dict) or document.get("format") != f"mlrq.{kind}":
         raise MlrqError(f"{path}: not an mlrq {kind} file; {how} makes one")
     found = document.get("schema")
-    if not isinstance(found, int) or not 1 <= found <= schema:
-        raise MlrqError(
-            f"{path}: has schema {found}, but this mlrq reads up to {schema}: update mlrq, or run {how}"
-        )
+    if found != schema or type(found) is not int:
+        older = type(found) is int and 1 <= found < schema
+        what = f"{how} makes it anew" if older else f"update mlrq, or run {how}"
+        raise MlrqError(f"{path}: has schema {found}, but this mlrq reads schema {schema}: {what}")
     claimed = document.pop("sha256", None)
     try:
         actual = digest(encode(document))

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from hydra.errors import HydraException
 
-from mlrq.errors import ConfigError, MlrqError
+from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable
 
 # A stage failed, the command line is wrong, Ctrl-C, SIGTERM.
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -18,13 +18,13 @@ FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 def notice(text: str) -> None:
     """One line on standard error that is not an error."""
-    print(f"mlrq: note: {text}", file=sys.stderr)
+    print(f"mlrq: note: {printable(text)}", file=sys.stderr)
 
 
 def fail(code: int, *lines: str) -> NoReturn:
     """Print `lines` as errors, and exit with `code`."""
     for line in lines:
-        print(f"mlrq: error: {line}", file=sys.stderr)
+        print(f"mlrq: error: {printable(line)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -55,8 +55,14 @@ def explained(find: Callable[[], list[str]] | None = None) -> Iterator[None]:
         sys.exit(FAILURE)
     except Exception as error:
         if "hydra.verbose=true" in sys.argv:
-            traceback.print_exc()
+            _trace()
         _explain(error, find)
+
+
+def _trace() -> None:
+    """Print the stack of the exception that is handled, each of its lines as one."""
+    for line in traceback.format_exc().splitlines():
+        print(printable(line, None), file=sys.stderr)
 
 
 def _explain(error: Exception, find: Callable[[], list[str]] | None) -> NoReturn:
@@ -73,7 +79,7 @@ def _explain(error: Exception, find: Callable[[], list[str]] | None) -> NoReturn
     if isinstance(error, MemoryError):
         fail(FAILURE, "out of memory: fewer rows or features at a time are needed")
     name = type(error).__name__
-    fail(FAILURE, f"{name}: {error}".splitlines()[0] + " (a fault of mlrq: -v shows where)")
+    fail(FAILURE, f"{name}: {printable(error, MESSAGE // 2)} (a fault of mlrq: -v shows where)")
 
 
 @contextmanager

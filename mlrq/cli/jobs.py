@@ -11,20 +11,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlrq.cli import run
 from mlrq.cli.exits import FAILURE, explained, fail, interrupted, notice
-from mlrq.cli.session import Shared
+from mlrq.cli.session import Session
 from mlrq.config import composition, schema, validation
 from mlrq.errors import MlrqError
 
 NEEDS_ARTIFACT = ("quantize", "evaluate", "predict", "export")  # unless stage=all makes it
 
 
-def by_hydra(shared: Shared) -> None:
+def by_hydra(session: Session) -> None:
     """Let Hydra do what `sys.argv` asks for, which was checked: a sweep, or showing the configuration."""
 
     def task(composed: DictConfig) -> None:
         """What Hydra calls with every configuration, in whatever process its launcher chose."""
-        # In another process `shared` is None, and a job has all to itself.
-        with nullcontext(shared) if shared is not None else Shared() as own:
+        # In another process `session` is None, and a job has all to itself.
+        with nullcontext(session) if session is not None else Session() as own:
             own.sweep = HydraConfig.get().sweep.dir
             try:
                 _job(composed, own)
@@ -35,10 +35,10 @@ def by_hydra(shared: Shared) -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(composition.CONF), config_name="config")(task)()
     except KeyboardInterrupt:  # between two jobs
-        interrupted(shared.sweep)
+        interrupted(session.sweep)
 
 
-def _job(composed: DictConfig, shared: Shared) -> None:
+def _job(composed: DictConfig, session: Session) -> None:
     """One job of a sweep: its outcome goes to a file, whether it succeeds or fails."""
     from mlrq.cli import resume, sweep
 
@@ -61,19 +61,19 @@ def _job(composed: DictConfig, shared: Shared) -> None:
         outcome["origin"] = origin = resume.origin(checked)
 
         def data() -> str:
-            return run.source(checked, shared, notice).data.dataset.sha256
+            return session.known(checked, notice).data.sha256
 
         earlier, remark = resume.take(sweep_folder, folder, origin, data, checked.save)
         if earlier is not None:
             outcome |= earlier
             return remark
-        results = run.run(checked, folder, shared, sweep_folder / "cache", notice)
-        for text in run.notices(results) + (results.quantized.guard.notices if results.quantized else []):
+        results = run.run(checked, folder, session, sweep_folder / "cache", notice)
+        for text in results.notices + (results.quantized.guard.notices if results.quantized else []):
             notice(f"job {job.job.num}: {text}")
-        labels = {"model": checked.model.name, "dataset": results.data.dataset.name}
+        labels = {"model": checked.model.name, "dataset": results.data.name}
         if results.evaluated:
             outcome |= sweep.facts(results.evaluated, {**labels, "seconds": results.seconds})
-        origin["data"] = results.data.dataset.sha256
+        origin["data"] = results.data.sha256
         return remark
 
     # The experiment is the same for all jobs; what it sweeps over is listed anyway.

@@ -14,10 +14,10 @@ from mlrq import __version__
 from mlrq.cli import arguments, run
 from mlrq.cli.arguments import CommandLine
 from mlrq.cli.exits import explained, notice, terminable
-from mlrq.cli.session import Shared
+from mlrq.cli.session import Session
 from mlrq.config import composition, validation
 from mlrq.config.schema import Config
-from mlrq.errors import ConfigError
+from mlrq.errors import ConfigError, printable
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     # What Hydra warns of, such as a folder that is not there, ends as an error of one line.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with terminable(), explained(partial(_faults, line)), Shared() as shared:
+    with terminable(), explained(partial(_faults, line)), Session() as session:
         if any(item.startswith("resume=") for item in line.overrides):
             from mlrq.cli import resume
 
@@ -47,13 +47,13 @@ def main() -> None:
             from mlrq.cli.jobs import by_hydra
 
             completion.complete_stages(line.overrides)
-            by_hydra(shared)
+            by_hydra(session)
         else:
-            _run(line, shared)
+            _run(line, session)
         sys.stdout.flush()
 
 
-def _run(line: CommandLine, shared: Shared) -> None:
+def _run(line: CommandLine, session: Session) -> None:
     """Do what a command line asks for, once that is known to be allowed."""
     composed, sweeps = _composed(line)
     if not gc.isenabled():  # as mlrq.__main__ left it
@@ -62,9 +62,9 @@ def _run(line: CommandLine, shared: Shared) -> None:
     if sweeps or line.command:
         from mlrq.cli.jobs import by_hydra
 
-        by_hydra(shared)
+        by_hydra(session)
     else:
-        _single(validation.check(composed), shared)
+        _single(validation.check(composed), session)
 
 
 def _faults(line: CommandLine) -> list[str]:
@@ -94,7 +94,7 @@ def _composed(line: CommandLine) -> tuple[DictConfig, bool]:
     return composed, sweeps
 
 
-def _single(checked: Config, shared: Shared) -> None:
+def _single(checked: Config, session: Session) -> None:
     """One run: the stages, and what they made, on the terminal."""
     folder = Path(checked.output_dir)
     if checked.stage == "predict":
@@ -102,14 +102,14 @@ def _single(checked: Config, shared: Shared) -> None:
         return
     if checked.stage == "export":
         for path in run.export(checked, folder):
-            print(f"saved {path} ({path.stat().st_size:,} B)")
+            print(f"saved {printable(path)} ({path.stat().st_size:,} B)")
         return
-    results = run.run(checked, folder, shared, notify=notice)
+    results = run.run(checked, folder, session, None, notice)
     from mlrq.cli import report
 
-    for text in run.notices(results):
+    for text in results.notices:
         notice(text)
     if checked.report == "json":
         report.as_json(results)
     else:
-        report.as_text(results, folder if checked.save else None)
+        report.as_text(results)

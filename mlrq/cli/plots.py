@@ -1,10 +1,12 @@
 """Plots, as PNG bytes. Importing this module needs matplotlib, the `plot` extra."""
 
 import io
+import warnings
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from mlrq.errors import printable
 from mlrq.quantization.options import ROUNDINGS
 
 # Told by the words that every line has, or by the horizontal axis.
@@ -22,7 +24,7 @@ def _parts(outcome: dict[str, Any]) -> dict[str, str]:
 def _label(parts: dict[str, str], every: list[dict[str, str]]) -> str:
     """The parts in which lines differ; the rounding where they do not."""
     told = [part for key, part in parts.items() if len({other.get(key) for other in every}) > 1]
-    return " ".join(told or [parts["rounding"]])[-LONGEST_LABEL:]
+    return printable(" ".join(told or [parts["rounding"]]), LONGEST_LABEL)
 
 
 def sweep(outcomes: list[dict[str, Any]]) -> bytes:
@@ -50,7 +52,13 @@ def sweep(outcomes: list[dict[str, Any]]) -> bytes:
     axes.set_xticks(sorted({bits for points in lines.values() for bits, _ in points}))
     axes.grid(which="both", alpha=0.25)
     if lines:
-        axes.legend(frameon=False)
+        # Given by hand: a label that starts with an underscore would be left out.
+        legend = axes.legend(axes.lines, [""] * len(lines), frameon=False)
+        for shown, line in zip(legend.get_texts(), axes.lines, strict=True):
+            shown.set_parse_math(False)  # a dollar sign is one
+            shown.set_text(line.get_label())
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=150, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a box is drawn for it
+        figure.savefig(data, format="png", dpi=150, metadata={"Software": None})
     return data.getvalue()

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from mlrq.errors import columns, printable
+
 Engine = Callable[..., Iterator[Any]]  # as in mlrq.streaming.engines
 
 PATIENCE = 1.0  # seconds before the first sign
@@ -44,7 +46,7 @@ def describe(text: str, start: float, rows: Rows | None, now: float, width: int)
     What has no place on a narrow terminal is left out, the speed first.
     """
     if rows is None:
-        return f"{text} ... {duration(now - start)}"[: width - 1]
+        return _fitting(f"{text} ... {duration(now - start)}", width)
     name = f"{text}, pass {rows.number}" if rows.number > 1 else text
     of = "" if rows.total is None else f" of {rows.total:,}"
     count, speed, left = f"{name}: {rows.done:,}{of} rows", "", ""
@@ -54,7 +56,14 @@ def describe(text: str, start: float, rows: Rows | None, now: float, width: int)
         if rows.total is not None:
             left = f", {duration((rows.total - rows.done) / rate)} left"
     lines = (count + speed + left, count + left, name + left)
-    return next((line for line in lines if len(line) < width), name[: width - 1])
+    return next((line for line in lines if columns(line) < width), _fitting(name, width))
+
+
+def _fitting(line: str, width: int) -> str:
+    """As much of printable `line` as takes less than `width` columns."""
+    while columns(line) >= width:
+        line = line[:-1]
+    return line
 
 
 def duration(seconds: float) -> str:
@@ -89,7 +98,7 @@ class Progress:
     @contextmanager
     def activity(self, text: str) -> Iterator[None]:
         """Show `text` while the block runs, once it has run for a second."""
-        self._begin(text)
+        self._begin(printable(text))
         over = threading.Event()
 
         def watch() -> None:

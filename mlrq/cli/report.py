@@ -1,7 +1,6 @@
 """What a person reads of a run: tables on the terminal."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,26 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED
+from mlrq.artifacts.documents import Training
 from mlrq.artifacts.json_document import encode
 from mlrq.cli.run import Results
+from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
-from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
-from mlrq.pipeline.stages import EVALUATION
+from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
 from mlrq.stats.metrics import Metrics
-from mlrq.streaming.protocol import Source
+from mlrq.streaming.scores import Score
+from mlrq.streaming.train_test import TrainTest
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
 ROWS_SHOWN = 20  # of a table that has one row a weight
 
-console = Console(highlight=False)
+
+def terminal(width: int | None = None) -> Console:
+    """Standard output for text that is only text: no markup in it, no emoji codes, no numbers in colour."""
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+console = terminal()
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -48,16 +54,27 @@ def table(*columns: str, left: int = 1) -> Table:
     return made
 
 
-def _section(title: str, *parts: Any) -> None:
+def _section(title: str, *parts: str | Text | Table | None) -> None:
     """A title, and its parts indented; None is an empty line."""
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title, _room()), style="bold"))
     for part in parts:
-        if isinstance(part, Text):
-            # A terminal wraps a long line by itself, and a pipe gets it whole.
-            console.print(Text("  ").append_text(part), soft_wrap=True)
+        if isinstance(part, Table):
+            console.print(Padding(part, (0, 0, 0, 2), expand=False))
         else:
-            console.print(Padding(part, (0, 0, 0, 2), expand=False) if part else "")
+            line = Text("  " + printable(part)) if isinstance(part, str) else part and Text("  ") + part
+            # A terminal wraps a line of ours by itself, and a pipe gets it whole.
+            console.print(line or "", soft_wrap=True)
     console.print()
+
+
+def _room(taken: int = 0) -> int:
+    """Columns left for foreign text on a line of which some are taken."""
+    return max(console.width - taken, NAME) if console.is_terminal else MESSAGE - taken
+
+
+def _name(text: str) -> str:
+    """A name in a table, with room for four columns of numbers beside it."""
+    return printable(text, min(max(console.width - 46, 30), NAME))
 
 
 def _metrics(columns: dict[str, Metrics]) -> Table:
@@ -75,35 +92,40 @@ def _metrics(columns: dict[str, Metrics]) -> Table:
 
 def _named(targets: tuple[str, ...], name: str) -> list[str]:
     """A cell that tells targets apart; none where there is one target."""
-    return [name] if len(targets) > 1 else []
+    return [_name(name)] if len(targets) > 1 else []
 
 
-def _cut(made: Table, total: int, where: str) -> list[Any]:
+def _cut(made: Table, total: int, where: str) -> list[Table | str]:
     """The table, with a line for what did not fit."""
-    return [made, Text(f"... {total - ROWS_SHOWN:,} more in {where}")] if total > ROWS_SHOWN else [made]
+    return [made, f"... {total - ROWS_SHOWN:,} more in {where}"] if total > ROWS_SHOWN else [made]
 
 
 def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[int, int, list[str]]]:
     """Target and feature of each weight to show, with the row's label."""
     for i in range(min(len(names) * len(targets), ROWS_SHOWN)):
         target, feature = divmod(i, len(names))
-        yield target, feature, [*_named(targets, targets[target]), names[feature]]
+        yield target, feature, [*_named(targets, targets[target]), _name(names[feature])]
 
 
-def _data(prepared: Source) -> None:
+def _data(data: TrainTest) -> None:
     """Where the numbers come from, and how many there are."""
-    dataset = prepared.dataset
-    counts = f"{prepared.train_count:,} to train, {prepared.test_count:,} to test"
+    tests = f"{data.test_count:,} to test" if data.test_count else "no test part"
     lines = {
-        "source": dataset.source,
-        "sha256": dataset.sha256,
-        "rows": f"{counts} (test_size {prepared.test_size:g}, seed {prepared.seed})",
-        "columns": f"{len(dataset.features)} features, target {', '.join(dataset.targets)}",
+        "source": data.source,
+        "sha256": data.sha256,
+        "rows": f"{data.train_count:,} to train, {tests} ({data.split})",
+        "columns": f"{len(data.features)} features, target {', '.join(data.targets)}",
     }
-    _section(f"Data: {dataset.name}", *(Text(f"{name:<10}{line}") for name, line in lines.items()))
+    shown = (f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
+    _section(f"Data: {data.name}", *shown)
 
 
-def _trained(result: Trained) -> None:
+def _splits(score: Score) -> dict[str, Metrics]:
+    """Columns of `_metrics`: the errors on training rows, and on test rows where there are any."""
+    return {"training rows": score.train, **({"test rows": score.test} if score.test else {})}
+
+
+def _trained(result: Trained, score: Score) -> None:
     """The float model: its errors, its coefficients."""
     model, origin = result.artifact.model, result.artifact.training
     head = _named(model.targets, "target")
@@ -120,9 +142,9 @@ def _trained(result: Trained) -> None:
         done, how = "Train", "standardized features" if origin.estimator["standardize"] else "raw features"
     _section(
         f"{done}: {origin.estimator['name']}",
-        Text(f"{how}{'; ' if settings else ''}{settings}"),
+        f"{how}{'; ' if settings else ''}{settings}",
         None,
-        _metrics({"training rows": result.train, "test rows": result.test}),
+        _metrics(_splits(score)),
         None,
         *_cut(weights, model.coefficients.size, "float.json"),
     )
@@ -172,7 +194,7 @@ def _quantized(result: Quantized) -> None:
     _first(result)
 
 
-def _facts(result: Quantized) -> list[Text]:
+def _facts(result: Quantized) -> list[str | Text]:
     """The lines below the codes: errors, proof, accumulator, saturation, size."""
     model, artifact, guard = result.artifact.model, result.artifact, result.guard
     part = _intercept_part(result)
@@ -183,14 +205,13 @@ def _facts(result: Quantized) -> list[Text]:
     ]
     if model.inputs:
         lines += [
-            f"inputs: {model.inputs.bits}-bit integers; {guard.saturated[0]:.2%} of the training cells and "
-            f"{guard.saturated[1]:.2%} of the test cells saturate",
+            f"inputs: {model.inputs.bits}-bit integers; {_saturated(guard)} saturate",
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
     lines.append(f"payload {model.payload_bits:,} bits")
-    warnings = [Text(f"warning: {text}", style="yellow") for text in guard.notices]
-    return [*map(Text, lines), *warnings]
+    warnings = [Text(printable(f"warning: {text}"), style="yellow") for text in guard.notices]
+    return [*lines, *warnings]
 
 
 def _intercept_part(result: Quantized) -> str:
@@ -209,18 +230,28 @@ def _proof(certificate: dict[str, Any] | None) -> str:
     return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
 
 
+def _saturated(guard: Guard) -> str:
+    train, test = guard.saturated
+    tested = "" if test is None else f" and {test:.2%} of the test cells"
+    return f"{train:.2%} of the training cells{tested}"
+
+
 def _clipping(guard: Guard) -> tuple[str, str]:
-    """How much of the change in test R2 comes from inputs that saturate, and how much from integers."""
-    (_, exact), (_, clipped), (_, quantized) = guard.float_r2, guard.clipped_r2, guard.quantized_r2
+    """How much of the change in R2 comes from inputs that saturate, and how much from integers."""
+    pairs = guard.float_r2, guard.clipped_r2, guard.quantized_r2
+    tested = [test for _, test in pairs if test is not None]
+    which = "test" if tested else "training"
+    exact, clipped, quantized = tested or [train for train, _ in pairs]
     gain = quantized > exact and clipped - exact > abs(quantized - clipped)
     return (
-        f"test R2: float {exact:.4f}, float on clipped inputs {clipped:.4f}, quantized {quantized:.4f}:",
+        f"{which} R2: float {exact:.4f}, float on clipped inputs {clipped:.4f}, quantized {quantized:.4f}:",
         f"clipping changes it by {clipped - exact:+.4f}, quantizing by {quantized - clipped:+.4f}"
         + ("; the gain is clipping" if gain else ""),
     )
 
 
 def _first(result: Quantized) -> None:
+    """Predictions for the first rows: those of the test part, or of the training part where there is none."""
     first, targets = result.first, result.artifact.model.targets
     head = _named(targets, "target")
     made = table("row", *head, *first, "difference", left=1 + len(head))
@@ -233,28 +264,35 @@ def _first(result: Quantized) -> None:
         )
     largest, mean = float(np.abs(difference).max()), float(np.abs(difference).mean())
     _section(
-        "First predictions on test rows",
+        f"First predictions on {_part_of(result.artifact.training)} rows",
         made,
         None,
-        Text(f"difference from the formula: largest {number(largest)}, mean {number(mean)}"),
+        f"difference from the formula: largest {number(largest)}, mean {number(mean)}",
         Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
     )
 
 
+def _part_of(training: Training) -> str:
+    return "test" if training.test_rows else "training"
+
+
 def _evaluated(result: Evaluation) -> None:
-    """Float against integer, and sample rows."""
-    columns = {"float": result.float_test} if result.float_test else {}
-    made = _metrics({**columns, "quantized": result.test})
+    """Float against integer on the test rows, or on the training rows where there are none; sample rows."""
+    tested = result.test is not None
+    integer, exact = (result.test, result.float_test) if tested else (result.train, result.float_train)
+    assert integer is not None
+    columns = {"float": exact} if exact else {}
+    made = _metrics({**columns, "quantized": integer})
     made.add_row(
         "size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes)
     )
     made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
     parts: list[Any] = [made]
     if result.unclamped is not None:
-        parts.append(Text(f"R2 without the output range {number(result.unclamped.r2)}"))
+        parts.append(f"R2 without the output range {number(result.unclamped.r2)}")
     if result.max_difference is not None:
-        parts.append(Text(f"largest difference between the two {number(result.max_difference)}"))
-    _section("Evaluate: test rows", *parts)
+        parts.append(f"largest difference between the two {number(result.max_difference)}")
+    _section("Evaluate: test rows" if tested else "Evaluate: training rows (there is no test part)", *parts)
     if len(result.actual):
         _samples(result.actual, result.predicted, result.model.targets)
 
@@ -269,28 +307,23 @@ def _samples(actual: NDArray[np.float64], predicted: NDArray[np.float64], target
     _section("Sample predictions of the quantized model", made)
 
 
-def saved(folder: Path, names: Iterable[str]) -> None:
+def saved(paths: Iterable[Path]) -> None:
     """Which files were written, and their sizes."""
-    for name in names:
-        line = Text("saved ", style="dim").append(str(folder / name), style="not dim")
-        console.print(line.append(f" ({size((folder / name).stat().st_size)})"), soft_wrap=True)
+    for path in paths:
+        line = Text("saved ", style="dim").append(printable(path), style="not dim")
+        console.print(line.append(f" ({size(path.stat().st_size)})"), soft_wrap=True)
 
 
-def as_text(results: Results, folder: Path | None) -> None:
+def as_text(results: Results) -> None:
     """Everything that the stages made, as tables, and where it was saved."""
     _data(results.data)
-    written: list[str] = []
-    if results.trained:
-        _trained(results.trained)
-        written += [FLOAT] if results.trained.estimator is None else [ESTIMATOR, FLOAT]
+    if results.trained and results.float_score:
+        _trained(results.trained, results.float_score)
     if results.quantized:
         _quantized(results.quantized)
-        written += [QUANTIZED]
     if results.evaluated:
         _evaluated(results.evaluated)
-        written += [EVALUATION]
-    if folder:
-        saved(folder, written)
+    saved(results.saved)
 
 
 def as_json(results: Results) -> None:
@@ -298,6 +331,6 @@ def as_json(results: Results) -> None:
     body: dict[str, Any] = {}
     if results.evaluated:
         body = summary(results.evaluated)
-    elif results.trained:
-        body = {"float": {"train": asdict(results.trained.train), "test": asdict(results.trained.test)}}
+    elif results.float_score:
+        body = {"float": measured(results.float_score.train, results.float_score.test)}
     print(encode(body).decode(), end="")

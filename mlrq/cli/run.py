@@ -4,27 +4,50 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlrq.cli.session import Known, Shared
+from mlrq.cli.session import Session
 from mlrq.config.schema import Config
 from mlrq.errors import MlrqError
 
-EXPORTS = "export"  # in the output folder
+if TYPE_CHECKING:  # importing them takes a second, which predicting need not wait
+    from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+    from mlrq.pipeline.results import Evaluation, Quantized, Trained
+    from mlrq.streaming.scores import Score
+    from mlrq.streaming.train_test import TrainTest
+
 PIPELINE = ("train", "quantize", "evaluate")
 
 
 @dataclass
 class Results:
-    """What the stages that ran have made; None for the others."""
+    """What the stages that ran have made; None for the others.
 
-    data: Any
-    trained: Any = None
-    quantized: Any = None
-    evaluated: Any = None
-    seconds: float | None = None  # that quantizing took
+    Attributes:
+        data: The rows.
+        trained: The float model.
+        float_score: How good the float model is, where it was trained now.
+        quantized: The integer model.
+        evaluated: The two compared.
+        seconds: That quantizing took.
+        saved: The files that were written.
+    """
+
+    data: "TrainTest"
+    trained: "Trained | None" = None
+    float_score: "Score | None" = None
+    quantized: "Quantized | None" = None
+    evaluated: "Evaluation | None" = None
+    seconds: float | None = None
+    saved: list[Path] = field(default_factory=list)
+
+    @property
+    def notices(self) -> list[str]:
+        """What the stages have to say that is not a result."""
+        made = (self.data, self.trained, self.evaluated)
+        return [text for one in made if one for text in one.notices]
 
 
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
@@ -77,126 +100,110 @@ def export(config: Config, folder: Path) -> list[Path]:
         MlrqError: If there is no such model, or it cannot take that form.
     """
     from mlrq.artifacts import documents
-    from mlrq.files import write
+    from mlrq.pipeline import save
 
     wanted = config.export
-    path = Path(config.artifact or folder / documents.QUANTIZED)
-    if wanted.format == "c":
-        from mlrq.export import c
+    if wanted.format == "sklearn" or wanted.model == "float":
+        exact = documents.read_float(folder / documents.FLOAT)
+        if wanted.format == "sklearn":
+            from mlrq.export import sklearn
 
-        artifact = documents.read_quantized(path)
-        texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
-        files = {name: text.encode() for name, text in texts.items()}
-    elif wanted.format == "sklearn":
-        from mlrq.export import sklearn
-
-        files = {documents.ESTIMATOR: sklearn.export(documents.read_float(folder / documents.FLOAT))}
-    else:
+            return save.estimator(folder, exact, sklearn.export(exact))
         from mlrq.export import onnx
 
-        if wanted.model == "float":
-            data = onnx.export_float(documents.read_float(folder / documents.FLOAT))
-        else:
-            data = onnx.export(documents.read_quantized(path))
-        files = {"float.onnx" if wanted.model == "float" else "model.onnx": data}
-    for name, content in files.items():
-        write(folder / EXPORTS / name, content)
-    return [folder / EXPORTS / name for name in files]
+        return save.exports(folder, {"float.onnx": onnx.export_float(exact)})
+    artifact = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
+    if wanted.format == "onnx":
+        from mlrq.export import onnx
 
+        return save.exports(folder, {"model.onnx": onnx.export(artifact)})
+    from mlrq.export import c
 
-def source(config: Config, shared: Shared, notify: Callable[[str], None]) -> Known:
-    """The rows that `config` names, read unless an earlier job has."""
-    with shared.progress.activity("Reading the dataset"):
-        return shared.known(config, shared.progress.aside(notify))
+    texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
+    return save.exports(folder, {name: text.encode() for name, text in texts.items()})
 
 
 def run(
-    config: Config,
-    folder: Path,
-    shared: Shared,
-    memory: Path | None = None,
-    notify: Callable[[str], None] = lambda text: None,
+    config: Config, folder: Path, session: Session, cache: Path | None, notify: Callable[[str], None]
 ) -> Results:
-    """Run `config.stage`, or all of train, quantize and evaluate, in one process.
+    """Run `config.stage`, or all of train, quantize and evaluate, in one process, and save what they made.
 
     What one stage makes is at hand for the next; what it does not make is read from `folder`.
 
     Args:
         config: The configuration.
         folder: Where artifacts are, and are written unless `config.save` is false.
-        shared: What earlier jobs of a sweep have read and trained.
-        memory: Folder in which the jobs of a sweep in other processes remember fitted estimators.
+        session: What earlier jobs of a sweep have read and trained.
+        cache: Folder in which the jobs of a sweep in other processes remember fitted estimators.
         notify: Told what cannot wait for the end.
     """
-    from mlrq.artifacts import documents
-    from mlrq.models import estimators
-    from mlrq.pipeline import stages
+    from mlrq.pipeline.evaluate import evaluate
+    from mlrq.pipeline.quantize import quantize_model
+    from mlrq.pipeline.save import save
 
-    activity = shared.progress.activity
     wanted = PIPELINE if config.stage == "all" else (config.stage,)
-    out = folder if config.save else None
-    float_path = folder / documents.FLOAT
-    quantized_path = Path(config.artifact or folder / documents.QUANTIZED)
-
+    activity = session.progress.activity
     # What is not there is found out before a long read.
-    origin = documents.read_float(float_path) if wanted == ("quantize",) and not config.model_path else None
-    integer = documents.read_quantized(quantized_path) if wanted == ("evaluate",) else None
-    known = source(config, shared, notify)
-    data = known.data
-    results = Results(data)
-    if config.model_path and wanted != ("evaluate",):
-        path = Path(config.model_path)
-        with activity(f"Loading {path}"):
-            results.trained = known.trained(path, lambda: stages.adopt(data, path, None))
-    elif "train" in wanted:
-        fit, model = estimators.fit_once(memory) if memory else estimators.fit, asdict(config.model)
-        with activity(f"Fitting {config.model.name}"):
-            results.trained = known.trained(model, lambda: stages.train(data, model, None, fit))
-    if results.trained:
+    origin, integer = _artifacts(config, folder, wanted)
+    known = session.known(config, notify)
+    results = Results(known.data)
+    if "train" in wanted or (config.model_path and "quantize" in wanted):
+        results.trained = _trained(config, session, notify, cache)
         origin = results.trained.artifact
-        if config.stage == "train":  # no later stage measures it, and what is written has been measured
-            with activity("Evaluating"):
-                results.trained.score()
-        if out:
-            stages.save(results.trained, out)
     if "quantize" in wanted:
         assert origin is not None
         chosen, start = config.quantization, time.perf_counter()
         with activity("Quantizing"):
-            results.quantized = stages.quantize_model(
-                data, origin, chosen, out, chosen.max_r2_drop, chosen.strict
-            )
+            results.quantized = quantize_model(known.data, origin, chosen, chosen.max_r2_drop, chosen.strict)
         results.seconds = time.perf_counter() - start
         integer = results.quantized.artifact
-    if "evaluate" in wanted:
-        assert integer is not None
-        on_disk = "quantize" not in wanted or out is not None
-        if origin is None and not config.artifact and float_path.exists():
-            origin = documents.read_float(float_path)
-            if origin.training != integer.training:
-                raise MlrqError(f"{quantized_path} was not made from {float_path}: run stage=quantize")
-        paths = (_float_file(config, folder, origin), quantized_path)
-        sizes = [path.stat().st_size if on_disk and path and path.exists() else None for path in paths]
-        with activity("Evaluating"):
-            results.evaluated = stages.evaluate(data, integer, origin, config.samples, out, *sizes)
+    with activity("Evaluating"):
+        if "evaluate" in wanted:
+            assert integer is not None
+            results.evaluated = evaluate(known.data, integer, origin, config.samples)
+        if results.trained:
+            (results.float_score,) = known.data.score((results.trained.artifact.model,))
+    if config.save:
+        results.saved = save(folder, results.trained, results.quantized, results.evaluated)
     return results
 
 
-def _float_file(config: Config, folder: Path, origin: Any) -> Path | None:
-    """The estimator that `origin` was made from, or `float.json` where it was made without one.
+def _artifacts(
+    config: Config, folder: Path, wanted: tuple[str, ...]
+) -> tuple["FloatArtifact | None", "QuantizedArtifact | None"]:
+    """The models that the first of the wanted stages begins with, read from the output folder.
 
-    None if there is no float model, or it came from a file of an earlier run.
+    Raises:
+        MlrqError: If one is not there, damaged, or they do not belong together.
     """
-    from mlrq.artifacts.documents import ESTIMATOR, FLOAT
+    from mlrq.artifacts import documents
 
+    float_path = folder / documents.FLOAT
+    if wanted == ("quantize",) and not config.model_path:
+        return documents.read_float(float_path), None
+    if wanted != ("evaluate",):
+        return None, None
+    path = Path(config.artifact or folder / documents.QUANTIZED)
+    integer = documents.read_quantized(path)
+    if config.artifact or not float_path.exists():
+        return None, integer
+    origin = documents.read_float(float_path)
+    if origin.training != integer.training:
+        raise MlrqError(f"{path} was not made from {float_path}: run stage=quantize")
+    return origin, integer
+
+
+def _trained(
+    config: Config, session: Session, notify: Callable[[str], None], cache: Path | None
+) -> "Trained":
+    """The float model that the configuration names, fitted or loaded now or by an earlier job."""
+    from mlrq.pipeline.train import adopt, train
+
+    known = session.known(config, notify)
     if config.model_path:
-        return Path(config.model_path)
-    if origin is None or "file" in origin.training.estimator:
-        return None
-    return folder / (ESTIMATOR if (folder / ESTIMATOR).exists() else FLOAT)
-
-
-def notices(results: Results) -> list[str]:
-    """What the wanted have to say that is not a result."""
-    made = (results.data, results.trained, results.evaluated)
-    return [text for one in made if one for text in one.notices]
+        path = Path(config.model_path)
+        with session.progress.activity(f"Loading {path}"):
+            return known.trained(path, lambda: adopt(known.data, path))
+    model: dict[str, Any] = asdict(config.model)
+    with session.progress.activity(f"Fitting {config.model.name}"):
+        return known.trained(model, lambda: train(known.data, model, cache))

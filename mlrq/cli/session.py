@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlrq.cli.progress import Engine, Progress
-from mlrq.config.schema import Config
-from mlrq.streaming.test_rows import opened
+from mlrq.config.schema import Config, DatasetConfig
 
 if TYPE_CHECKING:  # importing them takes a second, which `--help` need not wait
+    from mlrq.datasets import Stream
     from mlrq.pipeline.results import Trained
-    from mlrq.streaming.protocol import Source
+    from mlrq.streaming.train_test import TrainTest
 
 Notify = Callable[[str], None]
-MOST_STREAMS = 4
+MOST_STREAMS = 4  # whose test rows are kept on the disk
 
 
 @dataclass
 class Known:
-    """A source, and the float models that were made for it."""
+    """A dataset that was read, the float models that were made for it, and what goes with it."""
 
-    data: "Source"
+    data: "TrainTest"
+    opened: ExitStack
     _trained: dict[str, "Trained"] = field(default_factory=dict)
 
     def trained(self, what: object, make: Callable[[], "Trained"]) -> "Trained":
@@ -37,11 +38,11 @@ class Known:
         return self._trained[key]
 
 
-class Shared:
+class Session:
     """See the module; a context manager.
 
-    Rows in memory are those of one dataset at a time. Streams hold none, but have test rows on a disk; the
-    newest few are kept.
+    Rows in memory are those of one dataset at a time. Those that are not have test rows on a disk; the newest
+    few are kept.
 
     Attributes:
         progress: Shows what is going on.
@@ -53,11 +54,10 @@ class Shared:
         self.sweep: str | None = None
         self._known: dict[str, Known] = {}
         self._opened = ExitStack()
-        self._shelves: dict[str, ExitStack] = {}
         self._engine: tuple[dict[str, Any], Engine] | None = None
         self._broken = False
 
-    def __enter__(self) -> "Shared":
+    def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,61 +68,57 @@ class Shared:
         return type(None), ()
 
     def known(self, config: Config, notify: Notify) -> Known:
-        """The source that `config` names, read now or by an earlier job.
+        """The dataset that `config` names, read now or by an earlier job.
 
         Args:
             config: Its dataset and engine decide.
-            notify: Told what is to be known about this source.
+            notify: Told what is to be known about this dataset.
 
         Raises:
             MlrqError: If it cannot be read; nothing of it is kept, so the next job says so too.
         """
-        from mlrq.config.instantiate import load_dataset
-        from mlrq.datasets import Dataset
-        from mlrq.pipeline import stages
-
         if self._broken:
             self._close()
         key = repr((asdict(config.dataset), asdict(config.engine)))
         if key not in self._known:
             # Before others come, not after: there may be no room for both.
-            self._known = {name: one for name, one in self._known.items() if not _in_memory(one.data)}
-            dataset = load_dataset(config.dataset)
-            engine: Engine = map
-            shelf = None
-            if not isinstance(dataset, Dataset):
-                engine = self._opened_engine(asdict(config.engine), notify)
-                self._make_room()
-                folder = Path(self.sweep or config.output_dir)
-                shelf = self._shelf(key).enter_context(opened(folder)) if config.save else None
-            elif config.engine.name in ("joblib", "dask"):
-                notify(
-                    f"engine={config.engine.name}: not used, for {dataset.name} is in memory; it is for "
-                    "dataset=parquet and for a CSV file larger than dataset.stream_above"
-                )
-            wanted = config.dataset
-            self._known[key] = Known(
-                stages.source(dataset, wanted.test_size, wanted.seed, notify, self._watched(engine), shelf)
-            )
+            self._forget(lambda one: one.data.in_memory)
+            with self.progress.activity("Reading the dataset"):
+                self._known[key] = self._read(config, self.progress.aside(notify))
         return self._known[key]
 
-    def _opened_engine(self, wanted: dict[str, Any], notify: Notify) -> Engine:
+    def _read(self, config: Config, notify: Notify) -> Known:
+        from mlrq.config.instantiate import load_dataset
+        from mlrq.streaming import test_row_cache
+        from mlrq.streaming.train_test import TrainTest
+
+        stream = load_dataset(config.dataset)
+        engine = self._engine_for(stream, asdict(config.engine), notify)
+        with ExitStack() as stack:
+            cache = None
+            if not stream.in_memory and config.save:
+                if len(self._known) >= MOST_STREAMS:
+                    oldest = next(iter(self._known.values()))
+                    self._forget(lambda one: one is oldest)
+                folder = Path(self.sweep or config.output_dir)
+                cache = stack.enter_context(test_row_cache.opened(folder))
+            data = TrainTest(stream, _split(config.dataset), self._watched(engine), notify, cache)
+            return Known(data, stack.pop_all())
+
+    def _engine_for(self, stream: "Stream", wanted: dict[str, Any], notify: Notify) -> Engine:
+        """The engine that is asked for, or threads for rows in memory, which other processes do not have."""
         from mlrq.streaming import engines
 
+        if stream.in_memory and wanted["name"] in ("joblib", "dask"):
+            notify(
+                f"engine={wanted['name']}: not used, for {stream.name} is in memory; it is for tables larger "
+                "than dataset.stream_above"
+            )
+            wanted = {**wanted, "name": "threads", "address": None}
         if self._engine is None or self._engine[0] != wanted:
             self._close()
             self._engine = wanted, self._opened.enter_context(engines.opened(**wanted, notify=notify))
         return self._engine[1]
-
-    def _make_room(self) -> None:
-        """Forget the oldest stream, and its test rows, where there are many."""
-        if len(self._known) >= MOST_STREAMS:
-            oldest = next(iter(self._known))
-            del self._known[oldest]
-            self._shelves.pop(oldest, ExitStack()).close()  # none with save=false
-
-    def _shelf(self, key: str) -> ExitStack:
-        return self._shelves.setdefault(key, ExitStack())
 
     def _watched(self, engine: Engine) -> Engine:
         """`engine`, shown; after it failed, lost or because of the data, the next job starts afresh."""
@@ -136,16 +132,20 @@ class Shared:
 
         return watched
 
+    def _forget(self, which: Callable[[Known], bool]) -> None:
+        for key, one in list(self._known.items()):
+            if which(one):
+                del self._known[key]
+                one.opened.close()
+
     def _close(self) -> None:
-        """Close the engine, and forget the sources that would use it."""
-        self._known.clear()
+        """Close the engine, and then forget the datasets whose passes it ran."""
         self._engine, self._broken = None, False
         self._opened.close()
-        while self._shelves:  # after the workers that write there
-            self._shelves.popitem()[1].close()
+        self._forget(lambda one: True)
 
 
-def _in_memory(data: "Source") -> bool:
-    from mlrq.streaming.protocol import Data
+def _split(dataset: DatasetConfig) -> Any:
+    from mlrq.datasets import Split
 
-    return isinstance(data, Data)
+    return Split(dataset.split, dataset.test_size, dataset.seed)

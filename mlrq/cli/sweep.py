@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +13,7 @@ from typing import Any
 
 from mlrq.artifacts.json_document import write_document
 from mlrq.cli.resume import EARLIER, OUTCOME, outcomes, read
-from mlrq.errors import MlrqError, not_installed
+from mlrq.errors import NAME, MlrqError, columns, not_installed, printable
 from mlrq.files import write
 from mlrq.pipeline.results import Evaluation, summary
 from mlrq.quantization.options import ROUNDINGS, SCHEMES
@@ -65,16 +67,21 @@ def run_job(
         remark = work(outcome)
     except Exception as error:
         if trace:
-            traceback.print_exc()
+            print(
+                *(printable(line, None) for line in traceback.format_exc().splitlines()),
+                sep="\n",
+                file=sys.stderr,
+            )
         known = isinstance(error, MlrqError | OSError)
         outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
         said = f"failed: {outcome['error']}"
     else:
-        result = f"test R2 {outcome['quantized']['test']['r2']:.4f}" if "quantized" in outcome else "done"
-        said = result + remark
+        said = _said(outcome) + remark
     outcome |= {"job": number, "name": name, "overrides": overrides}
     write_document(folder / OUTCOME, "outcome", 1, outcome)
-    print(f"job {number}: {name}: {said}", flush=True)  # only now is it done, whenever it is killed
+    print(
+        printable(f"job {number}: {name}: {said}"), flush=True
+    )  # only now is it done, whenever it is killed
 
 
 def forget(folder: Path) -> None:
@@ -83,11 +90,17 @@ def forget(folder: Path) -> None:
         path.unlink()
 
 
+def _overrides(outcome: dict[str, Any]) -> dict[str, str]:
+    """The overrides of a job, key to value, as text that can be printed."""
+    pairs = (printable(item, None).partition("=")[::2] for item in outcome["overrides"])
+    return dict(pairs)
+
+
 def _varying(outcomes: list[dict[str, Any]]) -> list[str]:
     """Override keys to show: those whose value is not the same in all jobs, nor in a column already."""
     shown = {"quantization.bits", "quantization.scheme", "quantization.rounding"}
     values: dict[str, set[str | None]] = {}
-    split = [dict(item.partition("=")[::2] for item in o["overrides"]) for o in outcomes]
+    split = [_overrides(outcome) for outcome in outcomes]
     for key in {key for overrides in split for key in overrides} - shown:
         values[key] = {overrides.get(key) for overrides in split}
     return sorted(key for key, found in values.items() if len(found) > 1)
@@ -102,9 +115,19 @@ def proof(certificate: dict[str, Any] | None, excess: float) -> str:
     return f"gap {certificate['gap'] / excess:.0%}" if excess > 0 else "optimal"
 
 
-def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
-    test, train = metrics["test"], metrics["train"]
-    return {"test R2": test["r2"], "train R2": train["r2"], "MSE": test["mse"]}
+def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float | None]:
+    """Cells of a model; those of the test rows are empty where there are none."""
+    test, train = metrics["test"] or {}, metrics["train"]
+    return {"test R2": test.get("r2"), "train R2": train["r2"], "MSE": test.get("mse")}
+
+
+def _said(outcome: dict[str, Any]) -> str:
+    """How a job went, in a word or two: its R2 on test rows, or on training rows where there is none."""
+    if "quantized" not in outcome:
+        return "done"
+    measured = _measured(outcome["quantized"])
+    name = "test R2" if measured["test R2"] is not None else "train R2"
+    return f"{name} {measured[name]:.4f}"
 
 
 def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
@@ -117,7 +140,7 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     floats: dict[str, dict[str, Any]] = {}
     integers: list[dict[str, Any]] = []
     for outcome in done:
-        overrides = dict(item.partition("=")[::2] for item in outcome["overrides"])
+        overrides = _overrides(outcome)
         labels = {key: overrides.get(key) for key in keys}
         integers.append(
             {
@@ -172,25 +195,25 @@ def _texts(header: list[str], table: list[list[Any]]) -> list[list[str]]:
 
 
 def _widest(name: str, cells: list[str]) -> int:
-    """Columns of text that a column needs: a header may break between words, a cell may not."""
-    return max(len(word) for word in [*name.split(), *cells])
+    """Width that a column needs: a header may break between words, a cell may not."""
+    return max(columns(word) for word in [*name.split(), *cells])
 
 
 def _needed(header: list[str], texts: list[list[str]]) -> int:
-    columns = zip(header, *texts, strict=True)
-    return sum(_widest(name, list(cells)) + 1 for name, *cells in columns)
+    return sum(_widest(name, cells) + 1 for name, *cells in zip(header, *texts, strict=True))
 
 
 def _show(header: list[str], texts: list[list[str]]) -> None:
-    """Print the table: words to the left, numbers to the right, nothing ever cut.
+    """Print the table: words to the left, numbers to the right, no column ever cut.
 
     On a terminal that is too narrow, columns are left out, the least important first, and named.
     """
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    left_out = []
+    from mlrq.cli.report import terminal
+
+    console, left_out = terminal(), []
+    header, *texts = ([printable(cell, NAME) for cell in line] for line in [header, *texts])
     for name in DISPENSABLE if console.is_terminal else ():
         if _needed(header, texts) > console.width and name in header:
             left_out.append(name)
@@ -202,8 +225,8 @@ def _show(header: list[str], texts: list[list[str]]) -> None:
         words = name in ("scheme", "rounding", "proof") or not cells[-1][-1:].isdigit()
         made.add_column(name, justify="left" if words else "right", width=_widest(name, cells))
     for row in texts:
-        made.add_row(*row, style="bold" if "float" in row else None)
-    wide = Console(highlight=False, width=max(_needed(header, texts), console.width))
+        made.add_row(*row, style="bold" if row[header.index("bits")] == "float" else None)
+    wide = terminal(max(_needed(header, texts), console.width))
     wide.print("", made, "", sep="\n")
     if left_out:
         wide.print(f"left out of a narrow terminal: {', '.join(left_out)}; all are in {TABLE}.csv\n")
@@ -211,8 +234,13 @@ def _show(header: list[str], texts: list[list[str]]) -> None:
 
 def _markdown(header: list[str], texts: list[list[str]]) -> str:
     marks = ["---" if name in ("scheme", "rounding") else "---:" for name in header]
-    lines = [header, marks, *texts]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    first, *rest = ([markdown(cell) for cell in line] for line in [header, *texts])
+    return "".join("| " + " | ".join(line) + " |\n" for line in [first, marks, *rest])
+
+
+def markdown(cell: str) -> str:
+    """A cell that Markdown shows as it is: what could be markup is escaped, but no underscore in a word."""
+    return re.sub(r"[\\`*\[\]<>|~$&!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", cell)
 
 
 def _csv(header: list[str], table: list[list[Any]]) -> str:
@@ -248,7 +276,7 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         else:
             write(folder / f"{TABLE}.png", plots.sweep([o for o in made if "quantized" in o]))
             saved.append(f"{TABLE}.png")
-        report.saved(folder, saved)
+        report.saved(folder / name for name in saved)
     with suppress(OSError):  # what this sweep did not ask for is still in it
         (folder / EARLIER).rmdir()
     failed = [outcome for outcome in made if "error" in outcome]

@@ -5,11 +5,10 @@ import inspect
 from importlib import import_module
 
 from mlrq.config.schema import DatasetConfig
-from mlrq.datasets import Dataset
-from mlrq.datasets.stream import Stream
+from mlrq.datasets import Stream
 
 
-def load_dataset(config: DatasetConfig) -> Dataset | Stream:
+def load_dataset(config: DatasetConfig) -> Stream:
     """Call the loader of the dataset `config`, with those of its values that the loader takes.
 
     Raises:
@@ -19,5 +18,5 @@ def load_dataset(config: DatasetConfig) -> Dataset | Stream:
     loader = getattr(import_module(module), name)
     taken = inspect.signature(loader).parameters
     names = [item.name for item in dataclasses.fields(config) if item.name in taken]
-    dataset: Dataset | Stream = loader(**{name: getattr(config, name) for name in names})
+    dataset: Stream = loader(**{name: getattr(config, name) for name in names})
     return dataset

@@ -26,7 +26,26 @@ STAGES = {
 }
 
 
-FORMATS = ("auto", "csv", "jsonl", "parquet")
+SPLITS = {
+    "shuffle": "by scikit-learn's permutation, for which all rows are in memory",
+    "hash": "by a seeded hash of each row's position",
+}
+SOURCES = {"embedded": "this package", "sklearn": "scikit-learn's fetcher, which downloads it once"}
+ON_ERROR = {"fail": "end the run", "skip": "are left out, which is said"}
+REPORTS = {"text": "tables", "json": "the evaluation as one line, with every digit"}
+FORMATS = {
+    "auto": "by the input's name, else by its first character",
+    "csv": "cells between delimiters, below a header line",
+    "jsonl": "one JSON object a line",
+    "parquet": "Parquet, which needs the parquet extra",
+}
+EXPORTS = {"c": "integer C99", "onnx": "an ONNX file", "sklearn": "a scikit-learn estimator"}
+ENGINES = {
+    "serial": "one part after the other",
+    "threads": "threads of this process",
+    "joblib": "processes of this machine",
+    "dask": "workers of dask.distributed",
+}
 PLACES = Named("a file, a folder, a glob or a URI")
 
 
@@ -56,14 +75,13 @@ class DatasetConfig(Schema):
     LOADER: ClassVar[str] = ""
 
     _target_: str = key(MISSING, "the loader, and no other")
+    split: str = key("shuffle", "how test rows are chosen", OneOf(SPLITS))
     test_size: float = key(0.2, "fraction of the rows to test on", Within(0, below=1))
     seed: int = key(42, "of the split into training and test rows", Within(0, 2**32 - 1))
 
     def faults(self, prefix: str = "") -> list[str]:
         """A line for every value that is not allowed; `prefix` before its name."""
         found = super().faults(prefix)
-        if self.test_size == 0:
-            found.append(f"{prefix}test_size=0: must be above 0 and below 1")
         if self._target_ != self.LOADER:
             found.append(f"{prefix}_target_={self._target_}: must be {self.LOADER}")
         return found
@@ -75,11 +93,7 @@ class CaliforniaHousingConfig(DatasetConfig):
 
     LOADER = "mlrq.datasets.california_housing.load"
 
-    source: str = key(
-        "embedded",
-        "the table in this package, or a download by scikit-learn",
-        OneOf(("embedded", "sklearn")),
-    )
+    source: str = key("embedded", "where the table is taken from", OneOf(SOURCES))
 
 
 @dataclass
@@ -93,11 +107,13 @@ class DiabetesConfig(DatasetConfig):
 class FileConfig(DatasetConfig):
     """Columns of a file, which is read in batches."""
 
+    split: str = key("hash", "how test rows are chosen", OneOf(SPLITS))
     path: str = key(MISSING, "dataset.path=houses.csv", Named("a file"), environment=True)
     target: Any = key(MISSING, "dataset.target=price or dataset.target=[price,rent]", Columns())
     features: Any = key(None, "dataset.features=[area,rooms]", Columns(), null="all but the targets")
+    stream_above: int = key(100_000_000, "bytes of numbers; more are read in every pass", Within(0))
     memory_limit: int = key(2_000_000_000, "bytes for rows, where all are needed in memory", Within(0))
-    on_error: str = key("fail", "skip leaves out what is damaged, and says so", OneOf(("fail", "skip")))
+    on_error: str = key("fail", "what damaged parts do", OneOf(ON_ERROR))
 
     def __post_init__(self) -> None:
         self.target = _columns(self.target)
@@ -129,7 +145,6 @@ class CsvConfig(FileConfig):
     LOADER = "mlrq.datasets.csv.load"
 
     delimiter: str = key(",", "between cells", Delimiter())
-    stream_above: int = key(100_000_000, "bytes: a larger file is read in pieces, split by hash", Within(0))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,7 +211,7 @@ class PredictConfig(Schema):
     output: str = key(
         "-", "predictions; - is standard output, Parquet needs a folder", Named("a file"), environment=True
     )
-    format: str = key("auto", "auto: by the input's name or its first character", OneOf(FORMATS))
+    format: str = key("auto", "format of the rows", OneOf(FORMATS))
     delimiter: str = key(",", "between cells of CSV", Delimiter())
 
     def __post_init__(self) -> None:
@@ -207,7 +222,7 @@ class PredictConfig(Schema):
 class ExportConfig(Schema):
     """What an exported model becomes."""
 
-    format: str = key(MISSING, "format of the export", OneOf(("c", "onnx", "sklearn")))
+    format: str = key(MISSING, "format of the export", OneOf(EXPORTS))
 
 
 @dataclass
@@ -237,7 +252,7 @@ class ExportSklearnConfig(ExportConfig):
 class EngineConfig(Schema):
     """Where the parts of a stream are worked on."""
 
-    name: str = key(MISSING, "name of the engine", OneOf(("serial", "threads", "joblib", "dask")))
+    name: str = key(MISSING, "name of the engine", OneOf(ENGINES))
 
 
 @dataclass
@@ -279,7 +294,7 @@ class Config(Schema):
     )
     save: bool = key(True, "write artifacts; false prints only")
     samples: int = key(10, "test rows that evaluate shows", Within(0))
-    report: str = key("text", "json is one line, with every digit", OneOf(("text", "json")))
+    report: str = key("text", "what is printed", OneOf(REPORTS))
     resume: str | None = key(
         None, "run what a sweep left undone", Named("a sweep's folder, last"), null="no", environment=True
     )

@@ -1,5 +1,6 @@
-"""Tables to learn from. Each module beside this one has one `load` function that returns a `Dataset`."""
+"""Tables to learn from. A loader is a module with a `load` function that returns a `Stream`."""
 
-from mlrq.datasets.dataset import Dataset, Split, split
+from mlrq.datasets.parts import Part, Stream
+from mlrq.datasets.split import Split
 
-__all__ = ["Dataset", "Split", "split"]
+__all__ = ["Part", "Split", "Stream"]

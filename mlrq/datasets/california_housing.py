@@ -7,7 +7,8 @@ from importlib import resources
 
 import numpy as np
 
-from mlrq.datasets.dataset import Dataset
+from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.parts import Stream
 from mlrq.errors import MlrqError
 from mlrq.files import digest
 
@@ -19,7 +20,7 @@ FILE = "cal_housing.csv.gz"
 SHA256 = "12819f136d817d2ac0d5c7c30110c6c039d6332cc439b8cb0bf11536fb71c782"
 
 
-def load(source: str) -> Dataset:
+def load(source: str) -> Stream:
     """The 20,640 rows, eight features and target of `sklearn.datasets.fetch_california_housing`.
 
     Args:
@@ -32,7 +33,7 @@ def load(source: str) -> Dataset:
     return _fetch() if source == "sklearn" else _embedded()
 
 
-def _embedded() -> Dataset:
+def _embedded() -> Stream:
     packed = (resources.files("mlrq.datasets") / FILE).read_bytes()
     if digest(packed) != SHA256:
         raise MlrqError(f"{FILE}: damaged (its SHA-256 does not match); install mlrq anew")
@@ -51,10 +52,10 @@ def _embedded() -> Dataset:
         ]
     )
     source = f"embedded {FILE}, sha256 {SHA256[:12]}"
-    return _dataset(source, features, (value / 100_000)[:, None])
+    return _stream(source, features, (value / 100_000)[:, None])
 
 
-def _fetch() -> Dataset:
+def _fetch() -> Stream:
     try:
         from sklearn.datasets import fetch_california_housing
 
@@ -69,8 +70,8 @@ def _fetch() -> Dataset:
             f"scikit-learn could not fetch California Housing ({reason}): "
             "empty scikit-learn's cache, or use dataset.source=embedded"
         ) from error
-    return _dataset("scikit-learn's fetcher", rows, values[:, None])
+    return _stream("scikit-learn's fetcher", rows, values[:, None])
 
 
-def _dataset(source: str, rows: np.ndarray, values: np.ndarray) -> Dataset:
-    return Dataset("california_housing", source, FEATURES, TARGETS, rows, values)
+def _stream(source: str, rows: np.ndarray, values: np.ndarray) -> Stream:
+    return of_arrays("california_housing", source, FEATURES, TARGETS, rows, values)

@@ -12,7 +12,7 @@ from typing import IO, ClassVar
 
 import numpy as np
 
-from mlrq.datasets.stream import Part
+from mlrq.datasets.parts import Part
 
 PIECE = 16 << 20  # bytes: seconds of work, and a few times that in memory
 BLOCK = 1 << 20  # what stays in a processor's cache

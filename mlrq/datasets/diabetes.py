@@ -1,10 +1,11 @@
 """Diabetes (Efron et al., 2004): 442 patients, ten features; ships inside scikit-learn."""
 
-from mlrq.datasets.dataset import Dataset
+from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.parts import Stream
 from mlrq.errors import MlrqError
 
 
-def load() -> Dataset:
+def load() -> Stream:
     """The table as `sklearn.datasets.load_diabetes` gives it.
 
     Raises:
@@ -15,7 +16,7 @@ def load() -> Dataset:
     except ImportError as error:
         raise MlrqError(f"dataset=diabetes needs scikit-learn: {error}") from error
     table = load_diabetes()
-    return Dataset(
+    return of_arrays(
         "diabetes",
         "scikit-learn's load_diabetes",
         tuple(table.feature_names),

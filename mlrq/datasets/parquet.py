@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,39 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.dataset import chosen
+from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.skipping import reasons
-from mlrq.datasets.stream import Part, Stamp, rows_per_batch, unchanged
-from mlrq.datasets.tables import present
+from mlrq.datasets.tables import feature_names, present
 from mlrq.errors import DataError, MlrqError, not_installed
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 BUFFER = 1 << 15  # bytes of a column that are read at once from a disk
 
 
-@dataclass(frozen=True)
-class ParquetStream:
-    """The columns of one or more Parquet files; see `mlrq.datasets.stream.Stream`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ParquetStream(Stream):
+    """The columns of one or more Parquet files.
 
     Attributes:
         filesystem: pyarrow's, in which the paths of the parts are.
     """
 
-    name: str
-    source: str
-    features: tuple[str, ...]
-    targets: tuple[str, ...]
-    parts: tuple[Part, ...]
-    memory_limit: int
     filesystem: Any = field(repr=False)
-    skip: bool = False
-    lost: tuple[str, ...] = ()
 
-    def only(self, parts: tuple[Part, ...]) -> "ParquetStream":
-        """See `Stream`."""
-        return replace(self, parts=parts)
-
-    def batches(self, part: Part) -> Iterator[list[NDArray[np.float64]]]:
+    def read(self, part: Part) -> Iterator[list[NDArray[np.float64]]]:
         """Columns, (rows,) float64 each, features first, of at most `rows_per_batch` rows.
 
         Raises:
@@ -79,8 +66,9 @@ def load(
     target: list[str],
     features: list[str] | None,
     test_path: str | None,
-    memory_limit: int,
+    memory_limit: int = 0,
     on_error: str = "fail",
+    stream_above: int = 0,
 ) -> ParquetStream:
     """The columns `features` and `target` of Parquet files; reads their footers only.
 
@@ -92,6 +80,7 @@ def load(
         test_path: The same for the test rows; None where a hash of its position tells a test row.
         memory_limit: Bytes that rows may take where all of them are needed at once.
         on_error: "skip" leaves out files whose footer cannot be read, and then row groups that cannot be.
+        stream_above: Bytes of numbers above which they are read anew each time instead of being kept.
 
     Raises:
         MlrqError: If pyarrow is missing, there is no such file, one is not Parquet, or lacks a column, or
@@ -122,7 +111,7 @@ def load(
                 raise
             lost.append(str(error))
             continue
-        features = chosen(schema.names, target, features, file)
+        features = feature_names(schema.names, target, features, file)
         _hold_numeric(schema, [*features, *target], file)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
@@ -132,18 +121,18 @@ def load(
     if not parts:
         raise MlrqError(f"{path}: no rows{'; skipped: ' if lost else ''}{reasons([], lost)}")
     count = f"{len(wanted)} Parquet files" if len(wanted) > 1 else "Parquet"
-    source = f"{path} ({count}, {len(parts)} row groups)"
     name = PurePosixPath(path.rstrip("/")).name
     return ParquetStream(
-        name,
-        source,
-        tuple(features or ()),
-        tuple(target),
-        tuple(parts),
-        memory_limit,
-        filesystem,
-        on_error == "skip",
-        tuple(lost),
+        name=name,
+        source=f"{name} ({count}, {len(parts)} row groups)",
+        features=tuple(features or ()),
+        targets=tuple(target),
+        parts=tuple(parts),
+        memory_limit=memory_limit,
+        skip=on_error == "skip",
+        lost=tuple(lost),
+        kept=room_for(start, len(features or ()) + len(target), stream_above),
+        filesystem=filesystem,
     )
 
 

@@ -7,7 +7,7 @@ before; later passes read the other parts only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlrq.datasets.stream import Part
+from mlrq.datasets.parts import Part
 
 NAMED = 3
 

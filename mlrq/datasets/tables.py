@@ -187,6 +187,20 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
+def feature_names(
+    columns: Sequence[str], target: list[str], features: list[str] | None, name: str
+) -> list[str]:
+    """Names of the features: `features`, or for None every one of `columns` that is no target.
+
+    Raises:
+        MlrqError: If there is none.
+    """
+    names = features or [column for column in columns if column not in target]
+    if not names:
+        raise MlrqError(f"{name}: every column is a target; there is no feature to learn from")
+    return names
+
+
 def present(columns: Sequence[str], wanted: Sequence[str], name: str) -> Sequence[str]:
     """`wanted`, if `columns` has all of them.
 

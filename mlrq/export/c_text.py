@@ -11,6 +11,7 @@ import numpy as np
 from mlrq.errors import MlrqError
 
 WIDTH = 100
+LONGEST_NAME = 200  # characters of a name in a comment
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 PREFIX_LENGTH = 20  # with "_accumulate" the 31 characters of an external name that C99 tells apart
 # Of C99, C11, C23 and C++: the header serves all of them.
@@ -66,7 +67,13 @@ def named(text: str, prefix: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """`name` as a JSON string in ASCII that cannot end a C comment, splice its lines, or be `named`."""
+    """`name` as a JSON string in ASCII that cannot end a C comment, splice its lines, or be `named`.
+
+    The middle of a long one is replaced by the number of its characters.
+    """
+    if len(name) > LONGEST_NAME:
+        end = LONGEST_NAME // 2
+        name = f"{name[:end]}...[{len(name):,} characters]...{name[-end:]}"
     text = json.dumps(name).replace("\x7f", "\\u007f").replace("??", "?\\u003f")
     text = re.sub(r"\*(?=/)|(?<=/)\*", r"\\u002a", text)
     return re.sub(r"(mlrq|MLRQ)_", r"\1\\u005f", text)

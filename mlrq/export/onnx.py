@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from mlrq import __version__
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, sha256
-from mlrq.errors import MlrqError, not_installed
+from mlrq.errors import MlrqError, not_installed, printable
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import SCHEMES
@@ -214,7 +214,6 @@ def _file(
         "estimator": training.estimator["estimator"]["_target_"],  # the artifact has its parameters
         "features": list(model.features),
         "targets": list(model.targets),
-        "versions": training.versions,
         **more,
     }
     helper.set_model_props(made, {key: _text(value) for key, value in sorted(provenance.items())})
@@ -223,7 +222,7 @@ def _file(
 
 
 def _text(value: Any) -> str:
-    """A string as it is, anything else as compact JSON."""
+    """A string made printable, anything else as compact JSON in ASCII."""
     if isinstance(value, str):
-        return value
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return printable(value, None)
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f")

@@ -13,7 +13,7 @@ SOURCES = tuple(sorted(FOLDER.glob("*.c")))
 HEADERS = tuple(sorted(FOLDER.glob("*.h")))
 LIBRARY = FOLDER / "_kernel.so"
 # The last of them hold whatever CFLAGS says: the bits depend on them.
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fno-fast-math", "-ffp-contract=off")
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fno-fast-math", "-ffp-contract=off", "-fno-trapping-math")
 # With a copy for each kind of processor, where compiler and C library can do that; else without.
 KINDS = (("-DMLRQ_CLONES",), ())
 

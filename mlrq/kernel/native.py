@@ -1,14 +1,17 @@
-"""`kernel.c`, where it was compiled: the functions of `mlrq.kernel.reference`, with the same bits."""
+"""The compiled library: the functions of `mlrq.kernel.reference` and `.inference`, with the same bits."""
 
 import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.kernel import inference
 from mlrq.kernel.build import LIBRARY, identity
+from mlrq.kernel.inference import Codes, Integers, Sums
 from mlrq.kernel.reference import Columns, FloatArray, Scanned
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
@@ -17,13 +20,15 @@ _ARGUMENTS = {
     "bounded": [_INT, _INT, _POINTER, ctypes.c_double],
     "affine": [_INT, _INT, _INT, _POINTER, _INT, _INT, *[_POINTER] * 3],
     "tally": [_INT, _POINTER, _INT, _POINTER, _INT, _POINTER],
+    "encode": [_INT, _INT, _POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER],
+    "infer": [_INT, _INT, _INT, _POINTER, _INT, _INT, _INT, _INT, *[_POINTER] * 4],
     "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 7],
 }
 
 
 @dataclass(frozen=True)
 class Native:
-    """A loaded library; its methods are the functions of `mlrq.kernel.reference`, which see."""
+    """A loaded library; its methods are the functions of the modules in NumPy, which see."""
 
     library: ctypes.CDLL
 
@@ -59,6 +64,38 @@ class Native:
         self.library.mlrq_tally(len(actual), *places, found.ctypes.data)
         found += 0.0
         return found
+
+    def encode(
+        self, rows: FloatArray, scale: NDArray[np.float32], offset: NDArray[np.float32], bits: int
+    ) -> NDArray[np.int8] | NDArray[np.int16]:
+        """See `inference.encode`."""
+        rows = np.asarray(rows, dtype=np.float64)
+        if not rows.shape[1:] == scale.shape == offset.shape:
+            raise ValueError(f"shapes do not fit: {rows.shape}, {scale.shape}, {offset.shape}")
+        if rows.itemsize not in rows.strides:
+            rows = np.ascontiguousarray(rows)
+        order: Literal["C", "F"] = "F" if rows.strides[0] == rows.itemsize else "C"
+        result: NDArray[np.int8] | NDArray[np.int16] = np.empty(rows.shape, dtype=f"int{bits}", order=order)
+        grid = [np.ascontiguousarray(part, dtype=np.float32) for part in (scale, offset)]
+        places = (rows.ctypes.data, *rows.strides, *(part.ctypes.data for part in grid))
+        self.library.mlrq_encode(*rows.shape, *places, bits // 8, result.ctypes.data)
+        return result
+
+    def infer(self, codes: Codes, model: Integers, result: Sums | NDArray[np.float64]) -> None:
+        """See `inference.infer`."""
+        if codes.dtype not in (np.int8, np.int16):
+            inference.infer(codes, model, result)
+            return
+        weights, bias = (np.ascontiguousarray(part, dtype=np.int64) for part in (model.weights, model.bias))
+        scale = np.ascontiguousarray(model.scale, dtype=np.float32)
+        shape = (*codes.shape, len(bias))
+        shapes = weights.shape[::-1] == shape[1:] and scale.shape == bias.shape and result.shape == shape[::2]
+        if not (shapes and result.flags.c_contiguous and result.dtype in (model.sums, np.float64)):
+            raise ValueError(f"do not fit: {codes.shape}, {weights.shape}, {scale.shape}, {result.shape}")
+        places = (codes.ctypes.data, *codes.strides, codes.itemsize, model.sums.itemsize > 4)
+        told = scale.ctypes.data if result.dtype == np.float64 else None
+        parts = (weights.ctypes.data, bias.ctypes.data, told, result.ctypes.data)
+        self.library.mlrq_infer(*shape, *places, *parts)
 
     def gram(self, columns: Columns, pivot: FloatArray, upper: FloatArray) -> FloatArray:
         """See `reference.gram`."""

@@ -25,8 +25,8 @@ from mlrq.errors import MlrqError
 from mlrq.models import estimators
 from mlrq.models.estimators import Fitted
 from mlrq.models.linear import LinearModel, hold_finite
+from mlrq.stats.linear_algebra import dependent, least_squares, product, stack
 from mlrq.stats.summary import Summary
-from mlrq.stats.triangle import dependent, least_squares, triangularise
 
 PACKAGE = "sklearn.linear_model."
 LARGEST, MOST_SEED = float(np.finfo(np.float64).max), 2**32 - 1
@@ -99,19 +99,20 @@ def fit(
     """
     width, name = summary.features, _name(spec)
     fit_intercept, alpha = _parameters(spec, standardize, width, len(targets))
-    mean, table = summary.mean, summary.triangle
+    mean, table = summary.mean, summary.triangle.copy()
     scale = np.ones(width)
     if standardize:
-        scale = np.sqrt(np.square(summary.feature_triangle).sum(axis=0))
+        scale = summary.spread[:width]
     elif not fit_intercept:
-        table = triangularise(np.concatenate([np.sqrt(summary.count) * mean[None], table]))
-    inputs, outputs = table[:, :width] / scale, table[:, width:]
+        table = stack(table, np.sqrt(summary.count) * mean[None])
+    table[:, :width] /= scale
+    inputs, outputs = table[:, :width], table[:, width:]
     notices = []
     if name == "Ridge":
         alphas = np.broadcast_to(np.asarray(alpha, dtype=np.float64), len(targets))
         if not (alphas >= 0).all():  # scikit-learn looks at one penalty, not at those of a list
             raise MlrqError(f"model.estimator.alpha={alpha}: every penalty must be 0 or more")
-        weights = _ridge(inputs, outputs, alphas)
+        weights = _ridge(table, alphas)
     else:
         weights = least_squares(inputs, outputs.T)
         idle = [features[i] for i in np.flatnonzero(dependent(inputs[:width]))]
@@ -121,9 +122,9 @@ def fit(
     level = mean[width:] if fit_intercept else np.zeros(len(targets))
     # A scaler centres the features, whether there is an intercept behind it or not.
     centre = mean[:width] if fit_intercept or standardize else np.zeros(width)
-    model = LinearModel(coefficients, level - (coefficients * centre).sum(axis=1), features, targets)
+    model = LinearModel(coefficients, level - product(coefficients, centre), features, targets)
     hold_finite(model, name)
-    return Fitted(model, notices, estimators.versions())
+    return Fitted(model, notices)
 
 
 def _parameters(spec: dict[str, Any], standardize: bool, width: int, targets: int) -> tuple[bool, Any]:
@@ -145,14 +146,11 @@ def _parameters(spec: dict[str, Any], standardize: bool, width: int, targets: in
     return regressor.fit_intercept, getattr(regressor, "alpha", None)
 
 
-def _ridge(
-    inputs: NDArray[np.float64], outputs: NDArray[np.float64], alphas: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(targets, features) weights, each target with its own penalty."""
-    width = inputs.shape[1]
+def _ridge(table: NDArray[np.float64], alphas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(targets, features) weights of a triangle of features and targets, each target with its own penalty."""
+    width = len(table) - len(alphas)
     weights = []
-    for column, alpha in zip(outputs.T, alphas, strict=True):
-        stacked = np.concatenate([inputs, np.sqrt(alpha) * np.eye(width)])
-        goal = np.concatenate([column, np.zeros(width)])
-        weights.append(least_squares(stacked, goal[None])[0])
+    for target, alpha in enumerate(alphas, width):
+        stacked = stack(table, np.sqrt(alpha) * np.eye(width, len(table)))
+        weights.append(least_squares(stacked[:, :width], stacked[None, :, target])[0])
     return np.array(weights)

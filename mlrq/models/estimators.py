@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq import __version__
 from mlrq.errors import ConfigError, MlrqError, unknown_key
 from mlrq.files import lock
-from mlrq.models.linear import LinearModel, fold
+from mlrq.models.affine import fold
+from mlrq.models.linear import LinearModel
 from mlrq.models.targets import estimator_class
 
 
@@ -47,7 +47,6 @@ class Fitted:
     Attributes:
         model: The model.
         notices: What to know of the fit.
-        versions: Of the packages that decided the model's bits.
         estimator: The scikit-learn estimator that was fitted, as a joblib file; None where none was.
             Bytes, for an estimator that comes out of a cache is pickled to other bytes than the one that
             went in.
@@ -55,7 +54,6 @@ class Fitted:
 
     model: LinearModel
     notices: list[str]
-    versions: dict[str, str]
     estimator: bytes | None = None
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +91,7 @@ def fit(
     """
     estimator, notices = estimate(rows, values, spec, standardize)
     model = fold(estimator, features, targets, rows)
-    return Fitted(model, notices, versions("scikit-learn"), _dump(estimator))
+    return Fitted(model, notices, _dump(estimator))
 
 
 def estimate(
@@ -139,16 +137,6 @@ def fit_once(folder: Path) -> Fit:
             return result
 
     return locked
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Of mlrq, of NumPy and of other `packages` that decided a float model's bits; none is imported."""
-    found = {}
-    if packages:
-        from importlib.metadata import version
-
-        found = {name: version(name) for name in packages}
-    return {"mlrq": __version__, "numpy": np.__version__, **found}
 
 
 def _dump(estimator: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Models that were trained elsewhere: a fitted scikit-learn estimator from a file that the user names.
+"""Models that were trained elsewhere: a fitted regressor from a file that the user names.
 
 A joblib file is a program: loading one runs whatever it holds. So only a path that the user gives as
 `model_path` is ever loaded, by train and quantize alone, and never a file that happens to lie in the outputs.
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError, not_installed
 from mlrq.files import digest
-from mlrq.models.linear import LinearModel, fold
+from mlrq.models import statsmodels
+from mlrq.models.affine import fold, predicting
+from mlrq.models.linear import LinearModel
 
 MOST_NAMED = 5  # columns or types in one message
 
@@ -95,18 +97,17 @@ def linear(
     """
     estimator, name = foreign.estimator, type(foreign.estimator).__name__
     if not hasattr(estimator, "predict"):
-        raise MlrqError(f"{foreign.path}: holds a {name}, not a fitted scikit-learn model")
+        raise MlrqError(f"{foreign.path}: holds a {name}, not a fitted regressor")
+    if statsmodels.is_results(estimator):
+        estimator = statsmodels.Regressor(estimator)
     _match(estimator, features, f"{foreign.path}: {name}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that arrays have no names, which were compared above
             model = fold(estimator, features, targets, rows)
-            predicted = np.asarray(estimator.predict(samples), dtype=np.float64)
+            return model, predicting(estimator, features, len(targets))(samples)
     except MlrqError as error:
         raise MlrqError(f"{foreign.path}: {error}") from error
-    except Exception as error:  # of a class or a version that we know nothing of
-        raise MlrqError(f"{foreign.path}: {name} cannot predict: {_line(error)}") from error
-    return model, predicted.reshape(len(samples), len(targets))
 
 
 def _joblib(data: bytes, path: Path) -> Any:

@@ -14,12 +14,14 @@ from mlrq.models.linear import LinearModel
 from mlrq.quantization.clipped import Clipped
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import ROUNDINGS
-from mlrq.quantization.rows import TrainingRows
 from mlrq.stats.summary import fit_least_squares
-from mlrq.streaming.protocol import Source
+from mlrq.streaming.scores import Score
+from mlrq.streaming.train_test import TrainTest
 
 SATURATION_LIMIT = 0.01  # of all input cells
 R2_DROP_LIMIT, GENEROUS_BITS = 0.01, 8  # the default limit, and the bits from which it holds
+
+Pair = tuple[float, float | None]  # on training and test rows
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Guard:
     """R2 on training and test rows of three models, and what is wrong with the last.
 
     Attributes:
-        float_r2: (training, test) of the float model.
+        float_r2: (training, test) of the float model; the second is None where there is no R2.
         clipped_r2: Of a float model fitted and evaluated on clipped inputs; that of the float model
             where inputs are float.
         quantized_r2: Of the integer model, without its output range.
@@ -35,10 +37,10 @@ class Guard:
         notices: One line for each thing that is wrong.
     """
 
-    float_r2: tuple[float, float]
-    clipped_r2: tuple[float, float]
-    quantized_r2: tuple[float, float]
-    saturated: tuple[float, float]
+    float_r2: Pair
+    clipped_r2: Pair
+    quantized_r2: Pair
+    saturated: Pair
     notices: list[str]
 
 
@@ -51,8 +53,8 @@ def _limit(max_r2_drop: float | str | None, bits: int) -> float | None:
 def check(
     model: QuantizedLinear,
     origin: LinearModel,
-    source: Source,
-    training: TrainingRows,
+    data: TrainTest,
+    fit_to: LinearModel | None,
     max_r2_drop: float | str | None,
 ) -> Guard:
     """Compare an integer model with the float model that it was made from.
@@ -60,23 +62,28 @@ def check(
     Args:
         model: The integer model.
         origin: The float model.
-        source: Training and test rows.
-        training: The training rows with the goal that the codes were fitted to.
+        data: Training and test rows.
+        fit_to: The model whose predictions the codes were fitted to; None if to the targets themselves.
         max_r2_drop: How much lower the training R2 may be; None for any, "auto" for 0.01 from eight bits
             up and any below.
     """
     free = model if model.output_range is None else replace(model, output_range=None)
-    exact, quantized = source.score((origin, free))
-    clipped, saturated = exact, (0.0, 0.0)
+    exact, quantized = data.score((origin, free))
+    clipped: Score = exact
+    saturated: Pair = (0.0, 0.0 if data.test_count else None)
     if model.inputs is not None:
-        saturated = source.saturated(model.inputs)
-        coefficients, intercept = fit_least_squares(training.summarize(model.inputs.clip))
+        saturated = data.saturated(model.inputs)
+        coefficients, intercept = fit_least_squares(data.summary_through(model.inputs, False, fit_to))
         ideal = LinearModel(coefficients, intercept, model.features, model.targets)
-        (clipped,) = source.score((Clipped(ideal, model.inputs),))
-    a, b, c = ((score.train.r2, score.test.r2) for score in (exact, clipped, quantized))
-    made = Guard(a, b, c, saturated, [])
+        (clipped,) = data.score((Clipped(ideal, model.inputs),))
+    made = Guard(_r2(exact), _r2(clipped), _r2(quantized), saturated, [])
     made.notices.extend(_objections(made, quantized.constant, model, _limit(max_r2_drop, model.bits)))
     return made
+
+
+def _r2(score: Score) -> Pair:
+    assert score.train.r2 is not None  # of at least two rows
+    return score.train.r2, score.test.r2 if score.test else None
 
 
 def _objections(

@@ -12,9 +12,8 @@ import numpy as np
 
 from mlrq import kernel
 from mlrq.artifacts.json_document import encode
-from mlrq.datasets.dataset import LARGEST
 from mlrq.datasets.parquet import SUFFIXES, ParquetStream, load
-from mlrq.datasets.stream import Part, out_of_bounds
+from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
 from mlrq.errors import MlrqError
 from mlrq.files import atomic, digest, write
 from mlrq.quantization.model import QuantizedLinear
@@ -55,7 +54,7 @@ def predict(
     Raises:
         MlrqError: For what reading objects to, or if the folder holds something else.
     """
-    stream = load(source, [], list(model.features), None, 0)
+    stream = load(source, [], list(model.features), None)
     _claim(destination, identity, stream)
     left = tuple(part for part in stream.parts if not _file(destination, part).exists())
     if len(left) < len(stream.parts):
@@ -100,6 +99,6 @@ def _predict_part(stream: ParquetStream, model: QuantizedLinear, folder: Path, p
             if not kernel.bounded(batch, LARGEST):
                 raise out_of_bounds(batch, stream.features, part.where, row)
             row += len(batch[0])
-            columns = [pa.array(column) for column in model.predict(np.stack(batch, axis=1)).T]
+            columns = [pa.array(column) for column in model.predict(np.stack(list(batch), axis=1)).T]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     return part.rows

@@ -1,6 +1,5 @@
 """What the stages hand to each other and to the report: plain frozen objects."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,36 +10,22 @@ from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.pipeline.guard import Guard
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.stats.metrics import Metrics
-from mlrq.streaming.protocol import Score
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training made, and how good it is.
+    """What training made.
 
     Attributes:
         artifact: The float model.
         notices: What to know of it.
-        score: How good it is; measured when it is first asked for, for in most runs a later stage measures
-            it beside the integer model, in the same pass over the rows.
         estimator: The fitted estimator as a joblib file; None where it was trained elsewhere, or the model
             fitted without one.
     """
 
     artifact: FloatArtifact
     notices: list[str]
-    score: Callable[[], Score]
     estimator: bytes | None = None
-
-    @property
-    def train(self) -> Metrics:
-        """Its errors on the training rows."""
-        return self.score().train
-
-    @property
-    def test(self) -> Metrics:
-        """Its errors on the test rows."""
-        return self.score().test
 
 
 @dataclass(frozen=True)
@@ -53,8 +38,8 @@ class Quantized:
         weight_error: (targets, features) float64, quantized minus float.
         intercept_excess: The part of the excess that the intercept has.
         intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
-        first: Predictions for the first test rows by the estimator, the float formula and the integer
-            model, each (up to 5, targets).
+        first: Predictions for the first test rows, or training rows where there are none, by the estimator,
+            the float formula and the integer model, each (up to 5, targets).
         verdict: good, acceptable or poor.
         guard: The comparison on the training rows.
     """
@@ -76,13 +61,13 @@ class Evaluation:
     Attributes:
         model: The integer model.
         train: The integer model's errors on the training rows.
-        test: The integer model's errors on the test rows.
+        test: The integer model's errors on the test rows; None where there are none.
         float_train: The float model's, where it is at hand.
-        float_test: The float model's, where it is at hand.
+        float_test: The float model's, where it is at hand and there are test rows.
         max_difference: Largest difference between the two models' predictions on the test rows.
-        float_bytes: Size of the float model's file, where there is one: the estimator's, or `float.json`.
-        quantized_bytes: Size of the integer model's file, where there is one.
-        actual: (samples, targets) of the first test rows.
+        float_bytes: Size of `float.json`, where it is at hand.
+        quantized_bytes: Size of `quantized.json`.
+        actual: (samples, targets) of the first test rows, or training rows where there are none.
         predicted: (samples, targets) by the integer model.
         unclamped: The integer model's errors on the test rows without its output range, if it has one.
         excess: Of the codes; see `QuantizedArtifact`.
@@ -92,12 +77,12 @@ class Evaluation:
 
     model: QuantizedLinear
     train: Metrics
-    test: Metrics
+    test: Metrics | None
     float_train: Metrics | None
     float_test: Metrics | None
     max_difference: float | None
     float_bytes: int | None
-    quantized_bytes: int | None
+    quantized_bytes: int
     actual: NDArray[np.float64]
     predicted: NDArray[np.float64]
     unclamped: Metrics | None
@@ -106,14 +91,17 @@ class Evaluation:
     notices: list[str]
 
 
+def measured(train: Metrics, test: Metrics | None) -> dict[str, Any]:
+    """The errors of a model as JSON; null where there are no test rows."""
+    return {"train": asdict(train), "test": asdict(test) if test else None}
+
+
 def summary(result: Evaluation) -> dict[str, Any]:
     """An evaluation as JSON: every digit of every metric, the samples, the sizes."""
     model = result.model
     return {
-        "quantized": {"train": asdict(result.train), "test": asdict(result.test)},
-        "float": {"train": asdict(result.float_train), "test": asdict(result.float_test)}
-        if result.float_train and result.float_test
-        else None,
+        "quantized": measured(result.train, result.test),
+        "float": measured(result.float_train, result.float_test) if result.float_train else None,
         "max_difference": result.max_difference,
         "bits": model.bits,
         "scheme": model.scheme,

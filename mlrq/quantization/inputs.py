@@ -14,6 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq import kernel
+from mlrq.errors import MlrqError
+from mlrq.stats.linear_algebra import summed
+
 MSE_SHRINKS = np.linspace(0.05, 1.0, 20)  # fractions of the full range that the mse calibration tries
 
 
@@ -41,21 +45,9 @@ class InputGrid:
         """Largest code."""
         return (1 << (self.bits - 1)) - 1
 
-    def _position(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Codes before saturation, as float32 whole numbers."""
-        with np.errstate(over="ignore"):  # what overflows is infinite, and saturates
-            single = rows.astype(np.float32)
-            single -= self.offset
-            single /= self.scale
-        np.rint(single, out=single)
-        return single
-
     def encode(self, rows: NDArray[np.float64]) -> NDArray[np.int8] | NDArray[np.int16]:
         """(n, features) codes of (n, features) float64 rows, which first become float32; NaN is `low`."""
-        position = self._position(rows)
-        np.fmax(position, np.float32(self.low), out=position)  # of NaN and a number, the number
-        np.minimum(position, np.float32(self.high), out=position)
-        return position.astype(np.int8) if self.bits == 8 else position.astype(np.int16)
+        return kernel.encode(rows, self.scale, self.offset, self.bits)
 
     def clip(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, features) float64 rows with what saturates moved to the range's ends, and nothing rounded."""
@@ -64,8 +56,34 @@ class InputGrid:
 
     def saturated(self, rows: NDArray[np.float64]) -> float:
         """Fraction of all cells that saturate, 0 to 1."""
-        position = self._position(rows)
-        return float(((position < self.low) | (position > self.high)).mean())
+        position = kernel.positions(rows, self.scale, self.offset)
+        return np.count_nonzero((position < self.low) | (position > self.high)) / position.size
+
+
+def check_resolution(
+    low: NDArray[np.float64], high: NDArray[np.float64], names: tuple[str, ...], integer: bool
+) -> None:
+    """Refuse features that float32, in which inputs and factors are stored, cannot tell apart.
+
+    Args:
+        low: (features,) smallest values.
+        high: (features,) largest values.
+        names: Of the features.
+        integer: Whether inputs become integers, for which neighbouring values have to differ too.
+
+    Raises:
+        MlrqError: Naming them.
+    """
+    limits = np.finfo(np.float32)
+    spread, largest = high - low, np.maximum(np.abs(low), np.abs(high))
+    lost = (spread < limits.tiny) | (largest > limits.max)
+    if integer:
+        lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
+    if lost.any():
+        listed = ", ".join(repr(names[i]) for i in np.flatnonzero(lost))
+        raise MlrqError(
+            f"float32 cannot tell the values of {listed} apart: subtract an offset, or change the unit"
+        )
 
 
 def from_range(low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> InputGrid:
@@ -105,7 +123,7 @@ def mse(rows: NDArray[np.float64], bits: int, percentile: float) -> InputGrid:
         tried_low, tried_high = middle + shrink * (low - middle), middle + shrink * (high - middle)
         grid = from_range(tried_low, tried_high, bits)
         real = grid.encode(rows) * grid.scale.astype(np.float64) + grid.offset
-        error = np.square(real - rows).mean(axis=0)
+        error = summed(np.square(real - rows))
         better = error < best
         best = np.where(better, error, best)
         low_best = np.where(better, tried_low, low_best)

@@ -6,10 +6,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.kernel import affine
-from mlrq.quantization.accumulate import accumulate, bound, requantize
+from mlrq.kernel import Integers, affine
+from mlrq.quantization.accumulate import accumulate, bound, predict
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.options import SCHEMES
+from mlrq.stats.linear_algebra import product
 
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
 
@@ -94,7 +95,7 @@ class QuantizedLinear:
         whole = self.intercept.dtype.kind == "i"
         value = self.intercept * (self.scale.astype(np.float64) if whole else 1.0)
         if self.inputs:
-            value = value - self.weights @ self.inputs.offset.astype(np.float64)
+            value = value - product(self.weights, self.inputs.offset.astype(np.float64))
         return np.asarray(value, dtype=np.float64)
 
     @cached_property
@@ -104,6 +105,13 @@ class QuantizedLinear:
             return None
         bias = self.intercept.astype(np.int64)
         return int(bound(self.steps, bias, self.inputs.low, self.inputs.high).max())
+
+    @cached_property
+    def integers(self) -> Integers:
+        """What turns input codes into predictions; only with integer inputs."""
+        if self.accumulator_bound is None:
+            raise ValueError("A model of float inputs has no accumulator.")
+        return Integers(self.steps, self.intercept.astype(np.int64), self.accumulator_bound, self.scale)
 
     @property
     def accumulator_bits(self) -> int | None:
@@ -133,23 +141,14 @@ class QuantizedLinear:
 
     def accumulators(self, codes: NDArray[np.signedinteger]) -> NDArray[np.int32] | NDArray[np.int64]:
         """(n, targets) exact accumulators of (n, features) input codes; only with integer inputs."""
-        if self.accumulator_bound is None:
-            raise ValueError("A model of float inputs has no accumulator.")
-        return accumulate(codes, self.steps, self.intercept.astype(np.int64), self.accumulator_bound)
-
-    def requantized(self, codes: NDArray[np.signedinteger]) -> NDArray[np.float64]:
-        """(n, targets) float64 predictions of (n, features) input codes; only with integer inputs."""
-        if self.accumulator_bound is None:
-            raise ValueError("A model of float inputs has no accumulator.")
-        bias = self.intercept.astype(np.int64)
-        return requantize(codes, self.steps, bias, self.accumulator_bound, self.scale)
+        return accumulate(codes, self.integers)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, targets) float64 predictions of (n, features) float64 rows."""
         if self.inputs is None:
             result = affine(rows, self.weights, self.intercept_value)
         else:
-            result = self.requantized(self.inputs.encode(rows))
+            result = predict(rows, self.integers, self.inputs.encode)
         if self.output_range is not None:
             low, high = self.output_range.astype(np.float64)
             np.clip(result, low, high, out=result)

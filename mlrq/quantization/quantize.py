@@ -14,16 +14,37 @@ from numpy.typing import NDArray
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.grid import stored_scale
+from mlrq.quantization.inputs import InputGrid, check_resolution
 from mlrq.quantization.model import QuantizedLinear
-from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
-from mlrq.quantization.rows import Divided, Table, TrainingRows
+from mlrq.quantization.options import FEATURE_SCALES, ROUNDINGS, SCHEMES
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 from mlrq.solvers.solve import solve
+from mlrq.stats.linear_algebra import product, summed
 from mlrq.stats.summary import Summary, fit_least_squares
 
 INT32 = np.iinfo(np.int32)
 NEGLIGIBLE = 1e-6  # of the variance of a target
+
+
+@dataclass(frozen=True)
+class TrainingStatistics:
+    """What quantizing needs to know of the training rows.
+
+    Attributes:
+        summary: Of the raw features with the targets that codes are fitted to: the rows' own, or a float
+            model's predictions.
+        low: (columns,) float64 smallest features, then the rows' own smallest targets.
+        high: (columns,) float64 largest, likewise.
+        inputs: The grids of integer inputs; None for float inputs.
+        coded: Summary of the input codes with the same targets, where inputs are integers.
+    """
+
+    summary: Summary
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    inputs: InputGrid | None = None
+    coded: Summary | None = None
 
 
 @dataclass(frozen=True)
@@ -47,46 +68,20 @@ class Quantization:
     intercept: NDArray[np.float64]
 
 
-def quantize(
-    model: LinearModel,
-    rows: NDArray[np.float64],
-    values: NDArray[np.float64],
-    settings: Settings,
-    goal: NDArray[np.float64] | None = None,
-) -> Quantization:
-    """`quantize_rows` of rows in memory.
-
-    Args:
-        model: The float model.
-        rows: (n, features) float64 training rows.
-        values: (n, targets) float64 training targets.
-        settings: How.
-        goal: (n, targets) float64 that predictions are fitted to: None for `values`, as suits ordinary
-            least squares; the float model's own predictions for any other.
-
-    Raises:
-        MlrqError: If a scale, an intercept or a feature does not fit its format.
-    """
-    return quantize_rows(model, Table(rows, values, values if goal is None else goal), settings)
-
-
-def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) -> Quantization:
+def quantize(model: LinearModel, training: TrainingStatistics, settings: Settings) -> Quantization:
     """The integer model of a float model.
 
     Args:
         model: The float model.
-        rows: Training rows, with the goal that predictions are fitted to.
+        training: Of the rows that it was fitted to.
         settings: How.
 
     Raises:
         MlrqError: If a scale, an intercept or a feature does not fit its format.
     """
-    integer = bool(input_bits := INPUTS[settings.inputs].bits)
-    if integer or settings.granularity == "per_feature":
-        _check_resolution(*rows.range(), model.features, integer)
-    inputs = rows.grid(settings.calibration, input_bits, settings.percentile) if integer else None
-    factor, factor_bits = _factors(rows, len(model.features), settings)
-    summary = rows.summarize(Divided(factor) if inputs is None else inputs.encode)
+    width, inputs = len(model.features), training.inputs
+    factor, factor_bits = _factors(training, model.features, settings)
+    summary = training.coded or training.summary.divided(factor.astype(np.float64))
     weights = fit_least_squares(summary)[0] if inputs else model.coefficients * factor.astype(np.float64)
     codes, certificate = _codes(weights, summary, settings)
     made = QuantizedLinear(
@@ -100,19 +95,20 @@ def quantize_rows(model: LinearModel, rows: TrainingRows, settings: Settings) ->
         factor=factor,
         factor_bits=factor_bits,
         inputs=inputs,
-        output_range=rows.limits().astype(np.float32) if settings.output_range == "train" else None,
+        output_range=_target_range(training, width) if settings.output_range == "train" else None,
         **codes,
     )
-    feature_mean, goal_mean = np.split(summary.mean, [len(model.features)])
+    feature_mean, target_mean = np.split(summary.mean, [width])
     # The mean prediction to keep. With float inputs it is the float model's, which may be biased.
-    middle = goal_mean if inputs else model.intercept + weights @ feature_mean
-    refitted = middle - made.grid_values @ feature_mean
+    middle = target_mean if inputs else model.intercept + product(weights, feature_mean)
+    refitted = middle - product(made.grid_values, feature_mean)
     intercept = refitted if inputs or settings.refit_intercept else model.intercept
     stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, summary))
     unit = made.scale.astype(np.float64) if stored.intercept.dtype.kind == "i" else 1.0
-    shift = float(np.square(stored.intercept * unit - refitted).sum())
-    spread = float(np.square(summary.feature_triangle @ (weights - made.grid_values).T).sum())
-    meant = intercept - made.weights @ inputs.offset.astype(np.float64) if inputs else intercept
+    shift = float(summed(np.square(stored.intercept * unit - refitted)))
+    moved = product(summary.feature_triangle, (weights - made.grid_values).T)
+    spread = float(summed(summed(np.square(moved))))
+    meant = intercept - product(made.weights, inputs.offset.astype(np.float64)) if inputs else intercept
     return Quantization(stored, spread + shift, shift, certificate, meant)
 
 
@@ -125,36 +121,25 @@ def _intercept_kind(settings: Settings, intercept: NDArray[np.float64], summary:
     # Features far from zero need a large intercept, whose rounding to float32 may then be all the loss.
     with np.errstate(over="ignore"):
         lost = np.square(intercept.astype(np.float32) - intercept)
-    variance = np.square(summary.covariance_triangle[:, summary.features :]).sum(axis=0)
+    variance = np.square(summary.spread[summary.features :])
     return "float64" if (lost > NEGLIGIBLE * variance).any() else "float32"
 
 
-def _check_resolution(
-    low: NDArray[np.float64], high: NDArray[np.float64], names: tuple[str, ...], integer: bool
-) -> None:
-    """Refuse features that float32, in which inputs and factors are stored, cannot tell apart.
-
-    Raises:
-        MlrqError: Naming them.
-    """
-    limits = np.finfo(np.float32)
-    spread, largest = high - low, np.maximum(np.abs(low), np.abs(high))
-    lost = (spread < limits.tiny) | (largest > limits.max)
-    if integer:
-        lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
-    if lost.any():
-        listed = ", ".join(repr(names[i]) for i in np.flatnonzero(lost))
-        raise MlrqError(
-            f"float32 cannot tell the values of {listed} apart: subtract an offset, or change the unit"
-        )
+def _target_range(training: TrainingStatistics, width: int) -> NDArray[np.float32]:
+    """(2, targets) smallest and largest targets."""
+    return np.stack([training.low[width:], training.high[width:]]).astype(np.float32)
 
 
-def _factors(rows: TrainingRows, width: int, settings: Settings) -> tuple[NDArray[np.float32], int]:
+def _factors(
+    training: TrainingStatistics, features: tuple[str, ...], settings: Settings
+) -> tuple[NDArray[np.float32], int]:
     """What each feature is divided by before inference, (features,) float32, and the bits it takes."""
+    width = len(features)
     if settings.granularity != "per_feature":
         return np.ones(width, dtype=np.float32), 0
+    check_resolution(training.low[:width], training.high[:width], features, integer=False)
     chosen = FEATURE_SCALES[settings.feature_scale]
-    return chosen.load()(rows.spread()), chosen.bits
+    return chosen.load()(training.summary.spread[:width]), chosen.bits
 
 
 def deviation(spread: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -164,7 +149,8 @@ def deviation(spread: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def power_of_two(spread: NDArray[np.float64]) -> NDArray[np.float32]:
     """(features,) factors: the power of two nearest to each standard deviation, on a logarithmic scale."""
-    return np.exp2(np.rint(np.log2(spread))).astype(np.float32)
+    fraction, exponent = np.frexp(spread)  # from a half to one, of which sqrt(1/2) is the middle
+    return np.asarray(np.ldexp(np.float32(1), exponent - (fraction < np.sqrt(0.5))), dtype=np.float32)
 
 
 def _codes(
@@ -178,7 +164,7 @@ def _codes(
         triangle = summary.feature_triangle
         solution = solve(
             triangle,
-            weights @ triangle.T,
+            product(weights, triangle.T),
             *scheme.limits(settings.bits),
             rounding=settings.rounding,  # type: ignore[arg-type]
             affine=scheme.zero_point,

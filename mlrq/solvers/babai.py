@@ -3,7 +3,8 @@
 import numpy as np
 
 from mlrq.solvers.problem import Candidate, FloatArray, Problem, best_candidate
-from mlrq.stats.triangle import dependent
+from mlrq.stats.linear_algebra import dependent
+from mlrq.stats.linear_algebra import lengths as column_lengths
 
 # Contributions to the prediction below this fraction of the largest do not widen the search.
 NEGLIGIBLE = 1e-3
@@ -41,10 +42,19 @@ def nearest_plane(problem: Problem, scales: FloatArray) -> FloatArray:
 def scale_range(problem: Problem, weights: FloatArray) -> tuple[float, float]:
     """Scales worth trying: from the smallest relevant weight at the edge of the box to past the
     largest weight at code 1."""
-    lengths = np.sqrt((problem.triangle**2).sum(axis=0))
+    lengths = column_lengths(problem.triangle)
     effect = np.abs(weights) * lengths
     relevant = np.abs(weights[effect > NEGLIGIBLE * effect.max()])
     return float(relevant.min() / (2 * max(problem.outer[1], -problem.outer[0]))), float(2.5 * relevant.max())
+
+
+def geometric(low: float, high: float, halvings: int) -> FloatArray:
+    """(2^halvings + 1,) numbers in a geometric progression from `low` to `high`, by square roots alone."""
+    grid = np.array([low, high])
+    for _ in range(halvings):
+        between = np.sqrt(grid[:-1] * grid[1:])
+        grid = np.insert(grid, np.arange(1, len(grid)), between)
+    return grid
 
 
 def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:
@@ -58,16 +68,16 @@ def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:
         (n, N) float64, distinct code vectors from the best to the worst.
     """
     smallest, largest = scale_range(problem, weights)
-    count = int(np.clip(SCALES // problem.size, 64, 1024))
-    grid = np.geomspace(smallest, largest, count)
+    grid = geometric(smallest, largest, min(max((SCALES // problem.size).bit_length(), 6), 10))
     ratio = grid[1] / grid[0]
     found = nearest_plane(problem, grid)
     for _ in range(ROUNDS):
         excess, scale = problem.fit(found)
         best = np.argsort(excess, kind="stable")[:16]
         centres = scale[best][scale[best] > 0]
-        ratio = ratio ** (1 / 4)
-        steps = ratio ** np.arange(-4.0, 5.0)
+        ratio = np.sqrt(np.sqrt(ratio))
+        powers = np.multiply.accumulate([1.0, *[ratio] * 4])
+        steps = np.concatenate([1.0 / powers[:0:-1], powers])
         around = (centres[:, None] * steps).ravel()
         found = np.column_stack([found[:, best], nearest_plane(problem, around)])
         found = _different(found)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mlrq.solvers.problem import FloatArray, Problem
+from mlrq.stats.linear_algebra import summed
 
 
 def beam(problem: Problem, scales: FloatArray, kept: int) -> FloatArray:
@@ -24,7 +25,7 @@ def beam(problem: Problem, scales: FloatArray, kept: int) -> FloatArray:
     cost = np.zeros((len(scales), 1))
     for row in range(size - 1, -1, -1):
         decided = codes[row + 1 :]
-        before = (triangle[row, row + 1 :, None, None] * decided).sum(axis=0)
+        before = summed(triangle[row, row + 1 :, None, None] * decided)
         wanted = problem.target[row] / scales[:, None] - before
         diagonal = triangle[row, row]
         middle = np.rint(wanted / diagonal) if diagonal > 0 else np.zeros_like(wanted)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from mlrq.solvers.problem import FloatArray, Problem
-from mlrq.stats.triangle import least_squares
+from mlrq.stats.linear_algebra import least_squares, summed
 
 # Above this many steps of all codes together the separable bound is not worth its memory.
 STEPS = 1 << 22
@@ -36,7 +36,7 @@ def separable_bound(problem: Problem) -> float:
     weights = least_squares(triangle, problem.target[None])[0]
     inverse = least_squares(triangle, np.eye(problem.size)).T
     bound = 0.0
-    for diagonal in ((triangle**2).sum(axis=0), 1 / (inverse**2).sum(axis=1)):
+    for diagonal in (summed(triangle**2), 1 / summed(inverse**2, axis=1)):
         smallest = np.linalg.svd(triangle / np.sqrt(diagonal), compute_uv=False)[-1] ** 2
         bound = max(bound, smallest * _separable_minimum(problem, weights, diagonal))
     return round_down(bound * (1 - 1e-9))
@@ -62,8 +62,8 @@ def _separable_minimum(problem: Problem, weights: FloatArray, diagonal: FloatArr
     owner, step = owner[order], step[order]
     along = np.cumsum(diagonal[owner] * magnitude[owner])
     length = np.cumsum(diagonal[owner] * (2 * step - 1))
-    total = float((diagonal * weights**2).sum())
+    whole = float(summed(diagonal * weights**2))
     if not len(owner):
-        return total
-    slack = 1e-13 * total
-    return max(0.0, float((total - along**2 / length).min()) - slack)
+        return whole
+    slack = 1e-13 * whole
+    return max(0.0, float((whole - along**2 / length).min()) - slack)

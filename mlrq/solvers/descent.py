@@ -1,10 +1,11 @@
 """Local search: change one or two codes at a time while that helps, at the best scale."""
 
-from itertools import product
+import itertools
 
 import numpy as np
 
 from mlrq.solvers.problem import FloatArray, Problem
+from mlrq.stats.linear_algebra import product, summed
 
 # Pairs of codes are tried up to this many columns; their number grows with the square.
 PAIRS_UP_TO = 128
@@ -28,8 +29,8 @@ def descend(problem: Problem, codes: FloatArray) -> FloatArray:
     Returns:
         (n, N) float64, none worse than what it came from.
     """
-    gram = np.einsum("ki,kj->ij", problem.triangle, problem.triangle)
-    pull = np.einsum("ki,k->i", problem.triangle, problem.target)
+    gram = product(problem.triangle.T, problem.triangle)
+    pull = product(problem.triangle.T, problem.target)
     columns = [_descend_one(problem, gram, pull, column) for column in codes.T]
     improved = np.column_stack(columns)
     before, after = problem.fit(codes)[0], problem.fit(improved)[0]
@@ -39,8 +40,8 @@ def descend(problem: Problem, codes: FloatArray) -> FloatArray:
 def _descend_one(problem: Problem, gram: FloatArray, pull: FloatArray, start: FloatArray) -> FloatArray:
     codes = start.copy()
     diagonal = np.diag(gram)
-    image = (gram * codes).sum(axis=1)
-    along, length = float((pull * codes).sum()), float((image * codes).sum())
+    image = summed(gram * codes, axis=1)
+    along, length = float(summed(pull * codes)), float(summed(image * codes))
     quality = along * abs(along) / length if length > 0 else 0.0
     for _ in range(8 * problem.size + 64):
         least, most = problem.room(codes)
@@ -53,7 +54,7 @@ def _descend_one(problem: Problem, gram: FloatArray, pull: FloatArray, start: Fl
         if max(value.max() for value, _, _ in moves) <= quality * (1 + 1e-12) and (
             problem.size <= PAIRS_UP_TO and not problem.sliding
         ):
-            for first, second in product((-1, 1), repeat=2):
+            for first, second in itertools.product((-1, 1), repeat=2):
                 a = along + first * pull[:, None] + second * pull
                 c = (length + 2 * first * image + diagonal)[:, None] + (
                     2 * second * image + diagonal + 2 * first * second * gram

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlrq.solvers.babai import search_scales
+from mlrq.solvers.babai import geometric, search_scales
 from mlrq.solvers.beam import beam
 from mlrq.solvers.bounds import round_down, separable_bound
 from mlrq.solvers.descent import descend
@@ -19,7 +19,7 @@ from mlrq.solvers.problem import (
     candidate,
 )
 from mlrq.solvers.sphere import Outcome, search
-from mlrq.stats.triangle import least_squares
+from mlrq.stats.linear_algebra import least_squares
 
 # Problems up to this size are searched in less time than a beam takes.
 SMALL = 12
@@ -87,7 +87,7 @@ def good_codes(problem: Problem) -> FloatArray:
         return np.zeros((size, 1))
     codes = search_scales(problem, weights)[:, : 16 if size <= 64 else 4]
     if size > SMALL:
-        around = problem.fit(codes[:, :1])[1] * np.geomspace(0.6, 1.6, 32)
+        around = problem.fit(codes[:, :1])[1] * geometric(0.6, 1.6, 5)
         kept = int(np.clip(BEAM // (len(around) * size), 2, 128))
         found = beam(problem, around, kept) if around.all() else codes
         best = np.argsort(problem.fit(found)[0], kind="stable")

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from mlrq.solvers.problem import FloatArray, IntArray, Problem
-from mlrq.stats.triangle import triangularise
+from mlrq.stats.linear_algebra import lengths as column_lengths
+from mlrq.stats.linear_algebra import product, triangularise
 
 # Added to the unit diagonal of the correlation matrix before it is inverted, so that dependent
 # columns have an order too. The order never affects the proof, only its length.
@@ -28,9 +29,9 @@ def decision_order(triangle: FloatArray) -> IntArray:
         (n,) int64, the columns from the one decided last to the one decided first.
     """
     size = triangle.shape[1]
-    lengths = np.sqrt((triangle**2).sum(axis=0))
+    lengths = column_lengths(triangle)
     unit = triangle / np.where(lengths > 0, lengths, 1.0)
-    inverse = _inverse(np.einsum("ki,kj->ij", unit, unit) + RIDGE * np.eye(size))
+    inverse = _inverse(product(unit.T, unit) + RIDGE * np.eye(size))
     weight = np.where(lengths > 0, 1.0 / np.where(lengths > 0, lengths, 1.0), np.inf)
     left = np.ones(size, dtype=bool)
     order = np.empty(size, dtype=np.int64)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlrq.solvers.problem import FloatArray, Problem
+from mlrq.stats.linear_algebra import summed
 
 # Room for rounding at the ends of the interval of the next code, relative to their size.
 EDGE = 1e-9
@@ -135,4 +136,4 @@ def decide(problem: Problem, partial: Partial, first: FloatArray, count: npt.NDA
 
 def inner(row: FloatArray, codes: npt.NDArray[np.signedinteger]) -> FloatArray:
     """`row @ codes` (N,), added in a fixed order."""
-    return np.asarray((row[:, None] * codes).sum(axis=0))
+    return summed(row[:, None] * codes)

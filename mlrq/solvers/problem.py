@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlrq.stats.linear_algebra import lengths, product, summed
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.floating | np.signedinteger]
@@ -78,7 +80,7 @@ class Problem:
 
     def predictions(self, codes: FloatArray) -> FloatArray:
         """`R p` for each column of codes (n, N), as (n, N), added in a fixed order."""
-        return np.asarray(np.einsum("ij,jk->ik", self.triangle, codes))
+        return product(self.triangle, codes)
 
     def fit(self, codes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Best scale of each column of codes, and the excess it leaves.
@@ -93,9 +95,9 @@ class Problem:
                 where the prediction is `NOISE`.
         """
         image = self.predictions(codes)
-        along = (image * self.target[:, None]).sum(axis=0)
-        length = (image**2).sum(axis=0)
-        terms = (np.sqrt((self.triangle**2).sum(axis=0))[:, None] * np.abs(codes)).sum(axis=0)
+        along = summed(image * self.target[:, None])
+        length = summed(image**2)
+        terms = summed(lengths(self.triangle)[:, None] * np.abs(codes))
         usable = (along > 0) & (length > (NOISE * terms) ** 2)
         scale = np.where(usable, along / np.where(usable, length, 1.0), 0.0)
         return self.excess(codes, scale), scale
@@ -103,7 +105,7 @@ class Problem:
     def excess(self, codes: FloatArray, scale: FloatArray) -> FloatArray:
         """`||y - s R p||^2` (N,) for columns of codes (n, N) and one scale each (N,)."""
         residual = self.target[:, None] - scale * self.predictions(codes)
-        return np.asarray((residual**2).sum(axis=0))
+        return summed(residual**2)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mlrq.solvers.bounds import separable_bound
 from mlrq.solvers.exact import exact
 from mlrq.solvers.nearest import nearest
 from mlrq.solvers.problem import Candidate, Certificate, FloatArray, Problem
-from mlrq.stats.triangle import least_squares
+from mlrq.stats.linear_algebra import least_squares
 
 Rounding = Literal["nearest", "babai", "exact"]
 

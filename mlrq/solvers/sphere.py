@@ -21,7 +21,7 @@ import numpy as np
 from mlrq.solvers.partial import Partial, code_ranges, decide, nothing_decided
 from mlrq.solvers.problem import FloatArray, Problem
 from mlrq.solvers.walls import build_walls, raise_bounds
-from mlrq.stats.triangle import least_squares
+from mlrq.stats.linear_algebra import least_squares, product, summed
 
 SLACK = 8
 # Children made at once, and the numbers that one block of partial vectors may hold.
@@ -107,10 +107,10 @@ def rounding_slack(problem: Problem, threshold: float) -> float:
     """
     size, triangle = problem.size, problem.triangle
     inverse = least_squares(triangle, np.eye(size)).T
-    rows = np.sqrt((inverse**2).sum(axis=1))
-    length = float(np.sqrt((problem.target**2).sum()))
+    rows = np.sqrt(summed(inverse**2, axis=1))
+    length = float(np.sqrt(summed(problem.target**2)))
     weights = (length + np.sqrt(threshold)) * np.where(rows > 0, rows, rows.max())
-    products = np.sqrt(((np.abs(triangle) * weights).sum(axis=1) ** 2).sum())
+    products = np.sqrt(summed(product(np.abs(triangle), weights) ** 2))
     return float(SLACK * size * np.finfo(np.float64).eps * (length + products))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from mlrq.solvers.partial import Partial, inner
 from mlrq.solvers.problem import FloatArray, Problem
-from mlrq.stats.triangle import dependent, least_squares
+from mlrq.stats.linear_algebra import dependent, least_squares, product, summed
 
 # Walls tried for each partial vector: all of them up to 22 columns, then fewer.
 WORK = 512
@@ -61,11 +61,11 @@ def build_walls(problem: Problem) -> list[Walls]:
         if undecided > usable:
             walls.append(none)
             continue
-        weights = (inverse[:undecided, :undecided] * problem.target[:undecided]).sum(axis=1)
+        weights = product(inverse[:undecided, :undecided], problem.target[:undecided])
         chosen = np.argsort(-np.abs(weights), kind="stable")[:count]
         rows = inverse[chosen, :undecided]
-        unit = 1 / np.sqrt((rows**2).sum(axis=1))
-        slope = np.einsum("wi,ij->wj", rows, triangle[:undecided, undecided:])
+        unit = 1 / np.sqrt(summed(rows**2, axis=1))
+        slope = product(rows, triangle[:undecided, undecided:])
         walls.append(Walls(weights[chosen] * unit, slope * unit[:, None], unit))
     return walls
 

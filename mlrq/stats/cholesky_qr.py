@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlrq.stats.triangle import dependent, triangularise
+from mlrq.stats.linear_algebra import dependent, inverse, lengths, root, summed, triangularise
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,11 +51,11 @@ def basis(rows: FloatArray) -> Basis:
     count = head.shape[1]
     if not count:
         return Basis(np.zeros(len(rows)), np.eye(len(rows)))
-    pivot = head.mean(axis=1)
+    pivot = summed(head, axis=1) / count
     upper = triangularise((head - pivot[:, None]).T / np.sqrt(count))
-    lengths = np.sqrt(np.square(upper).sum(axis=0))
+    own = lengths(upper)
     idle = dependent(upper)
-    upper[idle, idle] = np.where(lengths > 0, lengths, 1.0)[idle]
+    upper[idle, idle] = np.where(own > 0, own, 1.0)[idle]
     return Basis(pivot, upper)
 
 
@@ -64,44 +64,16 @@ def suits(gram: FloatArray) -> bool:
 
     With C the correlation matrix, the others leave 1 / inv(C)[j, j] of column j. Where that is at least
     `LEAST`, C has no eigenvalue below `LEAST` / k. It adds up: what is explained in no batch is not in all.
-    LAPACK may round otherwise elsewhere, but that decides only what lies within rounding of the limit.
 
     Args:
         gram: (k, k) float64, of which the lower triangle is read.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        lengths = np.sqrt(np.diagonal(gram))
-        lengths[lengths == 0] = 1.0
-        correlation = gram / lengths / lengths[:, None]
-    np.fill_diagonal(correlation, 1.0)  # of columns of zeros too: nothing is lost where there is nothing
-    try:
-        inverse = np.linalg.inv(np.linalg.cholesky(correlation))
-    except np.linalg.LinAlgError:
-        return False
-    return bool((np.square(inverse).sum(axis=0) <= 1 / LEAST).all())
-
-
-def root(gram: FloatArray) -> FloatArray:
-    """The upper triangle whose square is a Gram matrix that `suits`, by Cholesky, and never LAPACK.
-
-    Args:
-        gram: (k, k) float64, of which the lower triangle is read.
-
-    Returns:
-        (k, k) float64 with a diagonal >= 0; the row of a column of zeros is zero.
-    """
-    work, lower = gram.copy(), np.zeros_like(gram)
-    for j in range(len(gram)):
-        if work[j, j] > 0:
-            column = work[j:, j] / np.sqrt(work[j, j])
-            work[j + 1 :, j + 1 :] -= column[1:, None] * column[1:]
-            lower[j:, j] = column
-    return lower.T.copy()
-
-
-def product(left: FloatArray, right: FloatArray) -> FloatArray:
-    """`left @ right`, (k, k), sum by sum and never BLAS, whose bits depend on the number of its threads."""
-    result = np.zeros_like(right)
-    for column, row in zip(left.T, right, strict=True):
-        result += column[:, None] * row
-    return result
+        own = np.sqrt(np.diagonal(gram))
+        own[own == 0] = 1.0
+        correlation = gram / own / own[:, None]
+        np.fill_diagonal(correlation, 1.0)  # of columns of zeros too: nothing is lost where there is nothing
+        upper = root(correlation)
+        if not (np.diagonal(upper) > 0).all():
+            return False
+        return bool((summed(np.square(inverse(upper)), axis=1) <= 1 / LEAST).all())

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
+from mlrq.stats.linear_algebra import product, summed
 from mlrq.stats.summary import Summary
 
 
@@ -14,13 +15,13 @@ class Metrics:
     """How far predictions are from the truth, over all rows and targets.
 
     Attributes:
-        r2: Coefficient of determination, the mean over targets; 1 is perfect.
+        r2: Coefficient of determination, the mean over targets; 1 is perfect. None of a single row.
         mse: Mean squared error.
         mean_absolute_error: Mean absolute error; None where only a summary of the rows was at hand.
         max_error: Largest absolute error; None likewise.
     """
 
-    r2: float
+    r2: float | None
     mse: float
     mean_absolute_error: float | None
     max_error: float | None
@@ -65,11 +66,16 @@ def from_summary(summary: Summary, weights: NDArray[np.float64], intercept: NDAr
     """
     width, count = summary.features, summary.count
     triangle, mean = summary.triangle, summary.mean
-    apart = triangle[:, width:] - triangle[:, :width] @ weights.T
-    bias = mean[width:] - weights @ mean[:width] - intercept
-    residual = np.square(apart).sum(axis=0) + count * np.square(bias)
-    total = np.square(triangle[:, width:]).sum(axis=0)
-    return Metrics(float((1.0 - residual / total).mean()), float(residual.mean() / count), None, None)
+    apart = triangle[:, width:] - product(triangle[:, :width], weights.T)
+    bias = mean[width:] - product(weights, mean[:width]) - intercept
+    residual = summed(np.square(apart)) + count * np.square(bias)
+    variation = summed(np.square(triangle[:, width:]))
+    r2, mse = _mean(1.0 - residual / variation), _mean(residual) / count
+    return Metrics(r2, mse, None, None)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(summed(values)) / len(values)
 
 
 def verdict(differences: NDArray[np.float64], spread: NDArray[np.float64]) -> str:
@@ -124,9 +130,8 @@ class Tally:
         r2 = np.where(self.residual == 0, 1.0, 0.0)
         r2[varies] = 1.0 - self.residual[varies] / self.total[varies]
         cells = self.count * len(self.mean)
-        return Metrics(
-            float(r2.mean()), float(self.residual.sum() / cells), self.absolute / cells, self.largest
-        )
+        mean = _mean(r2) if self.count > 1 else None
+        return Metrics(mean, float(summed(self.residual)) / cells, self.absolute / cells, self.largest)
 
 
 def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
@@ -135,7 +140,7 @@ def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
     found = [kernel.tally(actual[:, target], predicted[:, target]) for target in range(targets)]
     mean, total, residual, absolute, largest, low, high = np.array(found).T
     return Tally(
-        count, mean, total, residual, float(absolute.sum()), float(largest.max(initial=0.0)), low, high
+        count, mean, total, residual, float(summed(absolute)), float(largest.max(initial=0.0)), low, high
     )
 
 

@@ -3,7 +3,7 @@
 Rows that suit a basis (`mlrq.stats.cholesky_qr`) become sums of products, at the speed of `mlrq.kernel`,
 and those of consecutive batches of the same basis add up (`Seen`). A batch that does not suit the basis of
 those before it gets one of its own, and one that suits none, such as a few rows or columns that come to
-depend on each other within it, is reflected (`mlrq.stats.triangle`).
+depend on each other within it, is reflected (`mlrq.stats.linear_algebra`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from mlrq import kernel
 from mlrq.kernel.reference import Columns
-from mlrq.stats.cholesky_qr import Basis, basis, head_rows, product, root, suits
+from mlrq.stats.cholesky_qr import Basis, basis, head_rows, suits
+from mlrq.stats.linear_algebra import product, root, summed, triangularise
 from mlrq.stats.summary import Summary, combine, empty, two_sum
-from mlrq.stats.triangle import chunk_rows, tall
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class Seen:
         """Of the rows, every batch of which has passed `settle`."""
         found = root(self.gram)
         count, upper = int(self.gram[0, 0]), self.basis.upper
-        mean, rest = two_sum(self.basis.pivot, product(self.gram[1:, :1].T / count, upper)[0])
+        mean, rest = two_sum(self.basis.pivot, product(upper.T, self.gram[1:, 0] / count))
         return Summary(count, mean, product(found[1:, 1:], upper), features, rest)
 
 
@@ -154,9 +154,9 @@ def _reflected(table: FloatArray, features: int) -> Summary:
     columns, count = table.shape
     rows = np.ones((count, columns + 1))
     with np.errstate(invalid="ignore", over="ignore"):
-        pivot = table[:, : chunk_rows(columns + 1)].mean(axis=1)
+        pivot = summed(table, axis=1) / count
         rows[:, 1:] = (table - pivot[:, None]).T
-    found = tall(rows)
+    found = triangularise(rows)
     if not np.isfinite(found).all():
         raise ValueError("Features and targets must be finite, but some values are not.")
     mean, rest = two_sum(pivot, found[0, 1:] / found[0, 0])

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlrq.stats.triangle import dependent, factor, least_squares
+from mlrq.stats.linear_algebra import dependent, least_squares, lengths, product, stack, summed
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -54,6 +54,11 @@ class Summary:
         return np.asarray(self.triangle / np.sqrt(max(self.count, 1)))
 
     @property
+    def spread(self) -> FloatArray:
+        """(k,) standard deviation of each column."""
+        return lengths(self.covariance_triangle)
+
+    @property
     def feature_triangle(self) -> FloatArray:
         """(f, f) upper triangular `R` of the features alone: `R'R` = their covariance."""
         return self.covariance_triangle[: self.features, : self.features]
@@ -71,7 +76,7 @@ class Summary:
         if not dependent(triangle).any():
             return columns
         weights = least_squares(triangle, columns)
-        return np.asarray(np.einsum("tj,ij->ti", weights, triangle))
+        return product(weights, triangle.T)
 
     @property
     def residual_variance(self) -> FloatArray:
@@ -79,7 +84,7 @@ class Summary:
         columns = self.covariance_triangle[:, self.features :]
         unexplained = columns[: self.features].T - self.target_columns
         rest = columns[self.features :]
-        return np.asarray((unexplained**2).sum(axis=1) + (rest**2).sum(axis=0))
+        return summed(np.square(unexplained), axis=1) + summed(np.square(rest))
 
     def divided(self, factor: FloatArray) -> "Summary":
         """Of the same rows with each feature divided by its factor, (f,) float64, positive."""
@@ -96,11 +101,11 @@ class Summary:
             intercept: (t,) float64.
         """
         f = self.features
-        mean = np.concatenate([self.mean[:f], coefficients @ self.mean[:f] + intercept])
-        rest = np.concatenate([self.mean_rest[:f], coefficients @ self.mean_rest[:f]])
+        mean = np.concatenate([self.mean[:f], product(coefficients, self.mean[:f]) + intercept])
+        rest = np.concatenate([self.mean_rest[:f], product(coefficients, self.mean_rest[:f])])
         triangle = np.zeros((len(mean), len(mean)))
         triangle[:f, :f] = self.triangle[:f, :f]
-        triangle[:f, f:] = self.triangle[:f, :f] @ coefficients.T
+        triangle[:f, f:] = product(self.triangle[:f, :f], coefficients.T)
         return Summary(self.count, mean, triangle, f, rest)
 
 
@@ -130,7 +135,7 @@ def merge(first: Summary, second: Summary) -> Summary:
     shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
     # Between the two groups: n1 n2 / n times the square of the distance of their means.
     between = np.sqrt(first.count * (second.count / count)) * shift
-    triangle = factor(np.concatenate([first.triangle, second.triangle, between[None]]))
+    triangle = stack(first.triangle, np.concatenate([second.triangle, between[None]]))
     mean, rest = two_sum(first.mean, first.mean_rest + shift * (second.count / count))
     return Summary(count, mean, triangle, first.features, rest)
 
@@ -157,8 +162,7 @@ def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
     """
     f = summary.features
     coefficients = least_squares(summary.feature_triangle, summary.target_columns)
-    explained = (coefficients * summary.mean[:f]).sum(axis=1)
-    return coefficients, summary.mean[f:] - explained
+    return coefficients, summary.mean[f:] - product(coefficients, summary.mean[:f])
 
 
 def two_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from mlrq.datasets.stream import Part
+from mlrq.datasets import Part
 from mlrq.errors import MlrqError, not_installed
 
 Work = Callable[[Part], Any]

@@ -60,17 +60,15 @@ def test_no_line_is_cut(printed):
     assert "…" not in printed
 
 
-def test_the_source_of_the_data_and_its_hash_are_printed(printed, california):
-    assert california.sha256 in printed
+def test_the_source_of_the_data_and_its_hash_are_printed(printed, data):
+    assert data.sha256 in printed
     assert "embedded cal_housing.csv.gz, sha256 12819f136d81" in printed
 
 
 def test_sizes_on_disk_are_those_of_the_files(finished):
     printed = (finished / "stdout.txt").read_text()
     (found,) = cells(printed, "size on disk")
-    sizes = [
-        f"{(finished / 'outputs' / name).stat().st_size:,}" for name in ("model.joblib", "quantized.json")
-    ]
+    sizes = [f"{(finished / 'outputs' / name).stat().st_size:,}" for name in ("float.json", "quantized.json")]
     assert [word for word in found if word != "B"] == sizes
 
 
@@ -82,14 +80,14 @@ def test_as_many_samples_are_printed_as_asked_for(run, outputs, rows):
     assert found == [str(i + 1) for i in range(rows)]
 
 
-def test_the_json_report_is_one_line_with_every_digit(run, outputs, data, trained):
+def test_the_json_report_is_one_line_with_every_digit(run, outputs, parts, float_score):
     done = run("evaluate", "report=json", "samples=2")
     assert done.out.count("\n") == 1
     body = json.loads(done.out)
     saved = json.loads((outputs / "evaluation.json").read_text())
     assert {key: saved[key] for key in body} == body
-    assert body["float"]["test"]["r2"] == trained.test.r2
-    assert body["samples"]["actual"] == data.parts.test_values[:2].tolist()
+    assert body["float"]["test"]["r2"] == float_score.test.r2
+    assert body["samples"]["actual"] == parts.test_values[:2].tolist()
     assert body["bytes"]["quantized"] == (outputs / "quantized.json").stat().st_size
 
 

@@ -13,7 +13,7 @@ from mlrq.errors import ConfigError, MlrqError
 from mlrq.models import estimators
 
 WIDE = ("-m", "quantization.bits=2,4,8", "quantization.rounding=nearest,exact")
-NAMES = ("model.joblib", "float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
+NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
 
 def table(folder):

@@ -1,7 +1,7 @@
 """What jobs share: each dataset is read once, each model fitted once, and nothing piles up or goes stale."""
 
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 
 import pytest
@@ -9,12 +9,12 @@ from conftest import composed
 from support.streams import CLI, written
 
 from mlrq.cli import session
-from mlrq.cli.session import Known, Shared
+from mlrq.cli.session import Known, Session
 from mlrq.config import validation
 from mlrq.datasets import synthetic
 from mlrq.errors import MlrqError
-from mlrq.streaming import engines, passes, test_rows
-from mlrq.streaming.source import Streamed
+from mlrq.streaming import engines, reductions, test_row_cache
+from mlrq.streaming.train_test import TrainTest
 
 pytest.importorskip("pyarrow")
 BITS = ("2", "3", "4", "6", "8", "16")
@@ -67,28 +67,28 @@ def test_more_streams_than_are_kept_do_not_pile_up(run, tmp_path, monkeypatch, s
     written(tmp_path / "t")
     seeds = ",".join(map(str, range(session.MOST_STREAMS + 2)))
     kept = []
-    score = Streamed.score
+    score = TrainTest.score
 
     def looked(self, models):
-        kept.append(len(list(tmp_path.rglob(f"{test_rows.PREFIX}*"))))
+        kept.append(len(list(tmp_path.rglob(f"{test_row_cache.PREFIX}*"))))
         return score(self, models)
 
-    monkeypatch.setattr(Streamed, "score", looked)
+    monkeypatch.setattr(TrainTest, "score", looked)
     assert run("-m", *CLI, f"dataset.seed={seeds}", f"save={save}").code == 0
     assert max(kept) == (session.MOST_STREAMS if save == "true" else 0)
-    assert not list(tmp_path.rglob(f"{test_rows.PREFIX}*"))
+    assert not list(tmp_path.rglob(f"{test_row_cache.PREFIX}*"))
 
 
 def test_another_dataset_or_engine_is_read_anew_and_engines_end(tmp_path, scans, opened, monkeypatch):
     parts = len(written(tmp_path / "t").parts)
     monkeypatch.chdir(tmp_path)
-    with Shared() as shared:
-        one = shared.known(checked(*CLI), print)
-        assert shared.known(checked(*CLI, "model=ridge", "quantization=int4"), print) is one
-        other = shared.known(checked(*CLI, "dataset.seed=1"), print)
+    with Session() as session_:
+        one = session_.known(checked(*CLI), print)
+        assert session_.known(checked(*CLI, "model=ridge", "quantization=int4"), print) is one
+        other = session_.known(checked(*CLI, "dataset.seed=1"), print)
         assert other is not one
         assert (len(scans), opened) == (2 * parts, ["open threads"])
-        shared.known(checked(*CLI, "engine=joblib", "engine.workers=1"), print)
+        session_.known(checked(*CLI, "engine=joblib", "engine.workers=1"), print)
         assert opened == ["open threads", "close threads", "open joblib"]
     assert opened[3:] == ["close joblib"]
 
@@ -104,9 +104,9 @@ def test_rows_in_memory_are_those_of_one_dataset(monkeypatch):
         return load(*given, **named)
 
     monkeypatch.setattr(synthetic, "load", counted)
-    with Shared() as shared:
+    with Session() as session_:
         for seed, times in ((1, 1), (1, 1), (2, 2), (1, 3)):
-            known = shared.known(checked("dataset=synthetic", f"dataset.seed={seed}"), print)
+            known = session_.known(checked("dataset=synthetic", f"dataset.seed={seed}"), print)
             held = [weakref.ref(known.data)]
             del known
             assert len(loaded) == times
@@ -127,22 +127,22 @@ def test_after_a_pass_that_failed_the_next_job_starts_afresh(tmp_path, scans, op
     parts = len(written(tmp_path / "t").parts)
     monkeypatch.chdir(tmp_path)
 
-    def lost(cut, models, test, part):
+    def lost(reader, models, test, part):
         raise MlrqError("the scheduler is lost")
 
-    with Shared() as shared:
-        source = shared.known(checked(*CLI), print).data
+    with Session() as session_:
+        source = session_.known(checked(*CLI), print).data
         with monkeypatch.context() as broken:
-            broken.setattr(passes, "mark", lost)
+            broken.setattr(reductions, "errors", lost)
             with pytest.raises(MlrqError, match="lost"):
                 source.score(())
-        assert shared.known(checked(*CLI), print).data is not source
+        assert session_.known(checked(*CLI), print).data is not source
         assert len(scans) == 2 * parts
         assert opened == ["open threads", "close threads", "open threads"]
 
 
 def test_a_float_model_is_made_once_and_asked_for_by_value(data):
-    known, made = Known(data), []
+    known, made = Known(data, ExitStack()), []
     for what in ({"a": 1}, {"a": 1}, {"a": 2}, "path"):
         known.trained(what, lambda: made.append(1))
     assert len(made) == 3

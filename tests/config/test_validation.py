@@ -85,7 +85,7 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
         (["report=xml"], "report=xml: must be text or json"),
         (["samples=-1"], "samples=-1: must be 0 or more"),
         (["output_dir="], "output_dir=: must be a folder"),
-        (["dataset.test_size=0"], "dataset.test_size=0: must be above 0 and below 1"),
+        (["dataset.test_size=-0.1"], "dataset.test_size=-0.1: must be 0 or more and below 1"),
         (["dataset.test_size=1"], "dataset.test_size=1.0: must be 0 or more and below 1"),
         (["dataset.test_size=nan"], "dataset.test_size=nan: must be 0 or more and below 1 and finite"),
         (["dataset.seed=-1"], "dataset.seed=-1: must be from 0 to 4294967295"),
@@ -138,7 +138,7 @@ def test_a_key_smuggled_in_with_a_plus_is_refused_with_the_nearest_one():
     ]
     assert faults("+smples=3") == ["smples: no such key; did you mean samples?"]
     (fault,) = faults("+dataset.zzz=3")
-    assert fault == "dataset.zzz: no such key; dataset has _target_, seed, source, test_size"
+    assert fault == "dataset.zzz: no such key; dataset has _target_, seed, source, split, test_size"
 
 
 @pytest.mark.parametrize("override", ["nosuch=1", "quantization.bitz=3", "dataset.rows=3"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sklearn.datasets._california_housing as fetcher
 from sklearn.datasets._base import RemoteFileMetadata
+from support.tables import rows_of, shuffled, values_of
 
 from mlrq.datasets import california_housing
 from mlrq.errors import MlrqError
@@ -52,9 +53,9 @@ def archive(raw, tmp_path: Path, monkeypatch) -> Path:
 
 def test_the_table_has_the_rows_and_columns_of_the_original(california, raw):
     assert len(raw) == 20_640
-    assert california.rows.shape == (20_640, 8)
-    assert california.values.shape == (20_640, 1)
-    assert california.rows.dtype == california.values.dtype == np.float64
+    assert rows_of(california).shape == (20_640, 8)
+    assert values_of(california).shape == (20_640, 1)
+    assert rows_of(california).dtype == values_of(california).dtype == np.float64
 
 
 def test_every_feature_is_derived_from_the_raw_columns_as_documented(california, raw):
@@ -74,10 +75,10 @@ def test_every_feature_is_derived_from_the_raw_columns_as_documented(california,
         "Longitude": column["longitude"],
     }
     assert california.features == tuple(expected)
-    for name, values in zip(california.features, california.rows.T, strict=True):
+    for name, values in zip(california.features, rows_of(california).T, strict=True):
         assert values.tolist() == expected[name], name
     assert california.targets == ("MedHouseVal",)
-    assert california.values[:, 0].tolist() == [v / 100_000 for v in column["median_house_value"]]
+    assert values_of(california)[:, 0].tolist() == [v / 100_000 for v in column["median_house_value"]]
 
 
 def test_scikit_learns_fetcher_gives_the_same_doubles_first_and_from_its_cache(california, archive):
@@ -88,9 +89,9 @@ def test_scikit_learns_fetcher_gives_the_same_doubles_first_and_from_its_cache(c
     assert tuple(bunch.feature_names) == california.features
     assert tuple(bunch.target_names) == california.targets
     for other in (fetched, cached):
-        assert other.rows.tobytes() == california.rows.tobytes()
-        assert other.values.tobytes() == california.values.tobytes()
-        assert other.sha256 == california.sha256
+        assert rows_of(other).tobytes() == rows_of(california).tobytes()
+        assert values_of(other).tobytes() == values_of(california).tobytes()
+        assert shuffled(other).sha256 == shuffled(california).sha256
         assert other.source != california.source
 
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.tables import hashed
 
+from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
-from mlrq.datasets.stream import are_test, rows_per_batch
+from mlrq.datasets.parts import rows_per_batch
+from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import DataError, MlrqError
-from mlrq.streaming.source import Streamed
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -24,15 +26,6 @@ def table(count=100, seed=0, **columns):
 
 def numbers(stream):
     return np.concatenate([batch for part in stream.parts for batch in stream.batches(part)], axis=1)
-
-
-def test_a_row_is_a_test_row_whatever_batch_it_is_in():
-    whole = are_test(0, 10_000, 0.2, 42)
-    pieces = [are_test(i, 700, 0.2, 42) for i in range(0, 10_000, 700)]
-    assert np.array_equal(np.concatenate(pieces)[:10_000], whole)
-    assert not np.array_equal(are_test(0, 10_000, 0.2, 43), whole)
-    # Five standard deviations of a binomial count.
-    assert abs(whole.sum() - 2000) < 5 * np.sqrt(10_000 * 0.2 * 0.8)
 
 
 def test_the_batch_size_depends_on_the_width_alone():
@@ -95,9 +88,9 @@ def test_a_bad_number_is_named_by_file_row_group_column_and_row(tmp_path, bad, m
     cells = [1.0] * 100
     cells[74] = bad
     pq.write_table(table(c=pa.array(cells, pa.float64())), tmp_path / "t.parquet", row_group_size=50)
-    assert are_test(74, 1, 0.5, seed).tolist() == [seed == 2]
+    assert hashed_rows(74, 1, Split("hash", 0.5, seed)).tolist() == [seed == 2]
     with pytest.raises(MlrqError) as caught:
-        Streamed(load(str(tmp_path / "t.parquet"), ["y"], None, None, LIMIT), 0.5, seed)
+        hashed(load(str(tmp_path / "t.parquet"), ["y"], None, None, LIMIT), 0.5, seed)
     assert message in str(caught.value)
 
 

@@ -203,13 +203,13 @@ def test_fast_math_is_refused_by_the_code_itself(tmp_path, flag):
     compiled(tmp_path, *C99, flag, "-DM_NO_FLOAT", "-c", "m.c")
 
 
-def test_california_housing_is_the_same_on_every_row(tmp_path, data):
+def test_california_housing_is_the_same_on_every_row(tmp_path, data, parts):
     california = {
         "w8a8": quantized(data, inputs="int8"),
         "w4a8": quantized(data, inputs="int8", bits=4, output_range="train"),
         "w16a16": quantized(data, inputs="int16", bits=16, scheme="affine", rounding="nearest"),
     }
-    rows = np.concatenate([data.parts.train_rows, data.parts.test_rows]).astype(np.float32)
+    rows = np.concatenate([parts.train_rows, parts.test_rows]).astype(np.float32)
     assert len(rows) == 20_640
     loaded = library(tmp_path, {name: (made.model, True) for name, made in california.items()})
     for name, made in california.items():
@@ -323,7 +323,6 @@ def test_any_name_is_safe_in_a_comment(tmp_path, language):
         dataset=NASTY[0],
         source=NASTY[2],
         estimator={"name": NASTY[3]},
-        versions={NASTY[1]: NASTY[4]},
     )
     files = export(replace(artifact(model), training=training), prefix="m", packed=True)
     for name, text in files.items():

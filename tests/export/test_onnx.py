@@ -12,35 +12,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
+from support.tables import rows_of
 
 from mlrq.artifacts.documents import (
     FloatArtifact,
     QuantizedArtifact,
     Training,
+    encode_float,
+    encode_quantized,
     read_quantized,
-    write_float,
-    write_quantized,
 )
 from mlrq.errors import MlrqError
 from mlrq.export.onnx import ACCUMULATOR, export, export_float
+from mlrq.files import write
 from mlrq.models.linear import LinearModel
-from mlrq.pipeline.stages import quantize_model
+from mlrq.pipeline.quantize import quantize_model
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.settings import Settings
 
 TRAINING = Training(
-    "made up",
-    "a test",
-    "0" * 64,
-    0.2,
-    42,
-    8,
-    2,
-    [1.0],
-    [[0.0], [1.0]],
-    {"estimator": {"_target_": "made.Up"}},
-    {"mlrq": "0"},
+    dataset="made up",
+    source="tests",
+    sha256="0" * 64,
+    split="shuffle",
+    test_size=0.2,
+    seed=42,
+    train_rows=8,
+    test_rows=2,
+    target_spread=[1.0],
+    input_range=[[0.0], [1.0]],
+    estimator={"estimator": {"_target_": "made.Up"}},
 )
 OPERATORS = {
     "integer": {"IsNaN", "Where", "Add", "QuantizeLinear", "MatMulInteger", "Cast", "Mul", "Max", "Min"},
@@ -152,15 +154,15 @@ def assert_parity(model: QuantizedLinear, rows: np.ndarray) -> None:
 @pytest.fixture(scope="module")
 def w8a8(data, trained) -> QuantizedArtifact:
     """California Housing with 8-bit codes and 8-bit inputs."""
-    return quantize_model(data, trained.artifact, Settings(inputs="int8"), None).artifact
+    return quantize_model(data, trained.artifact, Settings(inputs="int8")).artifact
 
 
 @pytest.mark.parametrize("optimize", [True, False])
 def test_all_of_california_is_equal(california, w8a8, optimize):
-    rows = california.rows.astype(np.float32)
+    rows = rows_of(california).astype(np.float32)
     (found,) = session(export(w8a8), optimize).run(["MedHouseVal"], {"features": rows})
     assert found.shape == (20640, 1)
-    assert np.array_equal(found, w8a8.model.predict(california.rows))
+    assert np.array_equal(found, w8a8.model.predict(rows_of(california)))
 
 
 def test_california_in_8_bits_takes_less_than_1500_bytes(w8a8):
@@ -259,15 +261,15 @@ FLOAT_INPUTS = [
 
 @pytest.mark.parametrize("chosen", FLOAT_INPUTS, ids=str)
 def test_a_model_of_float_inputs_is_equal_in_onnx_runtime(california, data, trained, chosen):
-    made = quantize_model(data, trained.artifact, Settings(**chosen), None).artifact
-    (found,) = session(export(made)).run(["MedHouseVal"], {"features": california.rows})
+    made = quantize_model(data, trained.artifact, Settings(**chosen)).artifact
+    (found,) = session(export(made)).run(["MedHouseVal"], {"features": rows_of(california)})
     assert found.dtype == np.float64
-    assert np.array_equal(found, made.model.predict(california.rows))
+    assert np.array_equal(found, made.model.predict(rows_of(california)))
 
 
 def test_a_float_model_is_equal_in_onnx_runtime(california, trained):
-    (found,) = session(export_float(trained.artifact)).run(["MedHouseVal"], {"features": california.rows})
-    assert np.array_equal(found, trained.artifact.model.predict(california.rows))
+    (found,) = session(export_float(trained.artifact)).run(["MedHouseVal"], {"features": rows_of(california)})
+    assert np.array_equal(found, trained.artifact.model.predict(rows_of(california)))
 
 
 @settings(deadline=None)
@@ -295,11 +297,11 @@ def test_any_float_model_is_equal_on_any_input(seed, targets, features, rows):
 
 @pytest.mark.parametrize("options", [{"inputs": "int8"}, {"inputs": "int16", "bits": 12}, {}], ids=str)
 def test_the_standards_own_reference_agrees(california, data, trained, options):
-    made = quantize_model(data, trained.artifact, Settings(output_range="train", **options), None).artifact
+    made = quantize_model(data, trained.artifact, Settings(output_range="train", **options)).artifact
     kind = np.float32 if made.model.inputs else np.float64
-    rows = california.rows[:500].astype(kind)
+    rows = rows_of(california)[:500].astype(kind)
     (found,) = ReferenceEvaluator(onnx.load_model_from_string(export(made))).run(None, {"features": rows})
-    assert np.array_equal(found, made.model.predict(california.rows[:500]))
+    assert np.array_equal(found, made.model.predict(rows_of(california)[:500]))
 
 
 @pytest.mark.parametrize(
@@ -350,8 +352,8 @@ def test_the_output_is_named_after_the_targets_as_the_standard_allows(targets, n
 
 
 def test_the_metadata_say_where_the_model_came_from(w8a8, trained, tmp_path):
-    write_quantized(tmp_path / "quantized.json", w8a8)
-    write_float(tmp_path / "float.json", trained.artifact)
+    write(tmp_path / "quantized.json", encode_quantized(w8a8))
+    write(tmp_path / "float.json", encode_float(trained.artifact))
     for name, blob in (("quantized", export(w8a8)), ("float", export_float(trained.artifact))):
         document = json.loads((tmp_path / f"{name}.json").read_text())
         found = session(blob).get_modelmeta()
@@ -362,12 +364,11 @@ def test_the_metadata_say_where_the_model_came_from(w8a8, trained, tmp_path):
         assert read["dataset_sha256"] == document["training"]["sha256"]
         for key in ("features", "targets"):
             assert json.loads(read[key]) == document[key]
-        assert json.loads(read["versions"]) == document["training"]["versions"]
         assert json.loads(read.get("settings", "null")) == document.get("settings")
 
 
 def test_the_same_artifact_gives_the_same_bytes(w8a8, tmp_path):
-    write_quantized(tmp_path / "quantized.json", w8a8)
+    write(tmp_path / "quantized.json", encode_quantized(w8a8))
     assert export(read_quantized(tmp_path / "quantized.json")) == export(w8a8)
 
 

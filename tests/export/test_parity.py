@@ -7,6 +7,7 @@ import pytest
 from support.compiling import call, library
 from support.exporting import artifact, random_model
 from support.quantizing import quantized
+from support.tables import rows_of
 
 from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.export.golden import edge_rows, random_rows
@@ -69,4 +70,4 @@ def test_random_and_edge_rows_through_models_of_every_kind(tmp_path):
 def test_every_row_of_california_housing(tmp_path, california, data, inputs):
     model = quantized(data, inputs=inputs).model
     loaded = library(tmp_path, {"m": (model, False)})
-    agree(loaded, "m", model, california.rows.astype(np.float32))
+    agree(loaded, "m", model, rows_of(california).astype(np.float32))

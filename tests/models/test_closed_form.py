@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from mlrq.config import validation
 from mlrq.errors import ConfigError, MlrqError
 from mlrq.models import closed_form, estimators
-from mlrq.models.linear import fold
+from mlrq.models.affine import fold
 from mlrq.stats.summarize import summarize
 from mlrq.stats.summary import combine
 
@@ -37,7 +37,6 @@ def fit(summary, spec, standardize=False):
     targets = tuple(f"y{i}" for i in range(len(summary.mean) - summary.features))
     fitted = closed_form.fit(summary, spec, standardize, names, targets)
     assert fitted.estimator is None
-    assert set(fitted.versions) == {"mlrq", "numpy"}
     assert (fitted.model.features, fitted.model.targets) == (names, targets)
     return fitted.model, fitted.notices
 
@@ -201,12 +200,10 @@ def test_doubtful_parameters_are_scikit_learns_to_judge(name, parameters, object
     assert len(shown) == 1
 
 
-def test_only_the_public_names_are_known(shown):
-    found, _ = fit(summarize(X, Y), {"_target_": "sklearn.linear_model._base.LinearRegression"})
-    close(found.predict(X), LinearRegression().fit(X, Y).predict(X))
-    with pytest.raises(MlrqError, match="cannot be found"):
-        fit(summarize(X, Y), {"_target_": "sklearn.linear_model.x.Ridge"})
-    assert len(shown) == 2
+@pytest.mark.parametrize("target", ["_base.LinearRegression", "x.Ridge"])
+def test_only_the_public_names_are_known(target):
+    with pytest.raises(MlrqError, match="is no linear regressor of sklearn.linear_model"):
+        fit(summarize(X, Y), {"_target_": f"sklearn.linear_model.{target}"})
 
 
 def test_every_parameter_of_the_configuration_is_known():

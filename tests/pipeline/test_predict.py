@@ -18,8 +18,8 @@ from mlrq.artifacts.documents import read_quantized
 
 
 @pytest.fixture
-def rows(data) -> np.ndarray:
-    return data.parts.test_rows[:20]
+def rows(parts) -> np.ndarray:
+    return parts.test_rows[:20]
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux only")
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_memory_does_not_grow_with_the_rows(command, outputs, tmp_path, california, data, kind):
-    block = data.parts.test_rows
+def test_memory_does_not_grow_with_the_rows(command, outputs, tmp_path, california, parts, kind):
+    block = parts.test_rows
     peaks = []
     for repeats in (4, 24):
         with (tmp_path / f"rows.{kind}").open("w") as stream:
@@ -192,12 +192,12 @@ def test_memory_does_not_grow_with_the_rows(command, outputs, tmp_path, californ
     assert peaks[1] - peaks[0] < 4
 
 
-def start_predicting(command, california, data, tmp_path):
+def start_predicting(command, california, parts, tmp_path):
     """A `predict` that has read more than a batch and waits for more."""
     process = command.start(
         "predict", "predict.output=out.csv", stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    text = rows_csv(california, data.parts.train_rows[:9000]).encode()
+    text = rows_csv(california, parts.train_rows[:9000]).encode()
     process.stdin.write(text)
     process.stdin.flush()
     wait(lambda: any(path.stat().st_size for path in tmp_path.glob(".out.csv.*")))
@@ -207,10 +207,10 @@ def start_predicting(command, california, data, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_an_interrupted_prediction_leaves_the_old_file(
-    command, outputs, tmp_path, california, data, sent, code
+    command, outputs, tmp_path, california, parts, sent, code
 ):
     (tmp_path / "out.csv").write_text("old")
-    process = start_predicting(command, california, data, tmp_path)
+    process = start_predicting(command, california, parts, tmp_path)
     process.send_signal(sent)
     _, err = process.communicate()
     assert process.returncode == code
@@ -221,8 +221,8 @@ def test_an_interrupted_prediction_leaves_the_old_file(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipe")
-def test_a_reader_that_leaves_early_is_no_error_worth_a_word(command, outputs, tmp_path, california, data):
-    (tmp_path / "rows.csv").write_text(rows_csv(california, data.parts.train_rows))
+def test_a_reader_that_leaves_early_is_no_error_worth_a_word(command, outputs, tmp_path, california, parts):
+    (tmp_path / "rows.csv").write_text(rows_csv(california, parts.train_rows))
     process = command.start(
         "predict", "predict.input=rows.csv", stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

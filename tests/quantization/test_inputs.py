@@ -49,8 +49,8 @@ def test_infinities_saturate_and_nan_is_the_smallest_code_without_a_warning(bits
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_minmax_meets_both_ends_of_every_feature(data, bits):
-    rows = data.parts.train_rows
+def test_minmax_meets_both_ends_of_every_feature(parts, bits):
+    rows = parts.train_rows
     grid = minmax(rows, bits, percentile=0.1)
     codes = grid.encode(rows)
     assert codes.min(axis=0).tolist() == [grid.low] * rows.shape[1]
@@ -58,24 +58,24 @@ def test_minmax_meets_both_ends_of_every_feature(data, bits):
     assert grid.saturated(rows) == 0.0
 
 
-def test_codes_stand_for_the_numbers_within_half_a_step(data):
-    rows = data.parts.train_rows
+def test_codes_stand_for_the_numbers_within_half_a_step(parts):
+    rows = parts.train_rows
     grid = minmax(rows, 16, percentile=0.1)
     real = grid.encode(rows) * grid.scale.astype(np.float64) + grid.offset
     # half a step, what float32 cannot tell apart, and the rounding of the division: 2^-24 of up to 2^15 steps
     assert (np.abs(real - rows) <= 0.504 * grid.scale + np.spacing(np.abs(rows).astype(np.float32))).all()
 
 
-def test_percentile_leaves_out_the_fraction_it_names(data):
-    rows = data.parts.train_rows
+def test_percentile_leaves_out_the_fraction_it_names(parts):
+    rows = parts.train_rows
     grid = percentile(rows, 16, percentile=1.0)
     beyond = (np.clip(rows, *np.percentile(rows, [1.0, 99.0], axis=0)) != rows).mean()
     assert grid.saturated(rows) == pytest.approx(beyond, abs=0.002)
     assert 0.01 < grid.saturated(rows) < 0.03
 
 
-def test_mse_calibration_is_never_worse_than_minmax_in_the_mean_square(data):
-    rows = data.parts.train_rows
+def test_mse_calibration_is_never_worse_than_minmax_in_the_mean_square(parts):
+    rows = parts.train_rows
     for bits in (8, 16):
         errors = [
             np.square(grid.encode(rows) * grid.scale.astype(np.float64) + grid.offset - rows).mean(axis=0)

@@ -2,26 +2,25 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 from support.quantizing import least_squares, quantized
+from support.tables import Parts
 
 from mlrq.models.linear import LinearModel
+from mlrq.pipeline.quantize import training_statistics
 from mlrq.quantization.quantize import Quantization, quantize
 from mlrq.quantization.settings import Settings
-from mlrq.stats.metrics import measure
-from mlrq.stats.summarize import summarize
-from mlrq.stats.summary import fit_least_squares
-from mlrq.streaming.protocol import Data
 
 
-def r2(data: Data, made: Quantization) -> float:
-    return measure(data.parts.test_values, made.model.predict(data.parts.test_rows)).r2
+def r2(parts: Parts, made: Quantization) -> float:
+    return r2_score(parts.test_values, made.model.predict(parts.test_rows))
 
 
-def excess_by_hand(data: Data, made: Quantization) -> float:
+def excess_by_hand(parts: Parts, made: Quantization) -> float:
     """Mean squared difference from least squares on the training rows, as predictions show it."""
-    difference = made.model.predict(data.parts.train_rows) - least_squares(data).predict(
-        data.parts.train_rows
-    )
+    exact = LinearRegression().fit(parts.train_rows, parts.train_values)
+    difference = made.model.predict(parts.train_rows) - exact.predict(parts.train_rows)
     return float(difference.var(axis=0).sum())
 
 
@@ -32,10 +31,10 @@ def test_per_feature_codes_of_every_width_from_2_to_8_are_certified(data):
         assert made.certificate.gap == 0
 
 
-def test_the_four_bit_optimum_per_feature(data):
+def test_the_four_bit_optimum_per_feature(data, parts):
     made = quantized(data, bits=4, granularity="per_feature")
     assert made.excess == pytest.approx(0.004298, abs=1e-6)
-    assert f"{r2(data, made):.4f}" == "0.5776"
+    assert f"{r2(parts, made):.4f}" == "0.5776"
 
 
 @pytest.mark.parametrize(
@@ -50,15 +49,15 @@ def test_raw_features_reach_the_least_excess(data, bits, excess):
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
-def test_raw_features_stay_good_at_every_width(data, bits):
-    assert r2(data, quantized(data, bits=bits)) > 0.56
+def test_raw_features_stay_good_at_every_width(data, parts, bits):
+    assert r2(parts, quantized(data, bits=bits)) > 0.56
 
 
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_feature"])
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
-def test_the_excess_is_what_predictions_show(data, granularity, scheme):
+def test_the_excess_is_what_predictions_show(data, parts, granularity, scheme):
     made = quantized(data, bits=4, granularity=granularity, scheme=scheme)
-    assert made.excess == pytest.approx(excess_by_hand(data, made), rel=1e-6)
+    assert made.excess == pytest.approx(excess_by_hand(parts, made), rel=1e-6)
 
 
 def test_a_power_of_two_per_feature_is_a_shift_and_counts_as_one(data):
@@ -68,32 +67,30 @@ def test_a_power_of_two_per_feature_is_a_shift_and_counts_as_one(data):
     assert made.payload_bits == 8 * 4 + 32 + 8 * 8 + 32
 
 
-def clipped_float_r2(data: Data, made: Quantization) -> float:
+def clipped_float_r2(parts: Parts, made: Quantization) -> float:
     """A float least squares fitted and evaluated on inputs clipped to the same ranges."""
     clip = made.model.inputs.clip
-    coefficients, intercept = fit_least_squares(
-        summarize(clip(data.parts.train_rows), data.parts.train_values)
-    )
-    return measure(data.parts.test_values, clip(data.parts.test_rows) @ coefficients.T + intercept).r2
+    fitted = LinearRegression().fit(clip(parts.train_rows), parts.train_values)
+    return r2_score(parts.test_values, fitted.predict(clip(parts.test_rows)))
 
 
-def test_eight_bit_weights_and_inputs_match_a_float_fit_on_clipped_inputs(data):
+def test_eight_bit_weights_and_inputs_match_a_float_fit_on_clipped_inputs(data, parts):
     made = quantized(data, inputs="int8")
-    assert 0.5918 - 0.002 <= r2(data, made) <= 0.5932 + 0.002
-    assert abs(r2(data, made) - clipped_float_r2(data, made)) <= 0.002
+    assert 0.5918 - 0.002 <= r2(parts, made) <= 0.5932 + 0.002
+    assert abs(r2(parts, made) - clipped_float_r2(parts, made)) <= 0.002
     assert made.model.accumulator_bits == 32
     assert made.model.intercept.dtype == np.int32
 
 
-def test_percentile_calibration_gains_what_clipping_gains(data):
+def test_percentile_calibration_gains_what_clipping_gains(data, parts):
     made = quantized(data, inputs="int8", calibration="percentile", percentile=0.1)
-    assert clipped_float_r2(data, made) == pytest.approx(0.634, abs=0.0005)
-    assert abs(r2(data, made) - clipped_float_r2(data, made)) <= 0.005
+    assert clipped_float_r2(parts, made) == pytest.approx(0.634, abs=0.0005)
+    assert abs(r2(parts, made) - clipped_float_r2(parts, made)) <= 0.005
 
 
-def test_integer_inference_is_integers_and_one_float32_product(data):
+def test_integer_inference_is_integers_and_one_float32_product(data, parts):
     model = quantized(data, inputs="int8", bits=4).model
-    rows = data.parts.test_rows[:200]
+    rows = parts.test_rows[:200]
     codes = model.inputs.encode(rows).astype(int).tolist()
     steps, bias = model.steps[0].tolist(), int(model.intercept[0])
     sums = [sum(c * s for c, s in zip(row, steps, strict=True)) + bias for row in codes]
@@ -113,22 +110,23 @@ def test_the_payload_of_integer_inputs_counts_their_grids(data):
     assert model.payload_bits == 8 * 8 + 32 + 8 * (32 + 32) + 32
 
 
-def test_the_output_range_clamps_to_the_training_targets(data):
+def test_the_output_range_clamps_to_the_training_targets(data, parts):
     free = quantized(data).model
     model = quantized(data, output_range="train").model
-    low, high = data.parts.train_values.min(), data.parts.train_values.max()
-    expected = np.clip(free.predict(data.parts.test_rows), np.float32(low), np.float32(high))
-    assert model.predict(data.parts.test_rows).tolist() == expected.tolist()
-    assert (free.predict(data.parts.test_rows) != expected).any()
+    low, high = parts.train_values.min(), parts.train_values.max()
+    expected = np.clip(free.predict(parts.test_rows), np.float32(low), np.float32(high))
+    assert model.predict(parts.test_rows).tolist() == expected.tolist()
+    assert (free.predict(parts.test_rows) != expected).any()
     assert model.payload_bits == free.payload_bits + 64
 
 
-def test_a_regularised_model_is_followed_not_refitted(data):
+def test_a_regularised_model_is_followed_not_refitted(data, parts):
     """Codes for integer inputs approach the float model's predictions, not the targets."""
     exact = least_squares(data)
     shrunk = LinearModel(exact.coefficients / 2, exact.intercept, exact.features, exact.targets)
-    goal = shrunk.predict(data.parts.train_rows)
-    made = quantize(shrunk, data.parts.train_rows, goal, Settings(inputs="int16", bits=16))
-    difference = made.model.predict(data.parts.train_rows) - goal
+    goal = shrunk.predict(parts.train_rows)
+    chosen = Settings(inputs="int16", bits=16)
+    made = quantize(shrunk, training_statistics(data, chosen, shrunk), chosen)
+    difference = made.model.predict(parts.train_rows) - goal
     assert np.square(difference).mean() < 1e-6
     assert abs(difference.mean()) < 1e-6

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.quantizing import statistics
 
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
@@ -42,7 +43,7 @@ def quantized(weights, intercept=None, mean=None, /, **settings):
     model = linear(weights, intercept)
     # A single training row is its own mean, and nearest rounding asks the rows for no more.
     row = np.zeros((1, len(model.features))) if mean is None else np.array([mean], dtype=np.float64)
-    return quantize(model, row, model.predict(row), Settings(**(DEFAULTS | settings))).model
+    return quantize(model, statistics(row, model.predict(row)), Settings(**(DEFAULTS | settings))).model
 
 
 @st.composite
@@ -221,11 +222,12 @@ def test_predictions_are_the_sum_of_the_terms_in_order(model, settings, seed):
     assert made.predict(rows).tolist() == expected
 
 
-def test_more_bits_never_lose_more_on_california(trained, data):
-    exact, rows = trained.artifact.model, data.parts.train_rows
+def test_more_bits_never_lose_more_on_california(trained, parts):
+    exact, rows = trained.artifact.model, parts.train_rows
+    training = statistics(rows, parts.train_values)
     lost = []
     for bits in (2, 4, 8, 16):
-        made = quantize(exact, rows, data.parts.train_values, Settings(bits=bits)).model
+        made = quantize(exact, training, Settings(bits=bits)).model
         lost.append(np.square(made.predict(rows) - exact.predict(rows)).mean())
     assert lost == sorted(lost, reverse=True)
     assert lost[-1] < 1e-4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlrq.solvers.problem import FloatArray, Problem
 from mlrq.solvers.solve import solve
-from mlrq.stats.triangle import triangularise
+from mlrq.stats.linear_algebra import triangularise
 
 
 def enumerated(triangle: FloatArray, targets: FloatArray, low: int, high: int, affine: bool) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, solve
-from mlrq.stats.triangle import triangularise
+from mlrq.stats.linear_algebra import triangularise
 
 ROUNDINGS: list[Rounding] = ["nearest", "babai", "exact"]
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 from support.streams import CLI, LINEAR, ROWS, VALUES, close, written
+from support.tables import hashed
 
+from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
-from mlrq.datasets.stream import are_test
+from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import MlrqError
-from mlrq.models import estimators
 from mlrq.models.linear import LinearModel
-from mlrq.streaming.source import Streamed
+from mlrq.pipeline.train import train
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -48,13 +49,13 @@ def hold_learned_from(source, gone):
     """The fit, the counts and the first test rows are those of the rows that are not `gone`."""
     there = np.ones(len(ROWS), dtype=bool)
     there[gone] = False
-    test = are_test(0, len(ROWS), 0.2, 42)  # every row keeps its position
-    train = there & ~test
-    assert (source.train_count, source.test_count) == (train.sum(), (there & test).sum())
-    model = source.fit(LINEAR, False, estimators.fit).model
-    close(model.coefficients, LinearRegression().fit(ROWS[train], VALUES[train]).coef_)
+    test = hashed_rows(0, len(ROWS), Split("hash", 0.2, 42))  # every row keeps its position
+    kept = there & ~test
+    assert (source.train_count, source.test_count) == (kept.sum(), (there & test).sum())
+    model = train(source, {"name": "m", "standardize": False, "estimator": LINEAR}).artifact.model
+    close(model.coefficients, LinearRegression().fit(ROWS[kept], VALUES[kept]).coef_)
     assert np.array_equal(source.first(2000)[0], ROWS[there & test])
-    oracle = ((VALUES[train] - model.predict(ROWS[train])) ** 2).mean()
+    oracle = ((VALUES[kept] - model.predict(ROWS[kept])) ** 2).mean()
     assert source.score((model,))[0].train.mse == pytest.approx(oracle, rel=1e-9)
 
 
@@ -68,24 +69,24 @@ def hold_learned_from(source, gone):
 )
 def test_a_row_group_with_a_bad_number_is_left_out_whole(tmp_path, value, reason):
     whole = written(tmp_path / "t")
-    expected = Streamed(whole, 0.2, 42)
+    expected = hashed(whole)
     set_cell(tmp_path / "t", 1, 900, value)
-    source = Streamed(loaded(tmp_path / "t"), 0.2, 42)
+    source = hashed(loaded(tmp_path / "t"))
     hold_learned_from(source, BROKEN)
     counted = "1 of 9 row groups skipped (700 of 5,000 rows)"
-    assert source.dataset.source == f"{expected.dataset.source}, {counted}"
+    assert source.source == f"{expected.source}, {counted}"
     assert source.notices == [f"{counted}: {tmp_path}/t/1.parquet, row group 1, {reason}"]
-    assert source.dataset.sha256 != expected.dataset.sha256
+    assert source.sha256 != expected.sha256
     with pytest.raises(MlrqError, match="row group 1, column 'x3': row 201"):
-        Streamed(loaded(tmp_path / "t", "fail"), 0.2, 42)
+        hashed(loaded(tmp_path / "t", "fail"))
 
 
 def test_a_damaged_page_is_left_out_with_its_row_group(tmp_path):
     written(tmp_path / "t")
     damage(tmp_path / "t")
     with pytest.raises(MlrqError, match="row group 1"):
-        Streamed(loaded(tmp_path / "t", "fail"), 0.2, 42)
-    source = Streamed(loaded(tmp_path / "t"), 0.2, 42)
+        hashed(loaded(tmp_path / "t", "fail"))
+    source = hashed(loaded(tmp_path / "t"))
     hold_learned_from(source, BROKEN)
     assert "1.parquet, row group 1: cannot be read: " in source.notices[0]
 
@@ -93,7 +94,7 @@ def test_a_damaged_page_is_left_out_with_its_row_group(tmp_path):
 def test_a_file_that_changed_before_the_first_pass_is_left_out(tmp_path):
     stream = replace(written(tmp_path / "t"), skip=True)
     set_cell(tmp_path / "t", 1, 0, 5.0)
-    source = Streamed(stream, 0.2, 42)
+    source = hashed(stream)
     hold_learned_from(source, SECOND)
     assert "3 of 9 row groups skipped (1,667 of 5,000 rows)" in source.notices[0]
     assert "1.parquet: changed while it was being read" in source.notices[0]
@@ -101,19 +102,20 @@ def test_a_file_that_changed_before_the_first_pass_is_left_out(tmp_path):
 
 def test_a_file_whose_footer_is_unreadable_has_no_positions(tmp_path):
     written(tmp_path / "t")
-    expected = Streamed(loaded(tmp_path / "t", "fail"), 0.2, 42)
+    expected = hashed(loaded(tmp_path / "t", "fail"))
     (tmp_path / "t" / "00.parquet").write_text("no Parquet")
-    source = Streamed(loaded(tmp_path / "t"), 0.2, 42)
+    source = hashed(loaded(tmp_path / "t"))
     hold_learned_from(source, slice(0, 0))
-    assert source.dataset.sha256 == expected.dataset.sha256  # the very same rows
-    assert source.dataset.source == f"{tmp_path}/t (4 Parquet files, 9 row groups), 1 file skipped"
+    assert source.sha256 == expected.sha256  # the very same rows
+    assert source.source == "t (4 Parquet files, 9 row groups), 1 file skipped"
     assert "00.parquet: cannot be read as Parquet" in source.notices[0]
 
 
 def test_where_nothing_is_wrong_skip_changes_nothing(tmp_path):
     stream = written(tmp_path / "t")
-    source = Streamed(replace(stream, skip=True), 0.2, 42)
-    assert source.dataset == Streamed(stream, 0.2, 42).dataset
+    source = hashed(replace(stream, skip=True))
+    expected = hashed(stream)
+    assert (source.sha256, source.source) == (expected.sha256, expected.source)
     assert source.notices == []
 
 
@@ -123,7 +125,7 @@ def test_the_hash_tells_what_was_left_out(tmp_path):
     for row in (0, 700, 1400):
         written(tmp_path / "t")
         set_cell(tmp_path / "t", 1, row, None)
-        hashes.add(Streamed(loaded(tmp_path / "t"), 0.2, 42).dataset.sha256)
+        hashes.add(hashed(loaded(tmp_path / "t")).sha256)
     assert len(hashes) == 3
 
 
@@ -132,7 +134,7 @@ def test_only_the_first_few_reasons_are_given(tmp_path):
     for file in (0, 1):
         for row in (0, 700, 1400):
             set_cell(tmp_path / "t", file, row, None)
-    (notice,) = Streamed(loaded(tmp_path / "t"), 0.2, 42).notices
+    (notice,) = hashed(loaded(tmp_path / "t")).notices
     assert notice.startswith("6 of 9 row groups skipped (3,334 of 5,000 rows): ")
     assert notice.count("is null") == 3
     assert notice.endswith("; and 3 more")
@@ -152,10 +154,10 @@ def test_where_everything_is_skipped_the_run_fails(run, tmp_path):
 
 
 def test_what_breaks_after_the_first_pass_fails_the_run(tmp_path):
-    source = Streamed(replace(written(tmp_path / "t"), skip=True), 0.2, 42)
-    model = LinearModel(np.ones((2, 6)), np.zeros(2), source.dataset.features, source.dataset.targets)
+    source = hashed(replace(written(tmp_path / "t"), skip=True))
+    model = LinearModel(np.ones((2, 6)), np.zeros(2), source.features, source.targets)
     set_cell(tmp_path / "t", 0, 0, 5.0)
-    for ask in (lambda: source.score((model,)), lambda: source.first(5), source.typical):
+    for ask in (lambda: source.score((model,)), lambda: source.first(5), source.sample):
         with pytest.raises(MlrqError, match=r"0\.parquet: changed .* too late to skip it: run again\)$"):
             ask()
 
@@ -166,9 +168,9 @@ def test_another_exception_is_not_taken_for_a_fault_of_the_data(tmp_path, monkey
     def fail(*_):
         raise ValueError("a fault of ours")
 
-    monkeypatch.setattr(type(stream), "batches", fail)
+    monkeypatch.setattr(type(stream), "read", fail)
     with pytest.raises(ValueError, match="a fault of ours"):
-        Streamed(stream, 0.2, 42)
+        hashed(stream)
 
 
 def test_every_engine_and_every_stage_skips_the_same(run, tmp_path):

@@ -14,6 +14,7 @@ TRAINING = Training(
     dataset="made up",
     source="tests",
     sha256="0" * 64,
+    split="shuffle",
     test_size=0.2,
     seed=42,
     train_rows=8,
@@ -21,7 +22,6 @@ TRAINING = Training(
     target_spread=[1.0],
     input_range=[[0.0], [1.0]],
     estimator={"name": "none", "estimator": {"_target_": "none"}},
-    versions={"mlrq": "0", "numpy": "0"},
 )
 
 

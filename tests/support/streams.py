@@ -8,7 +8,7 @@ from mlrq.datasets.parquet import load
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
-CLI = ("dataset=parquet", "dataset.path=t", "dataset.target=[y0,y1]")
+CLI = ("dataset=parquet", "dataset.path=t", "dataset.target=[y0,y1]", "dataset.stream_above=0")
 NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 WHOLE = (*CLI, "quantization.inputs=int8", "quantization.output_range=train", "dataset.features=[x0,x1,x2]")
 GENERATOR = np.random.default_rng(3)

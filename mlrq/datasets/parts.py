@@ -1,21 +1,23 @@
-"""A table that is never whole in memory: parts, each read in batches, and which rows are test rows."""
+"""`Stream`: a table as parts that are read one by one, in batches; its rows may be kept in memory or not."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq import kernel
-from mlrq.datasets.dataset import LARGEST
 from mlrq.errors import DataError
+
+LARGEST = 1e100  # squares and their sums must stay finite
 
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
 # the same, for what is done once a batch grows with the cube of the columns.
 NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 4096
+
+# Columns of consecutive rows, (rows,) float64 each.
+Batch = Sequence[NDArray[np.float64]] | NDArray[np.float64]
 
 # What tells a file from what it was, as far as a file system can say: its size, and when it was modified in
 # nanoseconds. (None, None) is a file that is not there.
@@ -58,11 +60,11 @@ class Part:
     """A piece of a table that is read by itself.
 
     Attributes:
-        path: Of the file.
-        group: Number of the row group, or whatever `unit` is, in it.
+        path: Of the file, or the name of a table that comes from none.
+        group: Which piece of it.
         start: Position of its first row in the whole table.
         rows: Number of rows.
-        test: Whether all its rows are test rows, or none; None where a hash decides row by row.
+        test: Whether its rows are test rows; None where a hash decides row by row.
         stamp: Of the file when the table was cut into parts.
     """
 
@@ -81,53 +83,72 @@ class Part:
         return f"{self.path}, {self.unit} {self.group}"
 
 
-class Stream(Protocol):
-    """A table in parts.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stream:
+    """A table in parts. A format is a subclass with `read`; a table of arrays has all its batches kept.
 
     Attributes:
         name: What to call it.
-        source: Where the numbers came from, for the report.
+        source: Where the numbers came from, without what is of one machine: it goes into the artifacts.
         features: Names of the first columns.
         targets: Names of the other columns.
         parts: In the order of the rows. It, not the workers, decides the order of every sum.
         memory_limit: Bytes that rows may take where all of them are needed at once.
         skip: Whether a part whose data are at fault is left out; else it ends the run.
         lost: What is wrong with files that could not even be cut into parts; only where `skip`.
+        kept: The batches of each part that has been read, by its `start`, where rows are kept in memory; None
+            where they are read anew every time.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def source(self) -> str: ...  # noqa: D102
-    @property
-    def features(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def targets(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def parts(self) -> tuple[Part, ...]: ...  # noqa: D102
-    @property
-    def memory_limit(self) -> int: ...  # noqa: D102
-    @property
-    def skip(self) -> bool: ...  # noqa: D102
-    @property
-    def lost(self) -> tuple[str, ...]: ...  # noqa: D102
+    name: str
+    source: str
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    parts: tuple[Part, ...]
+    memory_limit: int = 0
+    skip: bool = False
+    lost: tuple[str, ...] = ()
+    kept: dict[int, list[Batch]] | None = field(default=None, repr=False)
 
-    def batches(self, part: Part) -> Iterator[Sequence[NDArray[np.float64]]]:
-        """Consecutive rows as columns, (rows,) float64 each, cut the same way every time.
+    @property
+    def in_memory(self) -> bool:
+        """Whether rows are in memory once they have been read."""
+        return self.kept is not None
+
+    def read(self, part: Part) -> Iterator[Batch]:
+        """Consecutive rows of a part, cut the same way every time, features first.
 
         Whoever asks holds that they are numbers, and not too large; see `out_of_bounds`.
 
         Raises:
             DataError: For what is wrong with the data of this part; any other exception has another cause.
         """
+        raise NotImplementedError
 
-    def only(self, parts: tuple[Part, ...]) -> "Stream":
+    def batches(self, part: Part) -> Iterator[Batch]:
+        """What `read` gives, from memory where it is kept."""
+        if self.kept is None:
+            yield from self.read(part)
+        elif part.start in self.kept:
+            yield from self.kept[part.start]
+        else:
+            found = []
+            for batch in self.read(part):
+                found.append(batch)
+                yield batch
+            self.kept[part.start] = found
+
+    def only(self, parts: tuple[Part, ...]) -> Self:
         """This table without the other parts; every row keeps its position."""
+        return replace(self, parts=parts)
 
 
-def out_of_bounds(
-    columns: Sequence[NDArray[np.float64]], names: Sequence[str], where: str, row: int
-) -> DataError:
+def room_for(rows: int, columns: int, limit: int) -> dict[int, list[Batch]] | None:
+    """Where to keep a table: nowhere if its numbers take more than `limit` bytes. See `Stream.kept`."""
+    return {} if 8 * rows * columns <= limit else None
+
+
+def out_of_bounds(columns: Batch, names: Sequence[str], where: str, row: int) -> DataError:
     """The fault of columns of which one holds what is not finite, or exceeds `LARGEST`: its first.
 
     Args:
@@ -152,17 +173,3 @@ def rows_per_batch(columns: int) -> int:
         return 1 << (max(1, numbers // columns).bit_length() - 1)
 
     return max(fitting(NUMBERS_PER_BATCH), min(FEWEST_ROWS, fitting(MOST_NUMBERS)))
-
-
-def are_test(start: int, count: int, test_size: float, seed: int) -> NDArray[np.bool_]:
-    """Which of the rows at positions start..start + count - 1 are test rows, (count,).
-
-    A row is one if the seeded hash of its position lies below `test_size` of all hashes. So it is the same
-    row in whatever batch or process it is read, and about, not exactly, that fraction of the rows.
-    """
-    return kernel.below(start, count, _key(seed), int(test_size * 2.0**64))
-
-
-@cache
-def _key(seed: int) -> int:
-    return int(kernel.scrambled(np.array([seed], dtype=np.uint64))[0])

@@ -1,4 +1,4 @@
-"""The passes over a stream: each reduces one part, by itself, to something small that is merged in order.
+"""The passes over a table: each reduces one part, by itself, to something small that is merged in order.
 
 They run in whatever thread or process an engine gives them to.
 """
@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
-from mlrq.datasets.dataset import LARGEST
+from mlrq.datasets import Part
+from mlrq.datasets.parts import LARGEST, out_of_bounds
 from mlrq.datasets.skipping import Skipped
-from mlrq.datasets.stream import Part, out_of_bounds
 from mlrq.errors import DataError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
-from mlrq.quantization.rows import See
 from mlrq.stats.metrics import Tally, merge, tally
 from mlrq.stats.summarize import Seen, add, columns_of, first_basis, gather, join, settle
 from mlrq.stats.summary import Summary, combine, empty
-from mlrq.streaming.protocol import Model
-from mlrq.streaming.split import Cut, Numbers
+from mlrq.streaming.reader import Numbers, Reader
+from mlrq.streaming.scores import Model
 
 
 @cache
@@ -48,14 +47,17 @@ def work(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
+Prints = NDArray[np.uint64]  # a fingerprint of each column
+
+
 @dataclass(frozen=True)
 class Scan:
     """What the first pass finds.
 
     Attributes:
         summary: Of the training rows.
-        low: (columns,) smallest training numbers.
-        high: (columns,) largest training numbers.
+        low: (columns,) smallest training numbers; infinity without any.
+        high: (columns,) largest training numbers; minus infinity without any.
         tests: Number of test rows.
         prints: (columns,) uint64 fingerprints of all rows.
         skipped: Parts that were left out.
@@ -65,32 +67,37 @@ class Scan:
     low: Numbers
     high: Numbers
     tests: int
-    prints: NDArray[np.uint64]
+    prints: Prints
     skipped: tuple[Skipped, ...] = ()
 
 
-def scan(cut: Cut, part: Part) -> Scan:
+def no_scan(features: int, targets: int, skipped: tuple[Skipped, ...] = ()) -> Scan:
+    """Of no rows, which changes nothing when merged."""
+    columns = features + targets
+    low, high = np.full(columns, np.inf), np.full(columns, -np.inf)
+    return Scan(empty(features, targets), low, high, 0, np.zeros(columns, dtype=np.uint64), skipped)
+
+
+def scan(reader: Reader, part: Part) -> Scan:
     """The first pass, or that the part is to be skipped. Only the data's own faults are forgiven."""
     try:
-        return _scan(cut, part)
+        return _scan(reader, part)
     except DataError as error:
-        if not cut.stream.skip:
+        if not reader.stream.skip:
             raise
-        features, targets = len(cut.stream.features), len(cut.stream.targets)
-        low, high = (np.full(features + targets, limit) for limit in (np.inf, -np.inf))
-        prints = np.zeros(features + targets, dtype=np.uint64)
-        return Scan(empty(features, targets), low, high, 0, prints, (Skipped(part, str(error)),))
+        features, targets = len(reader.stream.features), len(reader.stream.targets)
+        return no_scan(features, targets, (Skipped(part, str(error)),))
 
 
-def _scan(cut: Cut, part: Part) -> Scan:
-    names, width = (*cut.stream.features, *cut.stream.targets), len(cut.stream.features)
+def _scan(reader: Reader, part: Part) -> Scan:
+    names, width = (*reader.stream.features, *reader.stream.targets), len(reader.stream.features)
     runs: list[Seen | Summary] = []
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     prints = np.zeros(len(names), dtype=np.uint64)
 
     def read() -> Iterator[Numbers]:
         start, known = part.start, None
-        for batch, test in cut.batches(part):
+        for batch, test in reader.batches(part):
             known = known or first_basis(batch, test)
             found = kernel.scan(batch, test, start, LARGEST, known.pivot, known.upper)
             if not found.bounded:
@@ -104,41 +111,8 @@ def _scan(cut: Cut, part: Part) -> Scan:
             start += len(test)
             yield found.tests
 
-    tests = cut.keep(part, read())
+    tests = reader.keep(part, read())
     return Scan(join(runs, width, len(names) - width), low, high, tests, prints)
-
-
-def summarize_part(cut: Cut, see: See, goal: LinearModel | None, part: Part) -> Summary:
-    """Of what `see` makes of the training rows, with what `goal` predicts or their own targets."""
-    stream = cut.stream
-    tables = (
-        columns_of(see(rows), values if goal is None else goal.predict(rows))
-        for rows, values in cut.rows(part, test=False)
-    )
-    return gather(tables, len(stream.features), len(stream.targets))
-
-
-# For each model: a tally of the rows, and its distance from the first model.
-Marks = list[tuple[Tally, float]]
-
-
-def mark(cut: Cut, models: Sequence[Model], test: bool, part: Part) -> Marks:
-    """How good each of `models` is on the test rows, or on the training rows."""
-    nothing = np.empty((0, len(cut.stream.targets)))
-    marks = [(tally(nothing, nothing), 0.0)] * len(models)
-    for rows, values in cut.rows(part, test):
-        predictions = [model.predict(rows) for model in models]
-        found = [
-            (tally(values, predicted), tally(predictions[0], predicted).largest if i else 0.0)
-            for i, predicted in enumerate(predictions)
-        ]
-        marks = merged_marks(marks, found)
-    return marks
-
-
-def merged_marks(first: Marks, second: Marks) -> Marks:
-    """Of the rows of both."""
-    return [(merge(a[0], b[0]), max(a[1], b[1])) for a, b in zip(first, second, strict=True)]
 
 
 def merged_scans(first: Scan, second: Scan) -> Scan:
@@ -153,10 +127,53 @@ def merged_scans(first: Scan, second: Scan) -> Scan:
     )
 
 
-def count_saturated(cut: Cut, inputs: InputGrid, part: Part) -> Numbers:
+def summarize(
+    reader: Reader, inputs: InputGrid, rounded: bool, fit_to: LinearModel | None, part: Part
+) -> Summary:
+    """Of the training rows' input codes, or clipped features, and the targets or what predicts them.
+
+    Args:
+        reader: The table.
+        inputs: The grids that features go through.
+        rounded: Whether they become codes there, or are only clipped.
+        fit_to: The model whose predictions take the targets' place; None for the targets themselves.
+        part: Which part.
+    """
+    through = inputs.encode if rounded else inputs.clip
+    tables = (
+        columns_of(through(rows), values if fit_to is None else fit_to.predict(rows))
+        for rows, values in reader.rows(part, test=False)
+    )
+    return gather(tables, len(reader.stream.features), len(reader.stream.targets))
+
+
+# For each model: a tally of the rows, and its distance from the first model.
+Errors = list[tuple[Tally, float]]
+
+
+def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> Errors:
+    """How far each of `models` is from the test rows, or from the training rows."""
+    nothing = np.empty((0, len(reader.stream.targets)))
+    total = [(tally(nothing, nothing), 0.0)] * len(models)
+    for rows, values in reader.rows(part, test):
+        predictions = [model.predict(rows) for model in models]
+        found = [
+            (tally(values, predicted), tally(predictions[0], predicted).largest if i else 0.0)
+            for i, predicted in enumerate(predictions)
+        ]
+        total = merged_errors(total, found)
+    return total
+
+
+def merged_errors(first: Errors, second: Errors) -> Errors:
+    """Of the rows of both."""
+    return [(merge(a[0], b[0]), max(a[1], b[1])) for a, b in zip(first, second, strict=True)]
+
+
+def count_saturated(reader: Reader, inputs: InputGrid, part: Part) -> Numbers:
     """Saturated cells a feature among the part's (training, test) rows."""
     found = [
-        sum(len(rows) * inputs.saturated(rows) for rows, _ in cut.rows(part, test) if len(rows))
+        sum(len(rows) * inputs.saturated(rows) for rows, _ in reader.rows(part, test) if len(rows))
         for test in (False, True)
     ]
     return np.array(found, dtype=np.float64)

@@ -9,38 +9,38 @@ import time
 import numpy as np
 import pytest
 from support.streams import CLI, written
+from support.tables import hashed
 
 from mlrq.errors import MlrqError
-from mlrq.streaming import split, test_rows
-from mlrq.streaming.source import Streamed
+from mlrq.streaming import test_row_cache
 
 NAMES = ("float.json", "quantized.json", "evaluation.json")
 
 
 def left(folder):
-    return list(folder.glob(f"{test_rows.PREFIX}*"))
+    return list(folder.glob(f"{test_row_cache.PREFIX}*"))
 
 
 def test_it_goes_with_the_run_and_takes_only_an_empty_folder_along(tmp_path):
-    with test_rows.opened(tmp_path / "out") as made:
+    with test_row_cache.opened(tmp_path / "out") as made:
         (made / "0.rows").write_bytes(b"rows")
     assert not (tmp_path / "out").exists()
-    with test_rows.opened(tmp_path / "out"):
+    with test_row_cache.opened(tmp_path / "out"):
         (tmp_path / "out" / "float.json").write_bytes(b"made")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["float.json"]
 
 
 def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(tmp_path):
     code = (
-        "import os, pathlib\nfrom mlrq.streaming import test_rows\n"
-        "with test_rows.opened(pathlib.Path('.')): os.kill(os.getpid(), 9)"
+        "import os, pathlib\nfrom mlrq.streaming import test_row_cache\n"
+        "with test_row_cache.opened(pathlib.Path('.')): os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     assert len(left(tmp_path)) == 1
-    with test_rows.opened(tmp_path) as first:
+    with test_row_cache.opened(tmp_path) as first:
         assert left(tmp_path) == [first]
-        with test_rows.opened(tmp_path) as second:
+        with test_row_cache.opened(tmp_path) as second:
             assert sorted(left(tmp_path)) == sorted([first, second])
 
 
@@ -48,7 +48,7 @@ def test_a_place_that_is_none_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(MlrqError, match="file/out: cannot be written"),
-        test_rows.opened(tmp_path / "file" / "out"),
+        test_row_cache.opened(tmp_path / "file" / "out"),
     ):
         pass
 
@@ -67,7 +67,7 @@ def test_a_run_that_is_terminated_leaves_nothing(tmp_path):
     started = subprocess.Popen(
         [sys.executable, "-m", "mlrq", *CLI], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    while not list((tmp_path / "outputs").glob(f"{test_rows.PREFIX}*/*.rows")):
+    while not list((tmp_path / "outputs").glob(f"{test_row_cache.PREFIX}*/*.rows")):
         assert started.poll() is None
         time.sleep(0.01)
     started.terminate()
@@ -100,21 +100,21 @@ def test_a_worker_that_may_not_write_there_does_without(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(split.tempfile, "NamedTemporaryFile", refuse)
-    kept = tmp_path / "shelf"
+    monkeypatch.setattr(test_row_cache.tempfile, "NamedTemporaryFile", refuse)
+    kept = tmp_path / "cache"
     kept.mkdir()
-    source = Streamed(stream, 0.2, 42, shelf=kept)
+    source = hashed(stream, cache=kept)
     assert not list(kept.iterdir())
-    assert source.test_count == Streamed(stream, 0.2, 42).test_count
+    assert source.test_count == hashed(stream).test_count
 
 
 def test_rows_that_cannot_be_read_back_are_named(tmp_path):
     path = tmp_path / "0.rows"
     with path.open("wb") as file:
-        assert split._added(file, np.arange(2000.0).reshape(2, 1000))
-        assert split._added(file, np.empty((2, 0)))
-        assert split._added(file, np.ones((2, 3)))
-    kept = list(split._read(path))
+        assert test_row_cache._added(file, np.arange(2000.0).reshape(2, 1000))
+        assert test_row_cache._added(file, np.empty((2, 0)))
+        assert test_row_cache._added(file, np.ones((2, 3)))
+    kept = list(test_row_cache.read(path))
     assert [table.tolist() for table in kept] == [
         np.arange(2000.0).reshape(2, 1000).tolist(),
         [[], []],
@@ -124,4 +124,4 @@ def test_rows_that_cannot_be_read_back_are_named(tmp_path):
     for size in (5, 16, 5000, len(whole) - 1):
         path.write_bytes(whole[:size])
         with pytest.raises(MlrqError, match=r"0\.rows: the test rows kept there cannot be read back"):
-            list(split._read(path))
+            list(test_row_cache.read(path))

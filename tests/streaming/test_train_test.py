@@ -1,28 +1,31 @@
-"""Rows that are never all in memory: the same models and figures as in memory, to rounding."""
+"""The training and test rows of a table, in memory or read anew: the same models, the same figures."""
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.metrics import mean_squared_error, r2_score
 from support.streams import CLI, GENERATOR, LINEAR, RIDGE, ROWS, VALUES, WEIGHTS, close, written
+from support.tables import hashed, shuffled, split_as_told
 
 from mlrq.artifacts.documents import read_float
 from mlrq.datasets import Split
+from mlrq.datasets.memory import of_arrays
 from mlrq.datasets.parquet import load
-from mlrq.datasets.stream import are_test
+from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import MlrqError
 from mlrq.kernel import reference
-from mlrq.models import estimators
 from mlrq.models.linear import LinearModel
-from mlrq.pipeline.stages import evaluate, quantize_model, train
+from mlrq.pipeline.evaluate import evaluate
+from mlrq.pipeline.quantize import quantize_model
+from mlrq.pipeline.train import train
 from mlrq.quantization.settings import Settings
 from mlrq.stats import metrics
-from mlrq.streaming import passes
-from mlrq.streaming.protocol import Data
-from mlrq.streaming.source import Streamed
+from mlrq.streaming import reductions
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -30,14 +33,17 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 @pytest.fixture
 def streamed(tmp_path):
-    return Streamed(written(tmp_path / "t"), 0.2, 42)
+    return hashed(written(tmp_path / "t"))
 
 
 @pytest.fixture
 def memory(streamed):
-    """The same rows, split the same way, in memory."""
-    test = are_test(0, len(ROWS), 0.2, 42)
-    return Data(streamed.dataset, Split(ROWS[~test], VALUES[~test], ROWS[test], VALUES[test]), 0.2, 42)
+    """The same rows as arrays."""
+    return hashed(of_arrays("t", "arrays", streamed.features, streamed.targets, ROWS, VALUES))
+
+
+def model_of(spec, standardize=False):
+    return {"name": "m", "standardize": standardize, "estimator": spec}
 
 
 def test_tallies_agree_with_the_metrics_of_all_rows():
@@ -53,10 +59,14 @@ def test_tallies_agree_with_the_metrics_of_all_rows():
 
 
 def test_the_split_does_not_depend_on_row_groups_or_files(tmp_path, streamed, memory):
-    other = Streamed(written(tmp_path / "other", 123, 1), 0.2, 42)
-    for source in (streamed, other):
-        assert (source.train_count, source.test_count) == (memory.train_count, memory.test_count)
-        for found, expected in zip(source.first(50), memory.first(50), strict=True):
+    parts = split_as_told(ROWS, VALUES, hashed_rows(0, len(ROWS), Split("hash", 0.2, 42)))
+    for source in (streamed, memory, hashed(written(tmp_path / "other", 123, 1))):
+        assert (source.train_count, source.test_count) == (len(parts.train_rows), len(parts.test_rows))
+        for found, expected in zip(source.first(50), (parts.test_rows, parts.test_values), strict=True):
+            assert np.array_equal(found, expected[:50])
+        for found, expected in zip(
+            source.training_rows("this test"), (parts.train_rows, parts.train_values), strict=True
+        ):
             assert np.array_equal(found, expected)
 
 
@@ -73,12 +83,12 @@ def test_the_split_does_not_depend_on_row_groups_or_files(tmp_path, streamed, me
 )
 @pytest.mark.parametrize("spec", [LINEAR, RIDGE])
 def test_every_stage_finds_what_it_finds_in_memory(streamed, memory, settings, spec):
-    model = {"name": "m", "standardize": False, "estimator": spec}
+    model = model_of(spec)
     results = []
     for source in (streamed, memory):
-        trained = train(source, model, None)
-        made = quantize_model(source, trained.artifact, settings, None)
-        results.append((trained, made, evaluate(source, made.artifact, trained.artifact, 5, None)))
+        trained = train(source, model)
+        made = quantize_model(source, trained.artifact, settings)
+        results.append((trained, made, evaluate(source, made.artifact, trained.artifact, 5)))
     (trained, made, done), (trained_m, made_m, done_m) = results
     close(trained.artifact.model.coefficients, trained_m.artifact.model.coefficients)
     assert np.array_equal(made.artifact.model.codes, made_m.artifact.model.codes)
@@ -94,36 +104,35 @@ def test_every_stage_finds_what_it_finds_in_memory(streamed, memory, settings, s
 def test_what_needs_all_rows_says_so_before_it_starts(tmp_path):
     told = []
     stream = written(tmp_path / "t")
-    source = Streamed(stream, 0.2, 42, notify=told.append)
-    lasso = {"_target_": "sklearn.linear_model.Lasso", "alpha": 0.1}
-    fitted = source.fit(lasso, False, estimators.fit)
-    assert joblib.load(io.BytesIO(fitted.estimator)).coef_.shape == (2, 6)
-    assert fitted.model.coefficients.shape == (2, 6)
-    assert set(fitted.versions) == {"mlrq", "numpy", "scikit-learn"}
+    source = hashed(stream, notify=told.append)
+    lasso = model_of({"_target_": "sklearn.linear_model.Lasso", "alpha": 0.1})
+    trained = train(source, lasso)
+    assert joblib.load(io.BytesIO(trained.estimator)).coef_.shape == (2, 6)
+    assert trained.artifact.model.coefficients.shape == (2, 6)
     assert told == [f"Lasso needs all {source.train_count:,} training rows in memory, 0 MB, "
                     "and as much again to work on"]  # fmt: skip
-    source._stream = type(stream)(**{**stream.__dict__, "memory_limit": 1000})
+    source = hashed(replace(stream, memory_limit=1000))
     for call in (
-        lambda: source.fit(lasso, False, estimators.fit),
-        lambda: source.fit({**LINEAR, "positive": True}, False, estimators.fit),
-        lambda: source.training(None).grid("mse", 8, 0.1),
+        lambda: train(source, lasso),
+        lambda: train(source, model_of({**LINEAR, "positive": True})),
+        lambda: source.input_grid(Settings(inputs="int8", calibration="mse")),
     ):
         with pytest.raises(MlrqError, match=r"needs all [0-9,]+ training rows in memory, 0 MB, more than"):
             call()
 
 
 def test_the_same_models_are_measured_once(streamed):
-    model = LinearModel(WEIGHTS, np.zeros(2), streamed.dataset.features, streamed.dataset.targets)
+    model = LinearModel(WEIGHTS, np.zeros(2), streamed.features, streamed.targets)
     first = streamed.score((model,))
     streamed._engine = None
     assert streamed.score((model,)) is first
 
 
 def test_the_first_of_the_models_that_were_measured_are_not_measured_again(streamed):
-    names = streamed.dataset.features
+    names = streamed.features
     models = [LinearModel(WEIGHTS * factor, np.zeros(2), names, ("y0", "y1")) for factor in (1, 2, 3)]
     apart = streamed.score(models[:1])[0]
-    other = Streamed(streamed._stream, 0.2, 42)
+    other = hashed(streamed._reader.stream)
     together = other.score(models)
     other._engine = None
     for count in (1, 2, 3):
@@ -137,44 +146,44 @@ def test_the_first_of_the_models_that_were_measured_are_not_measured_again(strea
 @pytest.mark.parametrize("stage", ["all", "train"])
 @pytest.mark.parametrize("report", ["text", "json"])
 def test_a_run_makes_one_pass_over_the_test_rows(run, tmp_path, monkeypatch, stage, report):
-    parts, marked = written(tmp_path / "t").parts, []
-    mark = passes.mark
+    parts, measured = written(tmp_path / "t").parts, []
+    errors = reductions.errors
 
-    def counted(cut, models, test, part):
-        marked.append((test, part.start))
-        return mark(cut, models, test, part)
+    def counted(reader, models, test, part):
+        measured.append((test, part.start))
+        return errors(reader, models, test, part)
 
-    monkeypatch.setattr(passes, "mark", counted)
+    monkeypatch.setattr(reductions, "errors", counted)
     done = run(stage, *CLI, f"report={report}")
     assert done.code == 0, done.err
-    assert sorted(marked) == [(True, part.start) for part in parts]
+    assert sorted(measured) == [(True, part.start) for part in parts]
 
 
 @pytest.mark.parametrize("stage", ["all", "train"])
 def test_a_fault_of_the_pass_over_the_test_rows_is_one_line(run, tmp_path, monkeypatch, stage):
-    def lost(cut, models, test, part):
+    def lost(reader, models, test, part):
         raise MlrqError("the rows are lost")
 
     written(tmp_path / "t")
-    monkeypatch.setattr(passes, "mark", lost)
+    monkeypatch.setattr(reductions, "errors", lost)
     run(stage, *CLI).refused("the rows are lost")
-    # What training alone writes has been measured.
-    assert (tmp_path / "outputs" / "float.json").exists() == (stage == "all")
+    assert not (tmp_path / "outputs").exists()  # what is written has been measured
 
 
-def test_a_float_model_is_measured_when_it_is_asked_for(streamed, monkeypatch):
-    trained = train(streamed, {"name": "m", "standardize": False, "estimator": LINEAR}, None)
+def test_a_float_model_is_measured_beside_the_integer_model(streamed, monkeypatch):
+    trained = train(streamed, model_of(LINEAR))
     assert streamed._scores == {}
-    made = quantize_model(streamed, trained.artifact, Settings(), None)
-    done = evaluate(streamed, made.artifact, trained.artifact, 5, None)
+    made = quantize_model(streamed, trained.artifact, Settings())
+    done = evaluate(streamed, made.artifact, trained.artifact, 5)
     monkeypatch.setattr(streamed, "_engine", None)
-    assert (trained.train, trained.test) == (done.float_train, done.float_test)
+    (score,) = streamed.score((trained.artifact.model,))
+    assert (score.train, score.test) == (done.float_train, done.float_test)
 
 
-def test_the_test_rows_are_read_once_where_there_is_a_shelf(tmp_path):
-    stream, shelf = written(tmp_path / "t"), tmp_path / "shelf"
-    shelf.mkdir()
-    again, kept = Streamed(stream, 0.2, 42), Streamed(stream, 0.2, 42, shelf=shelf)
+def test_the_test_rows_are_read_once_where_there_is_a_cache(tmp_path):
+    stream, cache = written(tmp_path / "t"), tmp_path / "cache"
+    cache.mkdir()
+    again, kept = hashed(stream), hashed(stream, cache=cache)
     model = LinearModel(WEIGHTS, np.zeros(2), stream.features, stream.targets)
     expected = again.score((model,))[0]
     for file in (tmp_path / "t").iterdir():
@@ -185,21 +194,29 @@ def test_the_test_rows_are_read_once_where_there_is_a_shelf(tmp_path):
         again.score((model, model))
     for file in tmp_path.glob("*.parquet"):
         file.rename(tmp_path / "t" / file.name)
-    for file in shelf.iterdir():  # as on a worker that sees another disk
+    for file in cache.iterdir():  # as on a worker that sees another disk
         file.unlink()
-    shelf.rmdir()
+    cache.rmdir()
     assert kept.score((model, model))[1].test == expected.test
 
 
 def test_training_errors_follow_from_the_summary(streamed, memory):
-    model = LinearModel(WEIGHTS * 1.01, np.array([3.0, -2.0]), streamed.dataset.features, ("y0", "y1"))
-    (found,), (expected,) = streamed.score((model,)), memory.score((model,))
-    assert found.train.r2 == pytest.approx(expected.train.r2, rel=1e-12)
-    assert found.train.mse == pytest.approx(expected.train.mse, rel=1e-12)
+    model = LinearModel(WEIGHTS * 1.01, np.array([3.0, -2.0]), streamed.features, ("y0", "y1"))
+    parts = split_as_told(ROWS, VALUES, hashed_rows(0, len(ROWS), Split("hash", 0.2, 42)))
+    predicted = parts.train_rows @ model.coefficients.T + model.intercept
+    flat = LinearModel(np.zeros((2, 6)), np.ones(2), streamed.features, ("y0", "y1"))
+    for source in (streamed, memory):
+        (found,) = source.score((model,))
+        assert found.train.r2 == pytest.approx(r2_score(parts.train_values, predicted), rel=1e-12)
+        assert found.train.mse == pytest.approx(mean_squared_error(parts.train_values, predicted), rel=1e-12)
+        assert found.constant.tolist() == [False, False]
+        assert source.score((flat,))[0].constant.tolist() == [True, True]
+    (found,), (kept,) = streamed.score((model,)), memory.score((model,))
     assert found.train.max_error is found.train.mean_absolute_error is None
-    assert found.constant.tolist() == expected.constant.tolist() == [False, False]
-    flat = LinearModel(np.zeros((2, 6)), np.ones(2), streamed.dataset.features, ("y0", "y1"))
-    assert streamed.score((flat,))[0].constant.tolist() == [True, True]
+    # Absolute errors follow from no summary: rows in memory are looked at.
+    error = np.abs(predicted - parts.train_values)
+    assert kept.train.max_error == pytest.approx(error.max(), rel=1e-12)
+    assert kept.train.mean_absolute_error == pytest.approx(error.mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e5, 1.7e9])
@@ -208,14 +225,13 @@ def test_the_guard_sees_a_streams_training_rows_as_it_sees_them_in_memory(tmp_pa
     rows = GENERATOR.normal(size=(4000, 2))
     target = rows @ [1.0, -2.0] + 10 * GENERATOR.normal(size=4000) + offset
     pq.write_table(pa.table({"a": rows[:, 0], "b": rows[:, 1], "y": target}), tmp_path / "t.parquet")
-    streamed = Streamed(load(str(tmp_path / "t.parquet"), ["y"], None, None, 10**9), 0.2, 42)
-    test = are_test(0, 4000, 0.2, 42)
-    parts = Split(rows[~test], target[~test, None], rows[test], target[test, None])
+    streamed = hashed(load(str(tmp_path / "t.parquet"), ["y"], None, None, 10**9))
+    memory = hashed(of_arrays("t", "arrays", ("a", "b"), ("y",), rows, target[:, None]))
     found = []
-    for source in (streamed, Data(streamed.dataset, parts, 0.2, 42)):
-        trained = train(source, {"name": "m", "standardize": False, "estimator": LINEAR}, None)
-        made = quantize_model(source, trained.artifact, Settings(inputs="int8"), None)
-        found.append((made.guard, evaluate(source, made.artifact, trained.artifact, 5, None)))
+    for source in (streamed, memory):
+        trained = train(source, model_of(LINEAR))
+        made = quantize_model(source, trained.artifact, Settings(inputs="int8"))
+        found.append((made.guard, evaluate(source, made.artifact, trained.artifact, 5)))
     (guard, done), (expected, in_memory) = found
     assert done.train.r2 == pytest.approx(in_memory.train.r2, abs=1e-5)
     assert len(guard.notices) == len(expected.notices) == (2 if offset > 1e9 else 0)
@@ -228,18 +244,23 @@ def test_integer_inputs_take_few_passes_whatever_is_asked_how_often(streamed, sp
     monkeypatch.setattr(
         streamed, "_engine", lambda work, parts: (asked.append(work.args[0]), engine(work, parts))[1]
     )
-    trained = train(streamed, {"name": "m", "standardize": False, "estimator": spec}, None)
+    trained = train(streamed, model_of(spec))
     for bits in (4, 8):
-        made = quantize_model(streamed, trained.artifact, Settings(bits=bits, inputs="int8"), None)
-        evaluate(streamed, made.artifact, trained.artifact, 5, None)
-    read = [function for function in asked if function is not passes.mark]  # which is of the test rows
+        made = quantize_model(streamed, trained.artifact, Settings(bits=bits, inputs="int8"))
+        evaluate(streamed, made.artifact, trained.artifact, 5)
+    read = [function for function in asked if function is not reductions.errors]  # which is of the test rows
     # codes and clipped rows, each with the goal and with the targets; and what saturates
     assert len(read) == (3 if spec is LINEAR else 5)
 
 
 def test_the_hash_of_the_data_does_not_depend_on_row_groups_or_files(tmp_path, streamed):
-    other = Streamed(written(tmp_path / "other", 123, 1), 0.3, 7)
-    assert other.dataset.sha256 == streamed.dataset.sha256
+    for other in (
+        hashed(written(tmp_path / "other", 123, 1), 0.3, 7),
+        hashed(written(tmp_path / "other", 123, 1), 0.0),
+        shuffled(written(tmp_path / "other", 123, 1), 0.3, 7),
+        shuffled(of_arrays("t", "arrays", streamed.features, streamed.targets, ROWS, VALUES), 0.1, 1),
+    ):
+        assert other.sha256 == streamed.sha256
 
 
 @pytest.mark.parametrize("change", ["sign", "two signs", "last bit", "swap", "columns", "shift"])
@@ -287,8 +308,6 @@ def test_a_fit_from_the_summary_leaves_no_other_models_estimator(run, tmp_path):
     written(tmp_path / "t")
     folder = tmp_path / "outputs"
     assert run("train", *CLI, "model=lasso").code == 0  # which has all rows in memory
-    origin = read_float(folder / "float.json").training
-    assert set(origin.versions) == {"mlrq", "numpy", "scikit-learn"}
     assert "model.joblib" in (folder / "SHA256SUMS").read_text()
     done = run("train", *CLI)
     assert [line.split()[1] for line in done.out.splitlines() if line.startswith("saved ")] == [
@@ -296,8 +315,6 @@ def test_a_fit_from_the_summary_leaves_no_other_models_estimator(run, tmp_path):
     ]
     assert not (folder / "model.joblib").exists()
     assert "model.joblib" not in (folder / "SHA256SUMS").read_text()
-    origin = read_float(folder / "float.json").training
-    assert set(origin.versions) == {"mlrq", "numpy"}
     assert run("train", *CLI, "model=lasso").code == 0
     assert (folder / "model.joblib").exists()
 
@@ -324,7 +341,7 @@ def test_a_bad_parameter_is_explained_as_for_rows_in_memory(run, tmp_path):
         (["model=ridge", "+model.estimator.max_iters=5"], 2),
         (["model.estimator.fit_intercept=perhaps"], 1),
         (["model.estimator._target_=sklearn.linear_model.x.Ridge"], 1),
-        (["+model.estimator._partial_=yes", "+model.estimator.copy_X={_target_: sklearn.no.such}"], 1),
+        (["+model.estimator._partial_=yes", "+model.estimator.copy_X={_target_: sklearn.no.such}"], 2),
     ):
         streamed = run("train", *CLI, *wanted)
         streamed.refused(code=code)
@@ -343,7 +360,7 @@ def test_a_test_path_gives_the_test_rows(run, tmp_path):
 def test_bad_data_is_one_line(run, tmp_path):
     run(*CLI).refused("t: no such file or folder")
     pq.write_table(pa.table({"a": [1.0] * 50, "y0": range(50), "y1": range(50)}), tmp_path / "t")
-    run(*CLI).refused("constant column in the training rows: 'a' (always 1)")
+    run(*CLI).refused("constant feature in the training rows: 'a' (always 1)")
     pq.write_table(pa.table({"a": [1.0], "y0": [1.0], "y1": [1.0]}), tmp_path / "t")
     run(*CLI).refused("features need at least")
     run(*CLI, "dataset.memory_limit=-1").refused("dataset.memory_limit=-1", code=2)

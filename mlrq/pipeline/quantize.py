@@ -1,0 +1,85 @@
+"""Quantize: make the integer model of a float model, guard it, and compare first predictions."""
+
+from dataclasses import asdict, fields
+
+import numpy as np
+
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, Training
+from mlrq.errors import MlrqError
+from mlrq.models.linear import LinearModel
+from mlrq.pipeline.guard import check
+from mlrq.pipeline.results import Quantized
+from mlrq.pipeline.train import FIRST_ROWS, hold_same_training
+from mlrq.quantization.quantize import TrainingStatistics, quantize
+from mlrq.quantization.settings import Settings
+from mlrq.stats.metrics import verdict
+from mlrq.streaming.train_test import TrainTest
+
+
+def quantize_model(
+    data: TrainTest,
+    origin: FloatArtifact,
+    settings: Settings,
+    max_r2_drop: float | str | None = "auto",
+    strict: bool = False,
+) -> Quantized:
+    """Make the integer model of a float model.
+
+    Args:
+        data: What the float model was trained on.
+        origin: The float model.
+        settings: How to quantize.
+        max_r2_drop: For the guard; see `mlrq.pipeline.guard.check`.
+        strict: Whether what the guard objects to is an error.
+
+    Raises:
+        MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
+            objects and is strict.
+    """
+    hold_same_training(origin.training, data)
+    exact = origin.model
+    # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
+    # so is one that was fitted elsewhere, to rows that we do not know.
+    fit_to = None if _is_least_squares(origin.training) else exact
+    made = quantize(exact, training_statistics(data, settings, fit_to), settings)
+    model = made.model
+    guard = check(model, exact, data, fit_to, max_r2_drop)
+    if strict and guard.notices:
+        raise MlrqError("quantization.strict: " + "; ".join(guard.notices))
+    recorded = {item.name: getattr(settings, item.name) for item in fields(Settings)}
+    certificate = asdict(made.certificate) if made.certificate else None
+    first_rows = data.first(FIRST_ROWS)[0]
+    first = {
+        "estimator": origin.first_predictions,
+        "formula": exact.predict(first_rows),
+        "integer": model.predict(first_rows),
+    }
+    return Quantized(
+        QuantizedArtifact(model, origin.training, recorded, made.excess, certificate),
+        origin,
+        weight_error=model.weights - exact.coefficients,
+        intercept_excess=made.intercept_excess,
+        intercept_error=model.intercept_value - made.intercept,
+        first=first,
+        verdict=verdict(first["integer"] - first["formula"], np.array(origin.training.target_spread)),
+        guard=guard,
+    )
+
+
+def _is_least_squares(training: Training) -> bool:
+    """Whether the float model is the least squares fit of the training rows, with nothing held back."""
+    chosen = training.estimator["estimator"]
+    plain = chosen.get("fit_intercept", True) and not chosen.get("positive", False)
+    return "file" not in training.estimator and plain and chosen["_target_"].endswith(".LinearRegression")
+
+
+def training_statistics(
+    data: TrainTest, settings: Settings, fit_to: LinearModel | None
+) -> TrainingStatistics:
+    """What quantizing needs to know of the training rows, with what `fit_to` predicts for targets."""
+    summary = data.summary
+    if fit_to is not None:
+        summary = summary.following(fit_to.coefficients, fit_to.intercept)
+    inputs = data.input_grid(settings)
+    coded = data.summary_through(inputs, True, fit_to) if inputs else None
+    return TrainingStatistics(summary, data.low, data.high, inputs, coded)

@@ -1,0 +1,86 @@
+"""Train: fit a float model to the training rows, or take one that was fitted elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.artifacts.documents import FLOAT, FloatArtifact, Training
+from mlrq.errors import MlrqError
+from mlrq.models import closed_form, estimators, pretrained
+from mlrq.models.estimators import Fitted
+from mlrq.pipeline.results import Trained
+from mlrq.streaming.train_test import TrainTest
+
+FIRST_ROWS = 5  # rows whose predictions are compared one by one, and judged
+
+
+def train(data: TrainTest, model: dict[str, Any], cache: Path | None = None) -> Trained:
+    """Fit the linear model that `model` describes: from the summary where that is enough, else to the rows.
+
+    Args:
+        data: Rows to learn from.
+        model: The model group of the configuration: name, standardize, estimator.
+        cache: Folder where what scikit-learn fits is remembered; None remembers nothing.
+
+    Raises:
+        MlrqError: If the estimator does not suit the data, is not linear, or needs more rows in memory than
+            are allowed there.
+    """
+    spec, standardize, names = model["estimator"], model["standardize"], (data.features, data.targets)
+    if closed_form.suffices(spec):
+        fitted = closed_form.fit(data.summary, spec, standardize, *names)
+    else:
+        fit = estimators.fit_once(cache) if cache else estimators.fit
+        fitted = fit(*data.training_rows(spec["_target_"].rpartition(".")[2]), spec, standardize, *names)
+    return _trained(data, fitted, model, fitted.predict(data.first(FIRST_ROWS)[0]))
+
+
+def adopt(data: TrainTest, path: Path) -> Trained:
+    """Take a model that was trained elsewhere for the float model.
+
+    Args:
+        data: Rows to quantize it with, and to test it on.
+        path: The fitted estimator, a joblib or skops file. Loading a joblib file runs the code in it.
+
+    Raises:
+        MlrqError: If the file holds no linear regressor, or one of other features or targets.
+    """
+    found = pretrained.load(path)
+    rows, first_rows = data.sample(), data.first(FIRST_ROWS)[0]
+    model, first = pretrained.linear(found, data.features, data.targets, rows, first_rows)
+    notices = list(found.notices)
+    if data.test_count:
+        notices.append(f"{path} was trained elsewhere: it may have seen the test rows")
+    return _trained(data, Fitted(model, notices), found.description, first)
+
+
+def _trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDArray[np.float64]) -> Trained:
+    """A float model with where it came from, and what its estimator predicts for the `first` rows."""
+    width = len(data.features)
+    training = Training(
+        dataset=data.name,
+        source=data.source,
+        sha256=data.sha256,
+        split=data.split.rule,
+        test_size=data.split.test_size,
+        seed=data.split.seed,
+        train_rows=data.train_count,
+        test_rows=data.test_count,
+        target_spread=data.target_spread.tolist(),
+        input_range=[end[:width].tolist() for end in (data.low, data.high)],
+        estimator=model,
+    )
+    return Trained(FloatArtifact(fitted.model, training, first), fitted.notices, fitted.estimator)
+
+
+def hold_same_training(origin: Training, data: TrainTest, name: str = FLOAT) -> None:
+    """Raise MlrqError unless `data` is what the model `name` was trained on."""
+    split = origin.rows_split
+    if (data.sha256, data.split) != (origin.sha256, split):
+        raise MlrqError(
+            f"{name} was trained on {origin.dataset} (sha256 {origin.sha256[:12]}, {split}), but this is "
+            f"{data.name} (sha256 {data.sha256[:12]}, {data.split}): "
+            "name that dataset, or run stage=train on this one"
+        )

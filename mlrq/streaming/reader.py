@@ -1,0 +1,82 @@
+"""`Reader`: the training rows or the test rows of a part of a table, told apart as they are read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.datasets import Part, Split, Stream
+from mlrq.datasets.parts import Batch
+from mlrq.datasets.split import hashed
+from mlrq.errors import DataError, MlrqError
+from mlrq.kernel import chosen
+from mlrq.streaming import test_row_cache
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A table and how its rows are split: all that a worker needs to know.
+
+    Attributes:
+        stream: The table.
+        split: Which rows are test rows, where a part does not say so.
+        cache: Folder where the test rows of each part are kept once they have been read; None keeps none. A
+            worker that does not see it reads the table again.
+        settled: Whether the first pass is over, which decides what is skipped.
+    """
+
+    stream: Stream
+    split: Split
+    cache: Path | None = None
+    settled: bool = False
+
+    def _read(self, part: Part) -> Iterator[Batch]:
+        try:
+            yield from self.stream.batches(part)
+        except DataError as error:
+            if not (self.settled and self.stream.skip):
+                raise
+            raise MlrqError(
+                f"{error} (the first pass read it whole, so it is too late to skip it: run again)"
+            ) from error
+
+    def batches(self, part: Part) -> Iterator[tuple[Batch, NDArray[np.bool_]]]:
+        """Columns, each (n,), and (n,) which of the rows are test rows."""
+        start = part.start
+        for columns in self._read(part):
+            count = len(columns[0])
+            if part.test is None:
+                yield columns, hashed(start, count, self.split)
+            else:
+                yield columns, np.full(count, part.test)
+            start += count
+
+    def tables(self, part: Part, test: bool) -> Iterator[Numbers]:
+        """(columns, n) tables of the test rows, or of the training rows."""
+        kept = self._kept(part)
+        if part.test is not None:
+            if part.test is test:
+                yield from map(np.asarray, self._read(part))
+        elif test and kept and kept.exists():
+            yield from test_row_cache.read(kept)
+        else:
+            for columns, are in self.batches(part):
+                yield chosen(columns, are == test)
+
+    def rows(self, part: Part, test: bool) -> Iterator[tuple[Numbers, Numbers]]:
+        """Features (n, features) and targets (n, targets) of the test rows, or of the training rows."""
+        width = len(self.stream.features)
+        for table in self.tables(part, test):
+            yield table[:width].T, table[width:].T
+
+    def keep(self, part: Part, tables: Iterator[Numbers]) -> int:
+        """Read the tables of a part's test rows, and keep them in the cache; how many rows there are."""
+        return test_row_cache.write(self._kept(part), tables)
+
+    def _kept(self, part: Part) -> Path | None:
+        """Where its test rows are; a part that holds nothing else is as good as a copy."""
+        return self.cache / f"{part.start}.rows" if self.cache and part.test is None else None
