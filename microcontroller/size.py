@@ -22,7 +22,7 @@ CORE = ("-mcpu=cortex-m0", "-mthumb", "-Os")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 # No C library: without one the compiler must not turn a loop into a call of memcpy.
 FREESTANDING = ("-ffreestanding", "-fno-tree-loop-distribute-patterns", "-nostdlib")
-SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", f"-Wl,-T,{HERE / 'cortex_m0.ld'}")
+SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-T", HERE / "cortex_m0.ld")
 BOARD = ("-M", "microbit", "-display", "none", "-serial", "none", "-monitor", "none")
 SEMIHOSTING = ("-chardev", "stdio,id=out", "-semihosting-config", "enable=on,target=native,chardev=out")
 

@@ -7,9 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import numpy as np
@@ -17,6 +19,7 @@ import pytest
 from omegaconf import DictConfig
 from support.tables import Parts, shuffled, split_by_scikit_learn
 
+from mlrq import cli
 from mlrq.cli import main
 from mlrq.config import composition
 from mlrq.datasets import Stream, california_housing
@@ -113,28 +116,39 @@ def float_score(data: TrainTest, trained: Trained) -> Score:
     return data.score((trained.artifact.model,))[0]
 
 
+@contextmanager
+def inside(folder: Path) -> Iterator[Run]:
+    """`python -m mlrq` in this process, in `folder`: every line of it but the start-up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NO_COLOR", "1")
+        patch.setenv("COLUMNS", "200")
+        patch.setenv("HYDRA_FULL_ERROR", "1")
+        # Drawing takes longer than a small sweep, and matplotlib need not be there.
+        patch.setattr(cli, "plots", SimpleNamespace(sweep=lambda outcomes: b"a plot"), raising=False)
+
+        def call(*arguments: object, stdin: str | bytes = "") -> Outcome:
+            raw = stdin.encode() if isinstance(stdin, str) else stdin
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+            patch.setattr(sys, "argv", ["mlrq", *map(str, arguments)])
+            out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+            code = 0
+            with redirect_stdout(out), redirect_stderr(err):
+                try:
+                    main.main()
+                except SystemExit as end:
+                    code = end.code if isinstance(end.code, int) else int(end.code is not None)
+            printed = [(stream.flush(), stream.buffer.getvalue().decode())[1] for stream in (out, err)]
+            return Outcome(code, printed[0], settled(printed[1]))
+
+        yield call
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`python -m mlrq` in this process, in an empty folder: every line of it but the start-up."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-
-    def call(*arguments: object, stdin: str | bytes = "") -> Outcome:
-        raw = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
-        monkeypatch.setattr(sys, "argv", ["mlrq", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        printed = capsys.readouterr()
-        return Outcome(code, printed.out, settled(printed.err))
-
-    return call
+def run(tmp_path: Path) -> Iterator[Run]:
+    """`inside` an empty folder."""
+    with inside(tmp_path) as call:
+        yield call
 
 
 @dataclass

@@ -21,6 +21,7 @@ def table(text, name):
     return lines[0], [[cell.strip() for cell in line] for line in lines[2:]]
 
 
+@pytest.mark.slow
 def test_a_small_run_measures_every_part_and_writes_it(tmp_path):
     pytest.importorskip("matplotlib")
     readme = tmp_path / "README.md"

@@ -176,6 +176,19 @@ def test_every_link_leads_to_a_file_or_a_heading():
                 assert not heading or heading in headings(other), f"{page.name}: {target}"
 
 
+def test_every_page_can_be_reached_from_the_readme_which_is_one_page():
+    seen, left = set(), {README}
+    while left:
+        page = left.pop()
+        seen.add(page)
+        targets = {
+            (page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(page.read_text())
+        }
+        left |= {target for target in targets if target.suffix == ".md" and target.exists()} - seen
+    assert not set(PAGES) - seen
+    assert len(README.read_text().splitlines()) <= 125
+
+
 def headings(page: Path) -> set[str]:
     """The anchors that GitHub gives to the headings of a page."""
     found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)

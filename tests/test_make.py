@@ -24,7 +24,10 @@ class Make:
     """make in the project's folder, with its outputs elsewhere and the Python that runs the tests."""
 
     def __init__(self, out: Path) -> None:
+        if " " in str(out):
+            pytest.skip("make knows no file with a space in its name")
         self.out, self.python = out, shlex.quote(sys.executable)
+        self.project, self.environment = PROJECT, {}
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess:
         # -o: the environment is there, for it runs this; making it anew would pull it from under us.
@@ -32,15 +35,25 @@ class Make:
         inherited = {
             key: value
             for key, value in os.environ.items()
-            if key not in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "OUT")
+            if key not in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "OUT", "GOALS")
         }
         return subprocess.run(
             ["make", "-o", ".venv/.ready", f"PY={self.python}", f"OUT={self.out}", *arguments],
-            cwd=PROJECT, env=inherited | {"NO_COLOR": "1"}, capture_output=True, encoding="utf-8",
+            cwd=self.project, env=inherited | {"NO_COLOR": "1"} | self.environment,
+            capture_output=True, encoding="utf-8",
         )  # fmt: skip
 
     def stamps(self) -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in self.out.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory) -> Path:
+    """What `make train evaluate` makes; not to be changed."""
+    make = Make(tmp_path_factory.mktemp("evaluated") / "out")
+    done = make("train", "evaluate")
+    assert done.returncode == 0, done.stderr
+    return make.out
 
 
 @pytest.fixture
@@ -48,9 +61,15 @@ def make(tmp_path: Path) -> Make:
     return Make(tmp_path / "out")
 
 
-def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, california, parts):
-    first = make("train", "evaluate")
-    assert first.returncode == 0, first.stderr
+@pytest.fixture
+def remake(evaluated: Path, make: Make) -> Make:
+    """make where `make train evaluate` was run."""
+    shutil.copytree(evaluated, make.out)  # with the times of its files
+    return make
+
+
+def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(remake, tmp_path, california, parts):
+    make = remake
     stamps = make.stamps()
     assert {"model.joblib", "float.json", "quantized.json", "evaluation.json"} <= set(stamps)
     for target in ("train", "quantize", "evaluate"):
@@ -65,8 +84,8 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(make, tmp_path, 
     assert make.stamps() == stamps
 
 
-def test_other_overrides_remake_only_the_stages_that_they_reach(make):
-    assert make("train", "evaluate").returncode == 0
+def test_other_overrides_remake_only_the_stages_that_they_reach(remake):
+    make = remake
     before = make.stamps()
     trained = (make.out / "float.json").read_bytes()
 
@@ -96,8 +115,8 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(make):
     assert make.stamps() == fitted
 
 
-def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(make):
-    assert make("quantize").returncode == 0
+def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(remake):
+    make = remake
     kept = (make.out / "quantized.json").read_bytes()
     failed = make("quantize", "ARGS=quantization.bits=17")
     assert failed.returncode != 0
@@ -152,3 +171,103 @@ def test_no_lock_file_names_an_index():
         assert "--hash=sha256:" in text
         assert "index-url" not in text
         assert "http" not in text
+
+
+HOSTILE = [
+    "quantization.bits=4; touch pwned",
+    "$(shell touch pwned)",
+    "${shell touch pwned}",
+    "`touch pwned`",
+    "quantization.bits=$(touch pwned)",
+    "&& touch pwned #",
+    "| touch pwned",
+    "x' ; touch pwned ; echo '",
+    "x\ntouch pwned\n",
+    "$(eval X := $(shell touch pwned))",
+    "$$(touch pwned)",
+    "> pwned",
+]
+
+
+@pytest.mark.parametrize("given", HOSTILE)
+def test_args_are_never_text_of_make_or_of_a_shell(make, given):
+    before = set(PROJECT.iterdir())
+    done = make("quantize", f"ARGS={given}")
+    assert done.returncode != 0
+    assert "mlrq: error: " in done.stderr
+    assert set(PROJECT.iterdir()) == before
+    assert not (make.out / "float.json").exists()
+
+
+@pytest.mark.parametrize("options", [["-n", "quantize"], ["-n", "all"], ["-n", "predict"], ["help"]], ids=str)
+def test_what_make_only_shows_executes_nothing(make, options):
+    before = set(PROJECT.iterdir())
+    assert make(*options, f"ARGS={' '.join(HOSTILE)}").returncode == 0
+    assert set(PROJECT.iterdir()) == before
+    assert not make.out.exists()
+
+
+def test_args_in_the_environment_are_never_text_of_make_either(make, monkeypatch):
+    monkeypatch.setattr(make, "environment", {"ARGS": "$(shell touch pwned) `touch pwned`"})
+    before = set(PROJECT.iterdir())
+    assert make("quantize").returncode != 0
+    assert set(PROJECT.iterdir()) == before
+
+
+def test_values_with_spaces_quotes_and_dollars_reach_the_program(make, tmp_path, california, parts):
+    name = "a b's $HOME `id`; #1.csv"
+    (tmp_path / name).write_text(rows_csv(california, parts.test_rows[:100]))
+    path = str(tmp_path / name).replace("'", "\\'")
+    quoted = shlex.quote(f"dataset.path='{path}'")
+    done = make("quantize", f"ARGS=dataset=csv dataset.target=HouseAge {quoted}")
+    assert done.returncode == 0, done.stderr
+    assert (make.out / "quantized.json").exists()
+    again = make("quantize", f"ARGS=dataset=csv dataset.target=HouseAge {quoted}")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "saved" not in again.stdout
+
+
+def test_a_quote_that_is_not_closed_is_refused_before_anything_runs(make):
+    done = make("evaluate", "ARGS=dataset.path='a b")
+    assert done.returncode != 0
+    assert "mlrq: error: ARGS: no closing quotation" in done.stderr
+    assert not make.out.exists()
+    assert "the stage is what the target says" in make("train", "ARGS=stage=quantize").stderr
+
+
+def test_the_outputs_and_the_checkout_may_lie_in_folders_with_spaces(make, tmp_path, california, parts):
+    checkout = tmp_path / "my checkout"
+    (checkout / ".venv").mkdir(parents=True)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "hatch_build.py"):
+        (checkout / name).symlink_to(PROJECT / name)
+    for name in ("mlrq", "conf"):
+        shutil.copytree(PROJECT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for stamp in (".packages", ".ready"):
+        (checkout / ".venv" / stamp).touch()
+    make.project, make.out = checkout, checkout / "my out"
+    done = make("evaluate")
+    assert done.returncode == 0, done.stderr
+    assert make("evaluate").stdout == ""
+    (checkout / "my rows.csv").write_text(rows_csv(california, parts.test_rows[:3]))
+    done = make("predict", "ARGS=predict.input='my rows.csv'")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    assert make("export").returncode == 0
+    assert (checkout / "my out" / "export" / "mlrq.c").exists()
+
+
+def test_exporting_c_of_a_model_of_float_inputs_quantizes_with_integer_ones(make):
+    assert make("quantize", "ARGS=quantization.bits=4").returncode == 0
+    done = make("export", "ARGS=export=c")
+    assert done.returncode == 0, done.stderr
+    assert "mlrq: note: C starts from integers: quantizing with quantization.inputs=int8" in done.stderr
+    assert b'"bits":4' in (make.out / "quantized.json").read_bytes()
+    assert (make.out / "export" / "mlrq.c").exists()
+    stamps = make.stamps()
+    again = make("export")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert make.stamps()["quantized.json"] == stamps["quantized.json"]
+
+
+def test_help_fits_eighty_columns(make):
+    assert max(map(len, make("help").stdout.splitlines())) <= 80

@@ -15,7 +15,7 @@ from mlrq.cli.session import Session
 from mlrq.config import composition, schema, validation
 from mlrq.errors import MlrqError
 
-NEEDS_ARTIFACT = ("quantize", "evaluate", "predict", "export")  # unless stage=all makes it
+NEEDS_ARTIFACT = ("quantize", "evaluate", "verify", "predict", "export")  # unless stage=all makes it
 
 
 def by_hydra(session: Session) -> None:
@@ -57,6 +57,9 @@ def _job(composed: DictConfig, session: Session) -> None:
             return ""
         if checked.stage == "export":
             run.export(checked, folder)
+            return ""
+        if checked.stage == "verify":
+            run.verify(checked, folder, session, notice)
             return ""
         outcome["origin"] = origin = resume.origin(checked)
 

@@ -104,6 +104,10 @@ def _single(checked: Config, session: Session) -> None:
         for path in run.export(checked, folder):
             print(f"saved {printable(path)} ({path.stat().st_size:,} B)")
         return
+    if checked.stage == "verify":
+        for line in run.verify(checked, folder, session, notice).splitlines():
+            print(printable(line))
+        return
     results = run.run(checked, folder, session, None, notice)
     from mlrq.cli import report
 

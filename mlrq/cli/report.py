@@ -224,7 +224,7 @@ def _proof(certificate: dict[str, Any] | None) -> str:
     """What the solver proved, in words."""
     if certificate is None:
         return "none, each weight was rounded by itself"
-    effort = f"{certificate['nodes']:,} partial solutions examined"
+    effort = f"{certificate['nodes']:,} lower bounds computed"
     if certificate["optimal"]:
         return f"no codes and no scale have less excess ({effort})"
     return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"

@@ -123,6 +123,32 @@ def export(config: Config, folder: Path) -> list[Path]:
     return save.exports(folder, {name: text.encode() for name, text in texts.items()})
 
 
+def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
+    """Show from the training rows that the codes are the best ones, and write the certificate.
+
+    Returns:
+        PROVEN or INCOMPLETE, and a line for what is proven of each scale.
+
+    Raises:
+        MlrqError: If there are better codes, or the rows are not the training data.
+    """
+    from mlrq.artifacts import documents
+    from mlrq.artifacts.json_document import encode
+    from mlrq.pipeline import save
+    from mlrq.pipeline.verify import verify
+
+    integer = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
+    origin = documents.read_float(folder / documents.FLOAT)
+    data = session.known(config, notify).data
+    with session.progress.activity("Verifying"):
+        word, why, certificate = verify(data, origin, integer)
+    if word == "REFUTED":
+        raise MlrqError(f"{word}: {why}")
+    if certificate and config.save:
+        why += "".join(f"\nwritten: {path}" for path in save.certificate(folder, encode(certificate)))
+    return f"{word}\n{why}"
+
+
 def run(
     config: Config, folder: Path, session: Session, cache: Path | None, notify: Callable[[str], None]
 ) -> Results:

@@ -22,6 +22,7 @@ STAGES = {
     "quantize": "make the integer model",
     "evaluate": "compare the two on the test rows",
     "predict": "predict rows of your own",
+    "verify": "show from the training rows that the codes are the best ones",
     "export": "write the model as C, ONNX or a scikit-learn estimator",
 }
 

@@ -132,9 +132,7 @@ def source(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, packed:
         REQUANTIZE=requantize,
         FLOAT_CONSTANTS=_floats(model, inputs),
         LOW=inputs.low,
-        LOW_FLOAT=f"{inputs.low}.0f",
         HIGH=inputs.high,
-        HIGH_FLOAT=f"{inputs.high}.0f",
         CLAMP_FLOAT=c_code.CLAMP_FLOAT if fixed.limits else "",
     )
 

@@ -28,11 +28,13 @@ void mlrq_accumulate(
 
 #ifndef MLRQ_NO_FLOAT
 /* From real numbers to input codes: (feature - offset) / scale in float, rounded to nearest, ties to
-   even, and saturated, as ONNX's QuantizeLinear does. NaN becomes the smallest code. */
-void mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES]);
+   even, and saturated, as ONNX's QuantizeLinear does. NaN becomes the smallest code. Returns how many of
+   the features saturate, NaN among them: 0 where all lie within the range above. */
+int mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES]);
 
-/* From real numbers to real numbers, by way of the integer accumulator: accumulator * scale in float. */
-void mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS]);
+/* From real numbers to real numbers, by way of the integer accumulator: accumulator * scale in float.
+   Returns what mlrq_quantize does. */
+int mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS]);
 #endif
 
 #ifdef __cplusplus
@@ -78,42 +80,49 @@ void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TAR
 #error "fast math changes results: compile without -ffast-math, or define MLRQ_NO_FLOAT"
 #endif
 
-@FLOAT_CONSTANTS@static mlrq_input mlrq_encode(float feature, float scale, float offset)
+@FLOAT_CONSTANTS@/* Writes the code, and returns whether it saturates. */
+static int mlrq_encode(float feature, float scale, float offset, mlrq_input *code)
 {
     /* Added to a smaller number and subtracted, it leaves the nearest integer, ties to even. */
     const float rounder = 12582912.0f; /* 1.5 * 2^23 */
     const float position = (feature - offset) / scale;
 
-    if (!(position > @LOW_FLOAT@)) { /* NaN too */
-        return @LOW@;
+    if (!(position > @LOW@.0f)) { /* NaN too */
+        *code = @LOW@;
+        return !(position >= @LOW@.5f); /* a tie goes to the smallest code, which is even */
     }
-    if (position > @HIGH_FLOAT@) {
-        return @HIGH@;
+    if (position > @HIGH@.0f) {
+        *code = @HIGH@;
+        return position >= @HIGH@.5f; /* a tie goes beyond the largest code, which is odd */
     }
-    return (mlrq_input)((position + rounder) - rounder);
+    *code = (mlrq_input)((position + rounder) - rounder);
+    return 0;
 }
 
-void mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES])
+int mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES])
 {
     uint32_t feature;
+    int saturated = 0;
 
     for (feature = 0; feature < MLRQ_FEATURES; feature++) {
-        inputs[feature] = mlrq_encode(
-            features[feature], mlrq_input_scale[feature], mlrq_input_offset[feature]);
+        saturated += mlrq_encode(
+            features[feature], mlrq_input_scale[feature], mlrq_input_offset[feature], &inputs[feature]);
     }
+    return saturated;
 }
 
-void mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS])
+int mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS])
 {
     mlrq_input inputs[MLRQ_FEATURES];
+    const int saturated = mlrq_quantize(features, inputs);
     uint32_t target;
 
-    mlrq_quantize(features, inputs);
     for (target = 0; target < MLRQ_TARGETS; target++) {
         float prediction = (float)mlrq_sum(inputs, target) * mlrq_scale[target];
 @CLAMP_FLOAT@
         predictions[target] = prediction;
     }
+    return saturated;
 }
 
 #endif

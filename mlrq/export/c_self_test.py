@@ -63,11 +63,11 @@ unsigned long mlrq_self_test(void)
         for (feature = 0; feature < MLRQ_FEATURES; feature++) {
             features[feature] = mlrq_float(mlrq_row_features[vector][feature]);
         }
-        mlrq_quantize(features, inputs);
+        wrong += mlrq_quantize(features, inputs) != mlrq_row_saturated[vector];
         for (feature = 0; feature < MLRQ_FEATURES; feature++) {
             wrong += inputs[feature] != mlrq_row_inputs[vector][feature];
         }
-        mlrq_predict(features, predictions);
+        wrong += mlrq_predict(features, predictions) != mlrq_row_saturated[vector];
         for (target = 0; target < MLRQ_TARGETS; target++) {
             wrong += !(predictions[target] == mlrq_float(mlrq_row_predictions[vector][target]));
         }
@@ -140,6 +140,11 @@ def self_test(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, vect
                 "Their input codes, from Python.",
                 "mlrq_input mlrq_row_inputs[MLRQ_ROWS][MLRQ_FEATURES]",
                 inputs.encode(wide).tolist(),
+            ),
+            (
+                "How many of their features saturate, from Python.",
+                "int mlrq_row_saturated[MLRQ_ROWS]",
+                inputs.beyond(wide).sum(axis=1).tolist(),
             ),
             (
                 "Their predictions, from Python, as the bits of a float.",

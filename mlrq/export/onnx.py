@@ -3,20 +3,22 @@
 With integer inputs the graph is the arithmetic of `QuantizedLinear`, operator by operator, on float32 rows:
 
     Where(IsNaN)            not a number becomes minus infinity, and so the smallest code
-    Add, QuantizeLinear     code = saturate(rint((x - offset) / scale))
+    Add, Clip, Div          position = (x - offset) / scale
+    Clip, Round             input code = rint(saturate(position)), to nearest, ties to even
+    QuantizeLinear          with a scale of 1: the whole number as int8
     MatMulInteger, Add      accumulator = sum of (code - zero_point) * input code + intercept, exactly
     Cast, Mul               prediction = float32(accumulator) * scale
     Max, Min                the output range, where there is one
 
-so a runtime that follows the standard predicts the bits that Python does. MatMulInteger takes codes of 8 bits
-and sums in int32; beyond either, MatMul does the same in the integers that the accumulator's bound asks for.
+so a runtime that follows the standard predicts the bits that Python does. QuantizeLinear could divide, round
+and saturate by itself, but the standard leaves open what it makes of NaN and infinity, and not every runtime
+divides there. MatMulInteger takes codes of 8 bits and sums in int32; beyond either, Cast and MatMul do the
+same in the integers that the accumulator's bound asks for.
 
 With float inputs rows are float64, and CumSum adds the products one feature after the other, as `affine`
 does: ONNX leaves the order of a MatMul's sum, and whether it is fused, to the runtime. ONNX Runtime then
-gives Python's bits; a runtime that adds in another order agrees to rounding.
-
-The opset is 13 (QuantizeLinear with a scale for each feature), or 21 for 16-bit inputs, which it did not
-quantize before: the lowest that the model allows, so that old runtimes load it.
+gives Python's bits; a runtime that adds in another order agrees to rounding. docs/onnx.md has the runtimes
+that were tried.
 """
 
 import json
@@ -40,7 +42,7 @@ except ModuleNotFoundError as error:
     raise MlrqError(not_installed("export=onnx", "onnx", "onnx")) from error
 
 ACCUMULATOR = "accumulator"  # the tensor that holds the exact sums, for whoever wants to see them
-IR_VERSIONS = {13: 7, 21: 10}  # of the ONNX release that brought the opset
+OPSET, IR_VERSION = 13, 7  # of one ONNX release
 ROWS, INPUT = "rows", "features"
 
 
@@ -84,27 +86,27 @@ def export(artifact: QuantizedArtifact) -> bytes:
         kind = np.dtype(np.float64)
     else:
         codes = _encode(graph, model.inputs)
-        sums = graph.cast("sums", _accumulate(graph, model, codes), np.dtype(np.float32))
+        sums = graph.cast("sums", _accumulate(graph, model, model.inputs, codes), np.dtype(np.float32))
         result = graph.add("scaled", "Mul", sums, graph.constant("scale", model.scale))
         kind = np.dtype(np.float32)
     if model.output_range is not None:
         graph.clamp(result, model.output_range.astype(kind))
     inputs = f"{model.inputs.bits}-bit inputs; NaN is the smallest code" if model.inputs else "float inputs"
     about = f"Linear regression, {model.bits}-bit {model.scheme} codes, {inputs}"
-    opset = 21 if model.inputs and model.inputs.bits == 16 else 13
-    return _file(graph, artifact, kind, opset, about, {"settings": artifact.settings})
+    return _file(graph, artifact, kind, about, {"settings": artifact.settings})
 
 
 def export_float(artifact: FloatArtifact) -> bytes:
     """The ONNX file of a float model: (rows, features) float64 in, (rows, targets) float64 out."""
     model, graph = artifact.model, _Graph()
     _float_sum(graph, graph.constant("weights", model.coefficients.T), model.intercept)
-    return _file(graph, artifact, np.dtype(np.float64), 13, "Linear regression", {})
+    return _file(graph, artifact, np.dtype(np.float64), "Linear regression", {})
 
 
 def _encode(graph: _Graph, inputs: InputGrid) -> str:
-    """Input codes of float32 rows; see `InputGrid.encode`."""
-    # The standard does not say what QuantizeLinear makes of NaN, and processors differ.
+    """Input codes of float32 rows, as whole float32 numbers; see `InputGrid.encode`."""
+    # The standard does not say what becomes of NaN and infinities as integers, and processors differ: none
+    # of them is left.
     number = graph.add(
         "number",
         "Where",
@@ -113,21 +115,27 @@ def _encode(graph: _Graph, inputs: InputGrid) -> str:
         INPUT,
     )
     shifted = graph.add("shifted", "Add", number, graph.constant("minus_offset", -inputs.offset))
-    zero = np.zeros(len(inputs.scale), dtype=f"int{inputs.bits}")
-    step, origin = graph.constant("step", inputs.scale), graph.constant("zero", zero)
-    return graph.add("input_codes", "QuantizeLinear", shifted, step, origin, axis=1)
+    # Keeps runtimes from folding the sum and the quotient into one product and one sum of other roundings.
+    kept = graph.add("kept", "Clip", shifted, graph.constant("least", np.array(np.finfo(np.float32).min)))
+    position = graph.add("position", "Div", kept, graph.constant("step", inputs.scale))
+    low, high = (np.array(end, dtype=np.float32) for end in (inputs.low, inputs.high))
+    ends = graph.constant("smallest_code", low), graph.constant("largest_code", high)
+    return graph.add("whole", "Round", graph.add("clipped", "Clip", position, *ends))
 
 
-def _accumulate(graph: _Graph, model: QuantizedLinear, inputs: str) -> str:
+def _accumulate(graph: _Graph, model: QuantizedLinear, inputs: InputGrid, codes: str) -> str:
     """The exact accumulators, int32 or int64 as their bound asks for."""
     kind = np.dtype(f"int{model.accumulator_bits}")
-    if kind == np.int32 and model.bits <= 8 and model.inputs and model.inputs.bits == 8:
-        operands = [inputs, graph.constant("codes", model.codes.T.astype(np.int8))]
-        if model.zero_point.any():
-            operands += ["", graph.constant("zero_point", model.zero_point.astype(np.int8))]
+    if kind == np.int32 and model.bits <= 8 and inputs.bits == 8:
+        unit = graph.constant("unit", np.array(1, dtype=np.float32))
+        zero = graph.constant("zero", np.array(0, dtype=np.int8))
+        narrow = graph.add("input_codes", "QuantizeLinear", codes, unit, zero)
+        operands = [narrow, graph.constant("codes", model.codes.T.astype(np.int8))]
+        if model.zero_point.any():  # `zero` of the inputs could be left out, but not every runtime allows it
+            operands += [zero, graph.constant("zero_point", model.zero_point.astype(np.int8))]
         products = graph.add("products", "MatMulInteger", *operands)
     else:
-        wide = graph.cast("wide", inputs, kind)
+        wide = graph.cast("input_codes", codes, kind)
         products = graph.add("products", "MatMul", wide, _steps(graph, model, kind))
     return graph.add(ACCUMULATOR, "Add", products, graph.constant("intercept", model.intercept.astype(kind)))
 
@@ -182,7 +190,6 @@ def _file(
     graph: _Graph,
     artifact: FloatArtifact | QuantizedArtifact,
     kind: np.dtype[Any],
-    opset: int,
     about: str,
     more: dict[str, Any],
 ) -> bytes:
@@ -201,8 +208,8 @@ def _file(
             [helper.make_tensor_value_info(output, tensor, [ROWS, len(model.targets)])],
             graph.constants,
         ),
-        opset_imports=[helper.make_opsetid("", opset)],
-        ir_version=IR_VERSIONS[opset],
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
         producer_name="mlrq",
         producer_version=__version__,
         doc_string=about,

@@ -13,6 +13,7 @@ from mlrq.kernel import inference
 from mlrq.kernel.build import LIBRARY, identity
 from mlrq.kernel.inference import Codes, Integers, Sums
 from mlrq.kernel.reference import Columns, FloatArray, Scanned
+from mlrq.kernel.tree import Tree, Walk
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _ARGUMENTS = {
@@ -23,6 +24,7 @@ _ARGUMENTS = {
     "encode": [_INT, _INT, _POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER],
     "infer": [_INT, _INT, _INT, _POINTER, _INT, _INT, _INT, _INT, *[_POINTER] * 4],
     "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 7],
+    "search": [*[_POINTER] * 9, _INT, ctypes.c_int],
 }
 
 
@@ -119,6 +121,21 @@ class Native:
         arrays = pivot, upper, gram, prints, low, high, tests
         bounded = self._scan(columns, test, count, start, bound, *arrays)
         return Scanned(gram, low + 0.0, high + 0.0, prints, tests, bounded)
+
+    def search(self, tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
+        """See `branch.search`."""
+        box = np.array([len(tree.target), *tree.box], dtype=np.int64)
+        parts = tree.columns, tree.target, tree.inverse, tree.alone, tree.drag, tree.spread, tree.lengths
+        tables = (_POINTER * len(parts))(*(part.ctypes.data for part in parts))
+        state = [
+            part.ctypes.data for part in (walk.floats, walk.sums, walk.slopes, walk.integers, walk.found)
+        ]
+        limits, counters = np.array([walk.best, walk.reach, walk.slack]), np.array([walk.level, walk.nodes])
+        places = box.ctypes.data, tables, *state, limits.ctypes.data, counters.ctypes.data
+        if self.library.mlrq_search(*places, nodes, single):
+            raise MemoryError
+        walk.best, walk.reach, _ = limits.tolist()
+        walk.level, walk.nodes = counters.tolist()
 
     def _scan(
         self,

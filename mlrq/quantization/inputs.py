@@ -54,10 +54,14 @@ class InputGrid:
         ends = [self.scale.astype(np.float64) * end + self.offset for end in (self.low, self.high)]
         return np.clip(rows, *ends)
 
+    def beyond(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(n, features) which cells saturate: the nearest code would lie outside the range; NaN does."""
+        position = kernel.positions(rows, self.scale, self.offset)
+        return ~((position >= self.low) & (position <= self.high))
+
     def saturated(self, rows: NDArray[np.float64]) -> float:
         """Fraction of all cells that saturate, 0 to 1."""
-        position = kernel.positions(rows, self.scale, self.offset)
-        return np.count_nonzero((position < self.low) | (position > self.high)) / position.size
+        return np.count_nonzero(self.beyond(rows)) / rows.size
 
 
 def check_resolution(

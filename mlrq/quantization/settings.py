@@ -27,7 +27,9 @@ class Settings:
     output_range: str | None = key(
         None, "limits that predictions are clamped to", OneOf(options.OUTPUT_RANGES), null="none"
     )
-    nodes: int = key(5_000_000, "most partial solutions that rounding=exact examines", Within(1))
+    nodes: int = key(
+        50_000_000, "most lower bounds for rounding=exact; one of n > 64 codes counts n^2 / 64^2", Within(1)
+    )
     seconds: float = key(60.0, "most seconds of rounding=exact; what that cuts short may differ", Within(0))
 
     def faults(self, prefix: str = "") -> list[str]:

@@ -5,118 +5,186 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlrq.solvers.babai import geometric, search_scales
-from mlrq.solvers.beam import beam
-from mlrq.solvers.bounds import round_down, separable_bound
-from mlrq.solvers.descent import descend
-from mlrq.solvers.ordering import decision_order, reorder
-from mlrq.solvers.problem import (
-    Candidate,
-    Certificate,
-    FloatArray,
-    Problem,
-    best_candidate,
-    candidate,
-)
-from mlrq.solvers.sphere import Outcome, search
-from mlrq.stats.linear_algebra import least_squares
+from mlrq.kernel import scrambled, search
+from mlrq.kernel.tree import Tree, Walk, start, widened
+from mlrq.solvers.bounds import separable_bound
+from mlrq.solvers.ordering import ordered, prepare
+from mlrq.solvers.problem import Candidate, Certificate, FloatArray, IntArray, Problem, candidate
+from mlrq.stats.linear_algebra import dependent, lengths, summed, triangularise
 
-# Problems up to this size are searched in less time than a beam takes.
-SMALL = 12
-# Numbers that the beam may hold.
-BEAM = 1 << 17
-# Share of the budget that is kept for a bound in case the search does not end.
-RESERVE = 1 / 4
+SLACK = 8
+# Bounds between two looks at the clock.
+SLICE = 1 << 16
+# Codes up to which a bound counts once; the time of one grows with the square of their number.
+USUAL = 64
+# Codes of a neighbourhood, bounds that one may cost, and for how many times all codes nothing may get better.
+FREE, EACH, PATIENCE = 40, 30_000, 5
+
+
+class _Spent(Exception):
+    """The budget is."""
+
+
+class _Budget:
+    """Bounds that may still be computed, and until when."""
+
+    def __init__(self, nodes: int, deadline: float):
+        self.left, self.deadline, self.used = nodes, deadline, 0
+
+    def run(self, tree: Tree, walk: Walk, most: int, single: bool = False) -> None:
+        """Search until it ends, or for `most` bounds.
+
+        Raises:
+            _Spent: If the budget ends first.
+        """
+        size, begun, best = len(tree.target), walk.nodes, walk.best
+        price = max(1, size * size // USUAL**2)
+        while walk.level < size and walk.nodes - begun < most and not (single and walk.best < best):
+            left = min(self.left // price, most - (walk.nodes - begun), SLICE)
+            if left <= 0 or time.monotonic() >= self.deadline:
+                raise _Spent
+            before = walk.nodes
+            search(tree, walk, before + left, single)
+            self.used += walk.nodes - before
+            self.left -= (walk.nodes - before) * price
+
+
+class _Exact:
+    """An ordered problem, the best codes so far, and what is proven."""
+
+    def __init__(self, problem: Problem, best: Candidate, budget: _Budget):
+        self.problem, self.best, self.budget = problem, best, budget
+        self.order, self.inner, rank = ordered(problem)
+        self.tree = prepare(self.inner, rank)
+        self.proven = 0.0
+
+    def offer(self, codes: FloatArray | IntArray) -> None:
+        """Keep codes in the order of decisions if they are better."""
+        restored = np.empty(self.problem.size)
+        restored[self.order] = codes
+        found = candidate(self.problem, restored)
+        self.best = found if found.beats(self.best) else self.best
+
+    def dive(self) -> None:
+        """One vector from each of many scales, each code the nearest to where its bound is least."""
+        for code in _sizes(self.tree):
+            walk = _start(self.tree, self.best.excess, self.best.excess, code, code)
+            self.budget.run(self.tree, walk, 4 * self.problem.size, single=True)
+            self.offer(walk.found)
+
+    def improve(self) -> None:
+        """Best codes of `FREE` columns at a time, the others' being what they are, until none gets better.
+
+        Large neighbourhood search (Shaw, 1998): a neighbourhood is a problem of one more column, the
+        prediction of the codes that stay, whose code is 1.
+        """
+        size, stale, turn = self.problem.size, 0, 0
+        while size > FREE and stale < PATIENCE * size // FREE:
+            numbers = scrambled(np.arange(turn * size, (turn + 1) * size, dtype=np.uint64))
+            before = self.best.excess
+            self._neighbourhood(np.sort(np.argsort(numbers, kind="stable")[:FREE]))
+            stale = 0 if self.best.excess < before else stale + 1
+            turn += 1
+
+    def _neighbourhood(self, chosen: IntArray) -> None:
+        codes = self.best.codes[self.order].astype(np.float64)
+        rest = codes.copy()
+        rest[chosen] = 0.0
+        columns = self.inner.triangle[:, chosen], self.inner.predictions(rest[:, None]), self.inner.target
+        whole = triangularise(np.column_stack(columns))
+        part = replace(self.inner, triangle=whole[:-1, :-1], target=whole[:-1, -1])
+        best = self.best.excess - whole[-1, -1] ** 2
+        if best <= 0 or dependent(part.triangle).any():
+            return
+        tree = prepare(part, part.size)
+        walk = _start(tree, best, best, 1, 1)
+        walk.integers[5:, -1] = rest.min(initial=0.0), rest.max(initial=0.0)
+        self.budget.run(tree, walk, EACH)
+        if walk.found.any():
+            codes[chosen] = walk.found[:-1]
+            self.offer(codes)
+
+    def rise(self) -> None:
+        """Search within thresholds that rise, until one has been reached."""
+        threshold = self.best.excess / 4
+        low, high = self.inner.outer if self.tree.lengths[-1] else (0, 0)
+        while self.proven < self.best.excess:
+            walk = _start(self.tree, self.best.excess, threshold, low, high)
+            try:
+                self.budget.run(self.tree, walk, self.budget.left)
+            finally:
+                self.offer(walk.found)
+            self.proven = threshold
+            threshold = min(threshold * (1 + 8 / self.problem.size), self.best.excess)
 
 
 def exact(
-    problem: Problem, start: Candidate, *, nodes: int, deadline: float
+    problem: Problem, first: Candidate, *, nodes: int, deadline: float
 ) -> tuple[Candidate, Certificate]:
     """Codes and scale of least excess, or the best found and how far from the best they may be.
 
-    A good solution first (nearest plane and beams over many scales, then local search), then a
-    search of everything that could beat it (`mlrq.solvers.sphere`).
+    The search (`mlrq.kernel.branch`) is run for a threshold that rises until some codes are within it: then
+    these, or better ones found after them, are the best. Few vectors are within a threshold below the least
+    excess, so what comes before costs little; where the budget ends, the last threshold is a lower bound.
 
     Args:
         problem: n codes.
-        start: any candidate; the result is never worse.
-        nodes: budget of partial vectors examined.
+        first: any candidate; the result is never worse.
+        nodes: lower bounds that may be computed; one of n > 64 codes counts as n^2 / 64^2.
         deadline: value of `time.monotonic()` at which to stop.
 
     Returns:
         The candidate and its certificate. With the same input and no deadline in sight, always the
         same.
     """
+    zero = candidate(problem, np.zeros(problem.size))
     if not problem.triangle.any() or not problem.target.any():
-        zero = candidate(problem, np.zeros(problem.size))
         return zero, Certificate(True, zero.excess, 0.0, 0)
-    order = decision_order(problem.triangle)
-    ordered = reorder(problem, order)
-    best = start
-
-    def offer(codes: FloatArray) -> float:
-        nonlocal best
-        restored = np.empty_like(codes)
-        restored[order] = codes
-        found = best_candidate(problem, restored)
-        best = found if found.beats(best) else best
-        return best.excess
-
-    offer(good_codes(ordered))
-    now = time.monotonic()
-    outcome = search(
-        ordered,
-        best.excess,
-        offer,
-        nodes=nodes - int(nodes * RESERVE),
-        deadline=deadline - (deadline - now) * RESERVE,
-    )
-    if outcome.complete:
-        return best, Certificate(True, best.excess, 0.0, outcome.nodes)
-    bound, spent = projected_bound(ordered, best.excess, nodes=nodes - outcome.nodes, deadline=deadline)
-    bound = max(bound, round_down(outcome.lower_bound), separable_bound(ordered))
-    bound = min(bound, best.excess)
-    return best, Certificate(False, bound, best.excess - bound, outcome.nodes + spent)
+    refitted = candidate(problem, first.codes.astype(np.float64))
+    best = min(zero, refitted, first, key=lambda one: one.excess)
+    budget = _Budget(nodes, deadline)
+    state = _Exact(problem, best, budget)
+    try:
+        state.dive()
+        state.improve()
+        state.rise()
+    except _Spent:
+        bound = min(max(state.proven, separable_bound(problem)), state.best.excess)
+        return state.best, Certificate(False, bound, state.best.excess - bound, budget.used)
+    return state.best, Certificate(True, state.best.excess, 0.0, budget.used)
 
 
-def good_codes(problem: Problem) -> FloatArray:
-    """Codes (n, N) worth starting from, found quickly."""
-    size = problem.size
-    weights = least_squares(problem.triangle, problem.target[None])[0]
-    if not weights.any():
-        return np.zeros((size, 1))
-    codes = search_scales(problem, weights)[:, : 16 if size <= 64 else 4]
-    if size > SMALL:
-        around = problem.fit(codes[:, :1])[1] * geometric(0.6, 1.6, 5)
-        kept = int(np.clip(BEAM // (len(around) * size), 2, 128))
-        found = beam(problem, around, kept) if around.all() else codes
-        best = np.argsort(problem.fit(found)[0], kind="stable")
-        codes = np.column_stack([codes, found[:, best[: codes.shape[1]]]])
-    return np.column_stack([codes, descend(problem, codes)])
+def _start(tree: Tree, best: float, threshold: float, first: int, last: int) -> Walk:
+    slack = rounding_slack(tree, threshold)
+    return start(tree, best, widened(threshold, slack), slack, first, last)
 
 
-def projected_bound(problem: Problem, threshold: float, *, nodes: int, deadline: float) -> tuple[float, int]:
-    """Lower bound from the last rows alone, as many of them as the budget allows.
+def _sizes(tree: Tree) -> list[int]:
+    """Values of the first decided code that try scales from large to small."""
+    rank, low, high, sliding = tree.box
+    if rank < len(tree.target):
+        return [0]
+    rises = tree.alone[rank, rank - 1] >= 0
+    most = high - low if sliding else high if rises else -low
+    sizes, size = [0], 1
+    while size <= most:
+        sizes.append(size)
+        size += max(1, size // 4)
+    return sizes if rises else [-size for size in sizes]
 
-    The last k rows contain the last k codes only, so they are a smaller problem of the same kind,
-    and its least excess is at most that of the whole.
 
-    Returns:
-        The bound, and the nodes spent.
+def rounding_slack(tree: Tree, threshold: float) -> float:
+    """What rounding may add to the length of the residual of a vector within the threshold.
+
+    A row of the residual is a sum of n + 1 products, so it is off by about `n eps` times the sum
+    of their absolute values (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1);
+    the triangle was made by n reflections, each as accurate. `||y - s R p|| <= sqrt(T)` bounds the
+    products: `s |p_j| <= (||y|| + sqrt(T)) ||row j of R^-1||`. There is no such bound for columns
+    that depend on others; the largest of the others stands in for them.
     """
-    bound, spent = 0.0, 0
-    for size in range(4, problem.size, 4):
-        part = replace(problem, triangle=problem.triangle[-size:, -size:], target=problem.target[-size:])
-        least = min(threshold, float(part.fit(good_codes(part))[0].min()))
-
-        def offer(codes: FloatArray, part: Problem = part) -> float:
-            nonlocal least
-            least = min(least, float(part.fit(codes)[0].min()))
-            return least
-
-        outcome: Outcome = search(part, least, offer, nodes=nodes - spent, deadline=deadline)
-        spent += outcome.nodes
-        bound = max(bound, round_down(min(least, outcome.lower_bound)))
-        if not outcome.complete:
-            break
-    return bound, spent
+    size = len(tree.target)
+    rows = lengths(tree.inverse)
+    length = float(lengths(tree.target[:, None])[0])
+    weights = (length + np.sqrt(threshold)) * np.where(rows > 0, rows, rows.max())
+    products = float(lengths(summed(np.abs(tree.columns) * weights[:, None])[:, None])[0])
+    return float(SLACK * size * np.finfo(np.float64).eps * (length + products))

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from mlrq.kernel.tree import Tree
 from mlrq.solvers.problem import FloatArray, IntArray, Problem
+from mlrq.stats.linear_algebra import dependent, inverse, product, triangularise
 from mlrq.stats.linear_algebra import lengths as column_lengths
-from mlrq.stats.linear_algebra import product, triangularise
 
 # Added to the unit diagonal of the correlation matrix before it is inverted, so that dependent
 # columns have an order too. The order never affects the proof, only its length.
@@ -14,9 +15,9 @@ RIDGE = 1e-10
 
 
 def decision_order(triangle: FloatArray) -> IntArray:
-    """Columns in an order that lets the decoder prune early (V-BLAST ordering).
+    """Columns in an order that lets the search close partial vectors early (V-BLAST ordering).
 
-    The decoder decides the last column first and pays `r_nn^2` for each unit of error there, so
+    The search decides the last column first and pays `r_nn^2` for each unit of error there, so
     that column should be the one with the longest part orthogonal to all others; then the same
     among the rest (Wolniansky et al., 1998; Foschini's optimality of the greedy choice). That
     length is 1/sqrt(P_jj) with `P` the inverse of `R'R` over the columns that are left, and
@@ -31,24 +32,63 @@ def decision_order(triangle: FloatArray) -> IntArray:
     size = triangle.shape[1]
     lengths = column_lengths(triangle)
     unit = triangle / np.where(lengths > 0, lengths, 1.0)
-    inverse = _inverse(product(unit.T, unit) + RIDGE * np.eye(size))
+    precision = _inverse(product(unit.T, unit) + RIDGE * np.eye(size))
     weight = np.where(lengths > 0, 1.0 / np.where(lengths > 0, lengths, 1.0), np.inf)
     left = np.ones(size, dtype=bool)
     order = np.empty(size, dtype=np.int64)
     for place in range(size - 1, -1, -1):
-        shortness = np.sqrt(np.maximum(np.diag(inverse), np.finfo(float).tiny)) * weight
+        shortness = np.sqrt(np.maximum(np.diag(precision), np.finfo(float).tiny)) * weight
         chosen = int(np.argmin(np.where(left, shortness, np.inf)))
         if not left[chosen]:
             chosen = int(left.argmax())
         order[place] = chosen
         left[chosen] = False
-        pivot = inverse[chosen, chosen]
+        pivot = precision[chosen, chosen]
         if pivot > 0:
-            inverse = inverse - inverse[:, chosen, None] * (inverse[chosen] / pivot)
+            precision = precision - precision[:, chosen, None] * (precision[chosen] / pivot)
     return order
 
 
-def reorder(problem: Problem, order: IntArray) -> Problem:
+def ordered(problem: Problem) -> tuple[IntArray, Problem, int]:
+    """The order of decisions, the problem with its columns in that order, and its rank.
+
+    Columns that depend on others are decided first, for their rows bound nothing: from row `rank` on the
+    triangle is zero. What is left of the target in those rows is a constant.
+    """
+    order = decision_order(problem.triangle)
+    rank = problem.size
+    while (lacking := dependent(triangularise(problem.triangle[:, order[:rank]]))).any():
+        rank -= 1  # the first that lacks a part of its own, for what comes after it may share in the lack
+        order = np.append(np.delete(order, lacking.argmax()), order[lacking.argmax()])
+    result = _reordered(problem, order)
+    result.triangle[rank:] = 0.0
+    return order, result, rank
+
+
+def prepare(problem: Problem, rank: int) -> Tree:
+    """What the search needs to know of an ordered problem; every sum is taken in the order of its terms."""
+    size, triangle = problem.size, problem.triangle
+    leading = np.zeros((size, size))  # the inverse, transposed
+    leading[:rank, :rank] = inverse(triangle[:rank, :rank]).T
+    alone, spread = np.zeros((size + 1, size)), np.zeros((size + 1, size))
+    np.cumsum(leading * problem.target[:, None], axis=0, out=alone[1:])
+    np.cumsum(np.square(leading), axis=0, out=spread[1:])
+    drag = np.zeros((size, size))
+    for column in range(1, size):
+        drag[column] = product(leading[:column].T, triangle[:column, column])
+    return Tree(
+        columns=np.ascontiguousarray(triangle.T),
+        target=np.ascontiguousarray(problem.target),
+        inverse=leading,
+        alone=alone,
+        drag=drag,
+        spread=spread,
+        lengths=column_lengths(triangle),
+        box=(rank, problem.low, problem.high, int(problem.sliding)),
+    )
+
+
+def _reordered(problem: Problem, order: IntArray) -> Problem:
     """The same problem with its columns permuted and made triangular again.
 
     What is left of the target below the triangle is a constant and rounds to zero: the triangle is

@@ -117,10 +117,10 @@ class Certificate:
 
     Attributes:
         optimal: no codes and no scale have a smaller excess (up to the rounding slack stated in
-            `mlrq.solvers.sphere`).
+            `mlrq.solvers.exact`).
         lower_bound: proven lower bound of the least excess; equal to the excess when optimal.
         gap: excess - lower_bound, >= 0.
-        nodes: partial code vectors that were examined.
+        nodes: lower bounds that were computed.
     """
 
     optimal: bool

@@ -17,8 +17,8 @@ from mlrq.stats.linear_algebra import least_squares
 
 Rounding = Literal["nearest", "babai", "exact"]
 
-# Fifty times what any width of a ten-feature model has needed; some seconds of work.
-NODES = 5_000_000
+# A thousand times what any width of a table of twenty features has needed; some seconds of work.
+NODES = 50_000_000
 SECONDS = 60.0
 
 
@@ -76,8 +76,8 @@ def solve(
             shared too.
         shared_scale: one scale for all targets (per tensor) instead of one each (per channel).
         weights: (n,) or (t, n), the float model that `nearest` rounds; least squares when left out.
-        nodes: budget of partial code vectors for `exact`, in all. The result depends on it and not
-            on the machine.
+        nodes: budget of lower bounds for `exact`, in all; one of n > 64 codes counts as n^2 / 64^2. The
+            result depends on it and not on the machine.
         seconds: safety net for `exact`; a result that it cut short may differ between machines.
 
     Returns:
@@ -136,7 +136,7 @@ def _solve_one(
     The problem is solved in units in which `R` and `y` are near 1, by powers of two, which changes
     no digit.
     """
-    unit_r, unit_y = _power_of_two(problem.triangle), _power_of_two(problem.target)
+    unit_r, unit_y = power_of_two(problem.triangle), power_of_two(problem.target)
     inner = replace(problem, triangle=problem.triangle / unit_r, target=problem.target / unit_y)
     weights = weights * (unit_r / unit_y)
     found, zero_point = nearest(inner, weights)
@@ -169,7 +169,7 @@ def _zero_point(problem: Problem, found: Candidate) -> int:
     return min(max(0, least), most) if problem.sliding else 0
 
 
-def _power_of_two(values: FloatArray) -> float:
+def power_of_two(values: FloatArray) -> float:
     """The power of two next above the largest magnitude; 1 when all are zero."""
     largest = float(np.abs(values).max(initial=0.0))
     return 2.0 ** math.frexp(largest)[1] if largest > 0 else 1.0

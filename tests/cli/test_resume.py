@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import shutil
 
 import pytest
+from conftest import inside
 from support.streams import CLI, written
 
 from mlrq.cli import resume
@@ -56,7 +58,7 @@ main()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
-def test_a_sweep_that_is_interrupted_and_resumed_ends_as_one_that_was_not(command, tmp_path):
+def test_a_sweep_that_is_interrupted_and_resumed_ends_as_one_that_was_not(command, run, tmp_path):
     done = command.python(INTERRUPTED, *WIDE)
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
     assert done.code == 130
@@ -66,11 +68,11 @@ def test_a_sweep_that_is_interrupted_and_resumed_ends_as_one_that_was_not(comman
     finished = [resume.read(path)["name"] for path in sorted(folder.glob("*/outcome.json"), key=number)]
     assert len(finished) == 3
     assert finished[: len(said)] == said
-    resumed = command("resume=last")
+    resumed = run("resume=last")
     assert resumed.code == 0, resumed.err
     assert before(resumed) == finished
     assert len(jobs(resumed)) == 6
-    whole = command(*WIDE, "hydra.sweep.dir=whole")
+    whole = run(*WIDE, "hydra.sweep.dir=whole")
     assert whole.code == 0
     assert before(whole) == []
     assert table(folder) == table(tmp_path / "whole")
@@ -79,8 +81,22 @@ def test_a_sweep_that_is_interrupted_and_resumed_ends_as_one_that_was_not(comman
             assert (folder / job / name).read_bytes() == (tmp_path / "whole" / job / name).read_bytes()
 
 
-def test_only_what_is_missing_runs(run, tmp_path):
-    assert run("-m", "quantization.bits=2,4,8", "hydra.sweep.dir=s").code == 0
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a sweep over 2, 4 and 8 bits; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    with inside(folder) as run:
+        assert run("-m", "quantization.bits=2,4,8", "hydra.sweep.dir=s").code == 0
+    return folder / "s"
+
+
+@pytest.fixture
+def swept(whole, tmp_path):
+    """A copy of it, in the folder `s`."""
+    return shutil.copytree(whole, tmp_path / "s")
+
+
+def test_only_what_is_missing_runs(run, tmp_path, swept):
     expected = table(tmp_path / "s")
     for job in "02":
         (tmp_path / "s" / job / "outcome.json").unlink()
@@ -139,18 +155,16 @@ def test_what_is_no_longer_true_runs_again_and_says_why(run, tmp_path, monkeypat
     assert table(tmp_path / "s") == table(tmp_path / "whole")
 
 
-def test_another_setting_is_another_point_and_another_engine_or_place_is_not(run, tmp_path):
-    assert run("-m", "quantization.bits=4,8", "hydra.sweep.dir=s").code == 0
+def test_another_setting_is_another_point_and_another_engine_or_place_is_not(run, swept):
     assert before(run("resume=s", "quantization.nodes=1234567")) == []
     assert before(run("resume=s", "dataset.seed=1")) == []
-    assert len(before(run("resume=s", "engine=joblib", "report=json", "output_dir=elsewhere"))) == 2
+    assert len(before(run("resume=s", "engine=joblib", "report=json", "output_dir=elsewhere"))) == 3
 
 
-def test_a_damaged_outcome_is_not_taken_for_done(run, tmp_path):
-    assert run("-m", "quantization.bits=4,8", "hydra.sweep.dir=s").code == 0
-    path = tmp_path / "s" / "1" / "outcome.json"
+def test_a_damaged_outcome_is_not_taken_for_done(run, swept):
+    path = swept / "2" / "outcome.json"
     path.write_bytes(path.read_bytes().replace(b'"bits":8', b'"bits":4'))
-    assert before(run("resume=s")) == ["quantization.bits=4"]
+    assert before(run("resume=s")) == ["quantization.bits=2", "quantization.bits=4"]
 
 
 def test_what_failed_is_listed_again_and_the_rest_is_not_done_again(run, tmp_path):
@@ -170,6 +184,7 @@ def test_where_all_is_done_the_data_is_read_once_for_its_hash(run, tmp_path, sca
     assert (len(scans), fitted) == (2 * parts, [])
 
 
+@pytest.mark.slow  # that jobs run side by side is a test of sweeps
 def test_jobs_side_by_side_are_resumed_too(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib extra is not installed")
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")

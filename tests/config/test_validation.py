@@ -81,7 +81,7 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [
-        (["stage=fly"], "stage=fly: must be all, train, quantize, evaluate, predict or export"),
+        (["stage=fly"], "stage=fly: must be all, train, quantize, evaluate, predict, verify or export"),
         (["report=xml"], "report=xml: must be text or json"),
         (["samples=-1"], "samples=-1: must be 0 or more"),
         (["output_dir="], "output_dir=: must be a folder"),

@@ -44,18 +44,27 @@ def exact_outputs(model: QuantizedLinear, accumulators: np.ndarray) -> list[list
     return result
 
 
+def saturated_by_definition(inputs: InputGrid, rows: np.ndarray) -> np.ndarray:
+    """How many features of each row have no code within half a step, ties to even; NaN has none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        codes = np.rint((rows - inputs.offset) / inputs.scale)
+        return (~((codes >= inputs.low) & (codes <= inputs.high))).sum(axis=1)
+
+
 def agrees(loaded: ctypes.CDLL, prefix: str, model: QuantizedLinear, rows: np.ndarray, codes: np.ndarray):
     """Hold that C gives Python's integers and floats for float32 `rows` and for input `codes`."""
     fixed, inputs = fixed_point(model), model.inputs
     kind = np.dtype(f"int{inputs.bits}")
     found_inputs = np.empty(rows.shape, dtype=kind)
     predictions = np.empty((len(rows), len(model.targets)), dtype=np.float32)
-    call(loaded[f"{prefix}_rows_batch"], rows, found_inputs, predictions)
+    saturated = np.empty(len(rows), dtype=np.intc)
+    call(loaded[f"{prefix}_rows_batch"], rows, found_inputs, predictions, saturated)
     with np.errstate(over="ignore", under="ignore"):
         wide = rows.astype(np.float64)
         expected = model.predict(wide)
     assert (found_inputs == inputs.encode(wide)).all()
     assert (predictions.astype(np.float64) == expected).all()
+    assert (saturated == saturated_by_definition(inputs, rows)).all()
 
     given_codes = np.concatenate([codes.astype(kind), found_inputs])
     accumulators = np.empty((len(given_codes), len(model.targets)), dtype=f"int{fixed.accumulator_bits}")
@@ -153,16 +162,20 @@ def test_it_compiles_without_a_warning_and_passes_its_own_test(tmp_path, languag
             assert (done.returncode, done.stdout) == (0, f"{prefix}_self_test: 0 differ from Python\n")
 
 
-@pytest.mark.parametrize("what", ["accumulators", "outputs", "row_inputs", "predictions"])
-def test_the_self_test_sees_a_wrong_number(tmp_path, what):
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    [("accumulators", 1), ("outputs", 1), ("row_inputs", 1), ("row_saturated", 2), ("predictions", 1)],
+)
+def test_the_self_test_sees_a_wrong_number(tmp_path, what, wrong):
     files = written(tmp_path, random_model(np.random.default_rng(2)), prefix="m")
     path = tmp_path / "m_self_test.c"
     before, rest = path.read_text().split(f"{what}[", 1)
-    row = rest.index("    {") + 5
+    row = rest.index("= {\n    ") + 8
+    row += rest[row] == "{"
     path.write_text(f"{before}{what}[{rest[:row]}1 + {rest[row:]}")
     compiled(tmp_path, *C99, *files, "-o", "self_test")
     done = subprocess.run([tmp_path / "self_test"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "m_self_test: 1 differ from Python\n")
+    assert (done.returncode, done.stdout) == (1, f"m_self_test: {wrong} differ from Python\n")
 
 
 def test_nothing_it_does_is_undefined(tmp_path):

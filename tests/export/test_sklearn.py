@@ -20,16 +20,16 @@ from mlrq.export.sklearn import export
 from mlrq.files import write
 from mlrq.models.linear import LinearModel
 
-GENERATOR = np.random.default_rng(9)
-ROWS = GENERATOR.normal(size=(50, 4)) * [1, 10, 0.1, 1000] + [0, -40, 5, 1000]
+ROWS = np.random.default_rng(9).normal(size=(50, 4)) * [1, 10, 0.1, 1000] + [0, -40, 5, 1000]
 NAMES = ("a", "b b", "coef_", "d")
 UNNAMED = "X does not have valid feature names"
 
 
 def artifact(targets):
+    generator = np.random.default_rng(targets)
     model = LinearModel(
-        GENERATOR.normal(size=(targets, 4)),
-        GENERATOR.normal(size=targets),
+        generator.normal(size=(targets, 4)),
+        generator.normal(size=targets),
         NAMES,
         tuple(f"y{i}" for i in range(targets)),
     )
@@ -107,7 +107,7 @@ def test_the_program_exports_any_float_model_and_takes_it_back(run, tmp_path, mo
     assert (done.code, done.err) == (0, "")
     assert done.out == f"saved {path} ({path.stat().st_size:,} B)\n"
     assert "model.joblib" in (tmp_path / "outputs" / "SHA256SUMS").read_text()
-    rows = GENERATOR.normal(size=(9, 10))
+    rows = np.random.default_rng(9).normal(size=(9, 10))
     close(joblib.load(path).predict(rows), before.predict(rows)[:, 0])
     assert run("train", "dataset=diabetes", f"model_path={path}").code == 0
     after = read_float(tmp_path / "outputs" / "float.json").model

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support.tables import split_by_scikit_learn
 
-from mlrq.datasets import Dataset, california_housing, split
+from mlrq.datasets import Stream, california_housing
 from mlrq.datasets import diabetes as diabetes_dataset
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, Solution, solve
@@ -42,8 +43,8 @@ class Split:
         return float(1 - (residual**2).mean() / self.test_target.var())
 
 
-def rows(dataset: Dataset) -> Split:
-    parts = split(dataset, test_size=0.2, seed=42)
+def rows(dataset: Stream) -> Split:
+    parts = split_by_scikit_learn(dataset)
     return Split(parts.train_rows, parts.train_values[:, 0], parts.test_rows, parts.test_values[:, 0])
 
 

@@ -19,7 +19,10 @@ def expected(command, tmp_path):
     return files
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=SLOW), 2, pytest.param(3, marks=SLOW)])
 def test_processes_make_the_same_bytes(command, tmp_path, expected, workers):
     done = command(*WHOLE, "engine=joblib", f"engine.workers={workers}")
     assert (done.code, done.err) == (0, "")

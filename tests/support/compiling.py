@@ -17,7 +17,7 @@ COMPILERS = {"gcc": C99, "clang": ("clang", *C99[1:]), "c++": ("g++", "-x", "c++
 BATCH = """
 #include "mlrq.c"
 void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *accumulators, int32_t *outputs);
-void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions);
+void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions, int *beyond);
 void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *accumulators, int32_t *outputs)
 {
     while (rows--) {
@@ -26,12 +26,14 @@ void mlrq_codes_batch(long rows, const mlrq_input *inputs, mlrq_accumulator *acc
         inputs += MLRQ_FEATURES, accumulators += MLRQ_TARGETS, outputs += MLRQ_TARGETS;
     }
 }
-void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions)
+void mlrq_rows_batch(long rows, const float *features, mlrq_input *inputs, float *predictions, int *beyond)
 {
     while (rows--) {
-        mlrq_quantize(features, inputs);
-        mlrq_predict(features, predictions);
-        inputs += MLRQ_FEATURES, features += MLRQ_FEATURES, predictions += MLRQ_TARGETS;
+        *beyond = mlrq_quantize(features, inputs);
+        if (mlrq_predict(features, predictions) != *beyond) {
+            *beyond = -1;
+        }
+        inputs += MLRQ_FEATURES, features += MLRQ_FEATURES, predictions += MLRQ_TARGETS, beyond++;
     }
 }
 """

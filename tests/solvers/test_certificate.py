@@ -1,0 +1,177 @@
+"""Certificates hold what they claim, and the checker takes no other."""
+
+import copy
+import csv
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from support.tables import split_by_scikit_learn
+
+from mlrq.artifacts.json_document import encode, seal
+from mlrq.datasets import Stream, california_housing, diabetes
+from mlrq.solvers import verify
+from mlrq.solvers.certificate import document
+from mlrq.solvers.solve import solve
+from mlrq.stats.summarize import summarize
+
+CHECKER = PROJECT / "mlrq" / "solvers" / "verify.py"
+SETTINGS = {"scheme": "symmetric", "granularity": "per_tensor"}
+
+
+def made(stream: Stream, bits: int, targets: int = 1, **settings: str) -> tuple[dict, dict | None, tuple]:
+    """`quantized.json` as far as the checker reads it, its certificate, and exact sums of training rows."""
+    parts = split_by_scikit_learn(stream)
+    rows, values = parts.train_rows, parts.train_values
+    values = np.column_stack([values, *[rows[:, -1 - i] - values[:, 0] for i in range(targets - 1)]])
+    factor = rows.std(axis=0).astype(np.float32).astype(np.float64)
+    divided = settings.get("granularity") == "per_feature"
+    seen = rows / factor if divided else rows
+    summary = summarize(seen, values)
+    settings = SETTINGS | settings
+    triangle, columns = summary.feature_triangle, summary.target_columns
+    shared, affine = settings["granularity"] != "per_channel", settings["scheme"] == "affine"
+    half = 1 << (bits - 1)
+    solution = solve(triangle, columns, -half, half - 1, affine=affine, shared_scale=shared and targets > 1)
+    model = {
+        "bits": bits,
+        "codes": solution.codes.tolist(),
+        "factor": factor.tolist() if divided else None,
+        "features": list(stream.features),
+        "inputs": None,
+        "scale": solution.stored_scale.tolist(),
+        "settings": settings,
+        "targets": [*stream.targets, *(f"other{i}" for i in range(targets - 1))],
+        "training": {"split": "shuffle", "test_size": 0.2, "seed": 42},
+        "zero_point": solution.zero_point.tolist(),
+    }
+    model = seal("quantized", 2, model)
+    sums = (len(rows), *verify.exact([*seen.T.tolist(), *values.T.tolist()]))
+    return model, document(model, None, sums, triangle, columns), sums
+
+
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_feature", "per_channel"])
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+@pytest.mark.parametrize("bits", [2, 3, 4, 8, 12, 16])
+def test_every_width_of_california_is_proven_in_few_bytes(bits: int, scheme: str, granularity: str) -> None:
+    stream = california_housing.load("embedded")
+    model, proof, sums = made(stream, bits, scheme=scheme, granularity=granularity)
+    assert proof is not None
+    assert "no codes have less" in verify.check(model, proof, *sums)
+    assert len(encode(proof)) < 10_000
+
+
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel"])
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+def test_several_targets_are_proven_together_or_one_by_one(scheme: str, granularity: str) -> None:
+    model, proof, sums = made(diabetes.load(), 3, 2, scheme=scheme, granularity=granularity)
+    assert proof is not None
+    told = verify.check(model, proof, *sums).splitlines()
+    assert len(told) == (2 if granularity == "per_channel" else 1)
+
+
+def files(folder: Path, model: dict, proof: dict, name: str = "diabetes") -> list[str]:
+    """The three files of a check, as their paths."""
+    stream = diabetes.load()
+    (folder / "quantized.json").write_bytes(encode(model))
+    (folder / "certificate.json").write_bytes(encode(seal("certificate", 1, proof)))
+    table = np.concatenate(
+        [np.stack(list(batch)) for part in stream.parts for batch in stream.batches(part)], 1
+    )
+    with (folder / f"{name}.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([[*stream.features, *stream.targets], *table.T.tolist()])
+    return [str(folder / each) for each in ("quantized.json", "certificate.json", f"{name}.csv")]
+
+
+def test_the_checker_runs_alone_on_three_files(tmp_path: Path) -> None:
+    model, proof, _ = made(diabetes.load(), 4, scheme="affine")
+    shutil.copy(CHECKER, tmp_path / "verify.py")
+    command = [sys.executable, "-I", str(tmp_path / "verify.py"), *files(tmp_path, model, proof)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("PROVEN\nprogression: a mean squared error of ")
+
+
+def test_worse_codes_are_refuted_with_better_ones(tmp_path: Path) -> None:
+    model, proof, _ = made(diabetes.load(), 4)
+    worse = {key: value for key, value in model.items() if key not in ("sha256", "format", "schema")}
+    worse["codes"] = [[code - (i == 2) for i, code in enumerate(model["codes"][0])]]
+    worse = seal("quantized", 2, worse)
+    proof = {**proof, "quantized": worse["sha256"]}
+    proof["problems"][0]["tree"] = None  # leaves all to the search
+    word, why = verify.main(*files(tmp_path, worse, proof))
+    assert word == "REFUTED"
+    assert "are better" in why
+
+
+def test_a_changed_file_or_another_model_is_refused(tmp_path: Path) -> None:
+    model, proof, _ = made(diabetes.load(), 2)
+    paths = files(tmp_path, model, {**proof, "quantized": "0" * 64})
+    assert verify.main(*paths) == ("REFUTED", "the certificate is of another quantized.json")
+    Path(paths[1]).write_text(Path(paths[1]).read_text().replace("units", "Units"))
+    assert verify.main(*paths)[0] == "REFUTED"
+    assert (
+        "no sense" in verify.main(paths[0], paths[1], "nowhere.csv")[1] or "changed" in verify.main(*paths)[1]
+    )
+
+
+def mutated(rng: random.Random, model: dict, proof: dict) -> tuple[dict, dict, bool]:
+    """A model and certificate with one thing changed, and whether the codes are still the best ones."""
+    model, proof = copy.deepcopy(model), copy.deepcopy(proof)
+    kind, part = (
+        rng.choice(["codes", "drop", "number", "swap", "end", "units", "order", "hash"]),
+        proof["problems"][0],
+    )
+    nodes: list[list] = []
+
+    def collect(node: list | None) -> None:
+        if node is not None:
+            nodes.append(node)
+            for child in node[::2] if isinstance(node[-1], list) or node[-1] is None else []:
+                collect(child)
+
+    collect(part["tree"])
+    node = rng.choice(nodes)
+    best = True
+    if kind == "codes":
+        index = rng.randrange(len(model["codes"][0]))
+        model["codes"][0][index] += rng.choice([-1, 1])
+        best = False
+    elif kind == "drop":
+        del node[rng.randrange(len(node))]
+    elif kind == "number":
+        places = [i for i, value in enumerate(node) if isinstance(value, int)]
+        node[rng.choice(places or [0])] = rng.randrange(-300, 300)
+    elif kind == "swap":
+        rng.shuffle(node)
+    elif kind == "end":
+        node.append(rng.choice([None, 0, [1]]))
+    elif kind == "units":
+        part["units"][rng.randrange(len(part["units"]))] += rng.choice([-1, 1, 3])
+    elif kind == "order":
+        rng.shuffle(part["order"])
+    else:
+        proof["quantized"] = "f" * 64
+    return model, proof, best
+
+
+def test_of_a_thousand_changed_certificates_none_that_claims_a_falsehood_is_taken() -> None:
+    rng, taken, falsehoods = random.Random(12), 0, 0
+    model, proof, sums = made(diabetes.load(), 3)
+    for _ in range(1000):
+        other, changed, best = mutated(rng, model, proof)
+        falsehoods += not best
+        try:
+            verify.check(other, json.loads(json.dumps(changed)), *sums)
+        except (verify.Answer, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            continue
+        assert best
+        taken += 1
+    assert falsehoods > 50
+    assert taken < 500  # what leaves the claim true may be taken
