@@ -159,7 +159,8 @@ bench: $(READY) ## Measure start-up, integer prediction and the solvers
 	@$(PY) benchmarks/solvers.py
 
 clean: ## Remove the outputs and the environment
-	@rm -rf "$$OUT" $(VENV) dist mlrq/kernel/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@find "$$OUT" -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf $(VENV) dist mlrq/kernel/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets

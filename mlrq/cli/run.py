@@ -81,13 +81,13 @@ def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable
     from mlrq.pipeline import predict_parquet
     from mlrq.streaming import engines
 
-    wanted, place = config.predict, config.engine
+    wanted = config.predict
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
     progress = Progress()
     aside = progress.aside(notify)
-    opened = engines.opened(place.name, place.workers, place.address, place.patience, aside)
+    opened = engines.opened(**asdict(config.engine), notify=aside)
     with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
         predict_parquet.predict(model, identity, wanted.input, folder, watched, aside)
