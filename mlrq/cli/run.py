@@ -81,13 +81,13 @@ def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable
     from mlrq.pipeline import predict_parquet
     from mlrq.streaming import engines
 
-    wanted, place = config.predict, config.engine
+    wanted = config.predict
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
     progress = Progress()
     aside = progress.aside(notify)
-    opened = engines.opened(place.name, place.workers, place.address, place.patience, aside)
+    opened = engines.opened(**asdict(config.engine), notify=aside)
     with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
         predict_parquet.predict(model, identity, wanted.input, folder, watched, aside)
@@ -123,6 +123,32 @@ def export(config: Config, folder: Path) -> list[Path]:
     return save.exports(folder, {name: text.encode() for name, text in texts.items()})
 
 
+def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
+    """Show from the training rows that the codes are the best ones, and write the certificate.
+
+    Returns:
+        PROVEN or INCOMPLETE, and a line for what is proven of each scale.
+
+    Raises:
+        MlrqError: If there are better codes, or the rows are not the training data.
+    """
+    from mlrq.artifacts import documents
+    from mlrq.artifacts.json_document import encode
+    from mlrq.pipeline import save
+    from mlrq.pipeline.verify import verify
+
+    integer = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
+    origin = documents.read_float(folder / documents.FLOAT)
+    data = session.known(config, notify).data
+    with session.progress.activity("Verifying"):
+        word, why, certificate = verify(data, origin, integer)
+    if word == "REFUTED":
+        raise MlrqError(f"{word}: {why}")
+    if certificate and config.save:
+        why += "".join(f"\nwritten: {path}" for path in save.certificate(folder, encode(certificate)))
+    return f"{word}\n{why}"
+
+
 def run(
     config: Config, folder: Path, session: Session, cache: Path | None, notify: Callable[[str], None]
 ) -> Results:
@@ -139,8 +165,10 @@ def run(
     """
     from mlrq.pipeline.evaluate import evaluate
     from mlrq.pipeline.quantize import quantize_model
+    from mlrq.pipeline.record import record
     from mlrq.pipeline.save import save
 
+    begun = time.perf_counter()
     wanted = PIPELINE if config.stage == "all" else (config.stage,)
     activity = session.progress.activity
     # What is not there is found out before a long read.
@@ -165,6 +193,7 @@ def run(
             (results.float_score,) = known.data.score((results.trained.artifact.model,))
     if config.save:
         results.saved = save(folder, results.trained, results.quantized, results.evaluated)
+        record(folder, wanted, asdict(config.dataset), time.perf_counter() - begun)
     return results
 
 

@@ -24,32 +24,34 @@ FASTEST void mlrq_below(int64_t count, uint64_t start, uint64_t key, uint64_t li
   for (int64_t i = 0; i < count; i++) result[i] = scrambled((start + (uint64_t)i) ^ key) < limit;
 }
 
-/* The largest number of a block and `start`, or the smallest for a negative sign. */
-INLINE double limit(double start, const double *x, int sign) {
-  double lanes[LANES];
-  for (int lane = 0; lane < LANES; lane++) lanes[lane] = x[lane];
-  for (int step = LANES; step < BLOCK; step += LANES)
-    for (int lane = 0; lane < LANES; lane++) {
+/* Extend a range to the numbers of a block, but for those that are none. */
+INLINE void extend(const double *x, double *low, double *high) {
+  enum { SIDE_BY_SIDE = 16 };
+  double least[SIDE_BY_SIDE], most[SIDE_BY_SIDE];
+  for (int lane = 0; lane < SIDE_BY_SIDE; lane++) {
+    least[lane] = *low;
+    most[lane] = *high;
+#pragma GCC unroll 16
+    for (int step = 0; step < BLOCK; step += SIDE_BY_SIDE) {
       double other = x[step + lane];
-      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
+      least[lane] = other < least[lane] ? other : least[lane];
+      most[lane] = other > most[lane] ? other : most[lane];
     }
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; lane++) {
-      double other = lanes[lane + half];
-      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
-    }
-  return (sign < 0 ? lanes[0] < start : lanes[0] > start) ? lanes[0] : start;
+  }
+  for (int lane = 0; lane < SIDE_BY_SIDE; lane++) {
+    *low = least[lane] < *low ? least[lane] : *low;
+    *high = most[lane] > *high ? most[lane] : *high;
+  }
 }
 
-/* Smallest and largest of the rows that are kept, beside those of earlier blocks; whether one of all rows is
- * beyond `bound`, either sign. A block within what is known, as nearly all are, is not looked at again. */
-INLINE int extend(const double *x, const double *kept, double bound, double *low, double *high) {
-  double some[BLOCK], least = limit(*low, x, -1), most = limit(*high, x, 1);
+/* The same with the rows that are kept; whether one of all rows is beyond `bound`, either sign. A block within
+ * what is known, as nearly all are, is not looked at again. */
+INLINE int extend_kept(const double *x, const double *kept, double bound, double *low, double *high) {
+  double some[BLOCK], least = *low, most = *high;
+  extend(x, &least, &most);
   if (least == *low && most == *high) return 0;
-  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *low;
-  *low = limit(*low, some, -1);
-  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *high;
-  *high = limit(*high, some, 1);
+  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : NAN;
+  extend(some, low, high);
   return least < -bound || most > bound;
 }
 
@@ -120,7 +122,8 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
   struct { vector truth[BLOCK / WIDTH], told[BLOCK / WIDTH], size[BLOCK / WIDTH], ones[BLOCK / WIDTH]; } block;
   double *truth = (double *)block.truth, *told = (double *)block.told;
   double *size = (double *)block.size, *ones = (double *)block.ones;
-  double mean = 0, total = 0, residual = 0, absolute = 0, largest = 0, low = INFINITY, high = -INFINITY;
+  double mean = 0, total = 0, residual = 0, absolute = 0;
+  double least = 0, largest = 0, low = INFINITY, high = -INFINITY;
   for (int row = 0; row < BLOCK; row++) ones[row] = 1;
   for (int64_t first = 0; first < rows; first += BLOCK) {
     int count = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
@@ -138,9 +141,8 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
     residual += product(block.size, block.size);
     absolute += product(block.size, block.ones);
     for (int row = count; row < BLOCK; row++) told[row] = told[0];
-    low = limit(low, told, -1);
-    high = limit(high, told, 1);
-    largest = limit(largest, size, 1);
+    extend(told, &low, &high);
+    extend(size, &least, &largest);
   }
   double all[] = {mean, total, residual, absolute, largest, low, high};
   memcpy(found, all, sizeof all);
@@ -191,7 +193,7 @@ FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table,
       for (int row = 0; row < BLOCK; row++) own[row] = (x[row] - pivot[c]) * kept[row];
       if (!test) continue;
       prints[c] += fingerprint(x, odd);
-      beyond |= extend(x, kept, bound, low + c, high + c);
+      beyond |= extend_kept(x, kept, bound, low + c, high + c);
       for (int row = 0; row < found; row++) tests[c * taken + row] = x[places[row]];
     }
     tests += found;

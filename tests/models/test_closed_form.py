@@ -213,12 +213,10 @@ def test_doubtful_parameters_are_scikit_learns_to_judge(name, parameters, object
     assert len(shown) == 1
 
 
-def test_only_the_public_names_are_known(shown):
-    found, _ = fit(summarize(X, Y), {"_target_": "sklearn.linear_model._base.LinearRegression"})
-    close(found.predict(X), LinearRegression().fit(X, Y).predict(X))
-    with pytest.raises(MlrqError, match="cannot be found"):
-        fit(summarize(X, Y), {"_target_": "sklearn.linear_model.x.Ridge"})
-    assert len(shown) == 2
+@pytest.mark.parametrize("target", ["_base.LinearRegression", "x.Ridge"])
+def test_only_the_public_names_are_known(target):
+    with pytest.raises(MlrqError, match="is no linear regressor"):
+        fit(summarize(X, Y), {"_target_": f"sklearn.linear_model.{target}"})
 
 
 def test_every_parameter_of_the_configuration_is_known():
