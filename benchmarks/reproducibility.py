@@ -23,24 +23,25 @@ from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
-CSV = ("dataset=csv", "dataset.path=rows.csv", "dataset.target=y")
+CSV = "dataset=csv dataset.path=rows.csv dataset.target=y"
+SYNTHETIC = "dataset=synthetic dataset.rows=3000"
 # A folder each, and the commands that fill it.
-JOBS: dict[str, list[tuple[str, ...]]] = {
-    "california": [(), ("export", "export=onnx", "export.model=float")],
-    "int8": [("quantization.inputs=int8",), ("export", "export=c"), ("export", "export=onnx")],
-    "reference": [("quantization=reference_uint8",)],
-    "targets": [
-        ("dataset=synthetic", "dataset.targets=3", "dataset.rows=3000", "quantization.granularity=per_channel")
-    ],
+JOBS = {
+    "california": ["", "export export=onnx export.model=float"],
+    "int8": ["quantization.inputs=int8", "export export=c", "export export=onnx"],
+    "reference": ["quantization=reference_uint8"],
+    "targets": [f"{SYNTHETIC} dataset.targets=3 quantization.granularity=per_channel"],
     "features": [
-        ("dataset=synthetic", "quantization=int4", "quantization.granularity=per_feature",
-         "quantization.feature_scale=pow2", "quantization.rounding=babai"),
+        f"{SYNTHETIC} quantization=int4 quantization.granularity=per_feature "
+        "quantization.feature_scale=pow2 quantization.rounding=babai"
     ],
-    "ridge": [(*CSV, "model=ridge", "model.standardize=true", "quantization=int6", "quantization.scheme=affine")],
-    "calibrated": [(*CSV, "quantization.inputs=int16", "quantization.calibration=mse"), ("export", "export=c")],
-    "few": [(*CSV, "dataset.split=shuffle", "dataset.test_size=0.6", "quantization.inputs=int8",
-             "quantization.calibration=percentile", "quantization.rounding=nearest")],
-}  # fmt: skip
+    "ridge": [f"{CSV} model=ridge model.standardize=true quantization=int6 quantization.scheme=affine"],
+    "calibrated": [f"{CSV} quantization.inputs=int16 quantization.calibration=mse", "export export=c"],
+    "few": [
+        f"{CSV} dataset.split=shuffle dataset.test_size=0.6 quantization.inputs=int8 "
+        "quantization.calibration=percentile quantization.rounding=nearest"
+    ],
+}
 INTEL, ARM = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen"), ("ARMV8", "CORTEXA57", "NEOVERSEN1")
 # A C library that believes the processor to be old.
 OLD_LIBRARY = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX512F,-FMA,-FMA4"}
@@ -93,7 +94,7 @@ def run_jobs(folder: Path) -> dict[str, str]:
     Path("rows.csv").write_text(rows())
     for name, commands in JOBS.items():
         for command in commands:
-            sys.argv = ["mlrq", *command, f"output_dir={name}"]
+            sys.argv = ["mlrq", *command.split(), f"output_dir={name}"]
             with redirect_stdout(io.StringIO()) as out:
                 try:
                     main()
@@ -125,8 +126,8 @@ def machine() -> str:
     from mlrq import kernel
 
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnx"))
-    c_library = " ".join(platform.libc_ver())
-    return f"{platform.machine()}, Python {platform.python_version()}, {packages}, {c_library}, kernel in {kernel.NAME}"
+    system = f"{platform.machine()}, {' '.join(platform.libc_ver())}, Python {platform.python_version()}"
+    return f"{system}, {packages}, kernel in {kernel.NAME}"
 
 
 def markdown(found: dict[str, dict[str, str]]) -> tuple[str, bool]:
@@ -148,7 +149,9 @@ def recorded(text: str) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jobs", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--against", type=Path, help="a file with the table")
     wanted = parser.parse_args()
@@ -163,7 +166,9 @@ def main() -> None:
     if wanted.against:
         known, here = recorded(wanted.against.read_text()), next(iter(found.values()))
         other = sorted(path for path in known if here.get(path, "")[:16] != known[path])
-        print(f"\nOf {len(known)} artifacts in {wanted.against}, {len(known) - len(other)} are the same here.")
+        print(
+            f"\nOf {len(known)} artifacts in {wanted.against}, {len(known) - len(other)} are the same here."
+        )
         alike &= not other
         print("\n".join(f"differs: {path}" for path in other))
     sys.exit(not alike)

@@ -1,4 +1,4 @@
-"""Artifacts are a function of data and settings: of neither the processor, nor threads, nor the environment."""
+"""Artifacts are a function of data and settings, not of the processor, the threads or the environment."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from conftest import PROJECT, Command
 from support.streams import CLI, written
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
-import reproducibility  # noqa: E402
+import reproducibility
 
 NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
