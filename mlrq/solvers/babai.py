@@ -1,5 +1,7 @@
 """Babai's nearest plane, with a search over scales."""
 
+from decimal import Decimal
+
 import numpy as np
 
 from mlrq.solvers.problem import Candidate, FloatArray, Problem, best_candidate
@@ -48,13 +50,13 @@ def scale_range(problem: Problem, weights: FloatArray) -> tuple[float, float]:
     return float(relevant.min() / (2 * max(problem.outer[1], -problem.outer[0]))), float(2.5 * relevant.max())
 
 
-def geometric(low: float, high: float, halvings: int) -> FloatArray:
-    """(2^halvings + 1,) numbers in a geometric progression from `low` to `high`, by square roots alone."""
-    grid = np.array([low, high])
-    for _ in range(halvings):
-        between = np.sqrt(grid[:-1] * grid[1:])
-        grid = np.insert(grid, np.arange(1, len(grid)), between)
-    return grid
+def geometric(low: float, high: float, count: int) -> FloatArray:
+    """(count,) numbers in a geometric progression from `low` to `high`; count >= 2.
+
+    The ratio comes from decimal arithmetic, which rounds alike everywhere, as no system's logarithm does.
+    """
+    ratio = float((Decimal(high / low).ln() / (count - 1)).exp())
+    return np.multiply.accumulate([low, *[ratio] * (count - 1)])
 
 
 def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:
@@ -68,7 +70,7 @@ def search_scales(problem: Problem, weights: FloatArray) -> FloatArray:
         (n, N) float64, distinct code vectors from the best to the worst.
     """
     smallest, largest = scale_range(problem, weights)
-    grid = geometric(smallest, largest, min(max((SCALES // problem.size).bit_length(), 6), 10))
+    grid = geometric(smallest, largest, min(max(SCALES // problem.size, 64), 1024))
     ratio = grid[1] / grid[0]
     found = nearest_plane(problem, grid)
     for _ in range(ROUNDS):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlrq.solvers.babai import geometric
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, solve
 from mlrq.stats.linear_algebra import triangularise
@@ -199,3 +200,8 @@ def test_the_result_is_the_same_for_any_number_of_threads() -> None:
         for threads in ("1", "2", "3")
     }
     assert len(results) == 1
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(1e-9, 3.0, 1024), (0.25, 0.25, 64), (1e-200, 1e100, 65)])
+def test_scales_are_a_geometric_progression(low, high, count):
+    np.testing.assert_allclose(geometric(low, high, count), np.geomspace(low, high, count), rtol=1e-12)
