@@ -1,7 +1,6 @@
 """Whether artifacts have the same bytes whatever processor, threads and environment a run believes to have.
 
 python benchmarks/reproducibility.py                                  # Markdown: a hash for each artifact
-python benchmarks/reproducibility.py --write docs/reproducibility.md      # put it there, between its markers
 python benchmarks/reproducibility.py --against docs/reproducibility.md    # the same hashes as there?
 python benchmarks/reproducibility.py --jobs FOLDER                    # what each setting runs: JSON of hashes
 
@@ -46,7 +45,6 @@ JOBS = {
 INTEL, ARM = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen"), ("ARMV8", "CORTEXA57", "NEOVERSEN1")
 # A C library that believes the processor to be old.
 OLD_LIBRARY = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX512F,-FMA,-FMA4"}
-OPEN, CLOSE = "<!-- table -->", "<!-- /table -->"  # around the table in a file
 ELSEWHERE = {"LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "12345", "COLUMNS": "40"}
 
 
@@ -155,8 +153,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--jobs", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--write", type=Path, help="a file with the table, which is replaced")
-    parser.add_argument("--against", type=Path, help="a file with the table, which is compared")
+    parser.add_argument("--against", type=Path, help="a file with the table")
     wanted = parser.parse_args()
     if wanted.jobs:
         print(json.dumps(run_jobs(wanted.jobs)))
@@ -166,9 +163,6 @@ def main() -> None:
         found = dict(zip(names, pool.map(hashes, names.values()), strict=True))
     table, alike = markdown(found)
     print(table)
-    if wanted.write:
-        before, _, rest = wanted.write.read_text().partition(OPEN)
-        wanted.write.write_text(f"{before}{OPEN}\n{table}\n{CLOSE}{rest.partition(CLOSE)[2]}")
     if wanted.against:
         known, here = recorded(wanted.against.read_text()), next(iter(found.values()))
         other = sorted(path for path in known if here.get(path, "")[:16] != known[path])
