@@ -94,9 +94,8 @@ def test_a_single_test_row_has_errors_but_no_r2(run, tmp_path, table, where):
     size, seed = ("0.001", 42) if where == "shuffled" else ("0.004", 5)
     done = run(*CSV, *WHERE[where], f"dataset.test_size={size}", f"dataset.seed={seed}")
     assert done.code == 0
-    assert done.err == (
-        "mlrq: note: mine.csv: 400 rows leave 1 for the test, but R2 needs 2: add rows or raise dataset.test_size\n"
-    )
+    lack = "mine.csv: 400 rows leave 1 for the test, but R2 needs 2: add rows or raise dataset.test_size"
+    assert done.err == f"mlrq: note: {lack}\n"
     lines = [line.split() for line in done.out.splitlines() if line.startswith("  R2 ")]
     assert [line[-1] for line in lines] == ["-", "-"]
     evaluation = json.loads((tmp_path / "outputs" / "evaluation.json").read_bytes())
