@@ -1,24 +1,48 @@
-"""Same input, same bytes."""
+"""Artifacts are a function of data and settings, not of the processor, the threads or the environment."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import pytest
-from conftest import Command
+from conftest import PROJECT, Command
 from support.streams import CLI, written
+
+sys.path.insert(0, str(PROJECT / "benchmarks"))
+import reproducibility
 
 NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
 
-def test_one_blas_thread_or_two_give_the_same_bytes(tmp_path, finished):
-    made = []
-    for threads in ("1", "2"):
-        folder = tmp_path / threads
-        folder.mkdir()
-        limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-        done = Command(folder, limits)()
-        assert done.code == 0, done.err
-        made.append({name: (folder / "outputs" / name).read_bytes() for name in NAMES})
-        assert done.out == (finished / "stdout.txt").read_text()
-    assert made[0] == made[1]
-    assert made[0] == {name: (finished / "outputs" / name).read_bytes() for name in NAMES}
+@pytest.fixture(scope="module")
+def found():
+    """Hashes of all artifacts of some pipelines, by setting.
+
+    A setting that differs shows beside another one too: all but the plain one go with a kernel of OpenBLAS.
+    """
+    settings = reproducibility.settings()
+    plain = settings.pop("as it comes")
+    kernels = {name: settings.pop(name) for name in list(settings) if name.startswith("OpenBLAS for ")}
+    together = {"as it comes": plain}
+    for (name, kernel), (other, environment) in zip(kernels.items(), cycle(settings.items()), strict=False):
+        together[f"{name}, {other}"] = environment | kernel
+    together |= dict(list(settings.items())[len(kernels) :])
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(together, pool.map(reproducibility.hashes, together.values()), strict=True))
+
+
+def test_any_processor_threads_and_environment_give_the_same_bytes(found):
+    first = found["as it comes"]
+    assert len(found) >= 5
+    assert {"california/quantized.json", "int8/export/model.onnx", "ridge/float.json"} <= set(first)
+    for name, hashes in found.items():
+        assert hashes == first, name
+
+
+@pytest.mark.slow
+def test_the_bytes_are_those_that_the_documentation_records(found):
+    recorded = reproducibility.recorded((PROJECT / "docs/reproducibility.md").read_text())
+    assert {path: digest[:16] for path, digest in found["as it comes"].items()} == recorded
 
 
 def test_stages_one_by_one_give_the_bytes_of_all_at_once(run, tmp_path, finished):
@@ -38,17 +62,13 @@ def test_a_second_run_writes_the_same_bytes(run, tmp_path, model):
         first = found
 
 
-def test_the_kernel_in_c_and_the_one_in_numpy_give_the_same_bytes(tmp_path, finished):
-    """In memory and streamed; whether there is a compiler changes the time alone."""
+def test_the_kernel_in_c_and_the_one_in_numpy_give_the_same_bytes_of_a_stream(tmp_path):
+    """Of rows in memory, the test above says so."""
     written(tmp_path / "t")
-    stream = [item.replace("=t", f"={tmp_path / 't'}") if "path" in item else item for item in CLI]
-    made = {}
+    made = []
     for wanted in ("", "numpy"):
         command = Command(tmp_path, {"MLRQ_KERNEL": wanted})
-        for name, overrides in {"memory": (), "stream": (*stream, "quantization.inputs=int8")}.items():
-            folder = tmp_path / f"{name}{wanted}"
-            done = command(*overrides, f"output_dir={folder}")
-            assert done.code == 0, done.err
-            found = {path.name: path.read_bytes() for path in folder.iterdir()}
-            assert found == made.setdefault(name, found)
-    assert made["memory"] == {name: (finished / "outputs" / name).read_bytes() for name in NAMES}
+        done = command(*CLI, "quantization.inputs=int8", f"output_dir=made{wanted}")
+        assert done.code == 0, done.err
+        made.append({name: (tmp_path / f"made{wanted}" / name).read_bytes() for name in NAMES})
+    assert made[0] == made[1]

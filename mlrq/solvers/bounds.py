@@ -82,7 +82,7 @@ def _separable_minimum(problem: Problem, weights: FloatArray, diagonal: FloatArr
     owner, step = owner[order], step[order]
     along = np.cumsum(diagonal[owner] * magnitude[owner])
     length = np.cumsum(diagonal[owner] * (2 * step - 1))
-    total = float((diagonal * weights**2).sum())
+    total = float(summed(diagonal * np.square(weights)))
     if not len(owner):
         return total
     slack = 1e-13 * total
