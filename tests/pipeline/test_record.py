@@ -31,7 +31,7 @@ def test_an_artifact_knows_nothing_of_when_and_where_it_was_made(run, tmp_path, 
     for place in ("here", "there"):
         (tmp_path / place).mkdir()
         path = tmp_path / place / "mine.csv"
-        np.savetxt(path, table, delimiter=",", fmt="%r", comments="", header="a,b,c,d,e,f,g,h,y")
+        np.savetxt(path, table, delimiter=",", fmt="%.17g", comments="", header="a,b,c,d,e,f,g,h,y")
         wanted = ("dataset=csv", f"dataset.path={path}", "dataset.target=y", f"output_dir={place}/outputs")
         assert run(*wanted, "model=ridge").code == 0
         files = [(path.parent / "outputs" / name).read_bytes() for name in ARTIFACTS]
