@@ -78,25 +78,34 @@ def values_apart(image: Any, here: Any, name: str) -> str:
     return "" if image == here else f"{name} is {image} in the image, {here} on the host"
 
 
-def default_command(sealed: Run, artifact: str) -> float:
-    """The image run as it is. Returns the seconds it took, the best of three."""
-    took = []
+def split_of(model: dict[str, Any]) -> list[str]:
+    """The overrides that name the split of the model's dataset; none where it is the default."""
+    keys = ("split", "test_size", "seed")
+    named = [f"dataset.{key}={model['training'][key]}" for key in keys]
+    return [] if named == ["dataset.split=shuffle", "dataset.test_size=0.2", "dataset.seed=42"] else named
+
+
+def default_command(sealed: Run, artifact: str, model: dict[str, Any]) -> float:
+    """The image run as it is, or told the model's split. Returns the seconds it took, the best of three."""
+    took, split = [], split_of(model)
     for _ in range(3):
         start = time.perf_counter()
-        there = sealed()
+        there = sealed(*(["evaluate", "save=false", *split] if split else []))
         took.append(time.perf_counter() - start)
     says = f"exit code {there.returncode}: {there.stderr}"
     check("the default command succeeds on a read-only root without network", not there.returncode, says)
     printed = len(SAMPLE.findall(there.stdout.partition("Sample predictions")[2]))
     check(f"it prints {ROWS} samples", printed == ROWS, f"{printed} of them")
-    apart = lines_apart(there.stdout, host("evaluate", "save=false", artifact).stdout)
+    if not model["training"]["test_rows"]:
+        check("it says that there is no test part", "there is no test part" in there.stdout, there.stdout)
+    apart = lines_apart(there.stdout, host("evaluate", "save=false", artifact, *split).stdout)
     check("it prints what the host prints", not apart, apart)
     return min(took)
 
 
-def metrics(sealed: Run, evaluation: dict[str, Any]) -> None:
+def metrics(sealed: Run, evaluation: dict[str, Any], model: dict[str, Any]) -> None:
     """Every digit of the evaluation that the host saved."""
-    there = sealed("evaluate", "save=false", "report=json")
+    there = sealed("evaluate", "save=false", "report=json", *split_of(model))
     try:
         found = json.loads(there.stdout)
     except ValueError:
@@ -141,7 +150,7 @@ def other_models(sealed: Run, model: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "quantized.json")
         swap = ("--volume", f"{path}:{MODEL}:ro,Z")
-        wanted = ("evaluate", "save=false", "report=json")
+        wanted = ("evaluate", "save=false", "report=json", *split_of(model))
         path.write_bytes(encode({**body, "sha256": digest(encode(body))}))
         path.chmod(0o444)
         there, here = sealed(*wanted, flags=swap), host(*wanted, f"artifact={path}")
@@ -183,8 +192,8 @@ def main(engine: str, folder: Path) -> None:
     def sealed(*arguments: str, flags: tuple[str, ...] = (), rows: str = "") -> Finished:
         return run(engine, "run", *SEALED, *flags, image, *arguments, rows=rows)
 
-    seconds = default_command(sealed, artifact)
-    metrics(sealed, json.loads((folder / "evaluation.json").read_text()))
+    seconds = default_command(sealed, artifact, model)
+    metrics(sealed, json.loads((folder / "evaluation.json").read_text()), model)
     predictions(sealed, artifact, model["features"])
     inside(sealed)
     other_models(sealed, model)

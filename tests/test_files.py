@@ -174,7 +174,7 @@ def test_a_run_killed_at_a_rename_leaves_no_pair_that_does_not_belong_together(
         assert found.get(name) == (None if gone else new[name] if name in renamed else old[name])
     assert not (outputs / "SHA256SUMS").exists()
     # What it left behind does not disturb the next run.
-    assert bool(list(outputs.glob(".*.tmp"))) == (nth < 4)
+    assert list(outputs.glob(".*.tmp"))  # run.json at least, which comes last
     assert command(*OTHER).code == 0
     for name in (*artifacts, "SHA256SUMS"):
         assert (outputs / name).read_bytes() == (other / name).read_bytes()

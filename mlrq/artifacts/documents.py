@@ -18,7 +18,7 @@ from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import Intercept, QuantizedLinear
-from mlrq.quantization.options import FEATURE_SCALES, GRANULARITIES, INPUTS, ROUNDINGS, SCHEMES
+from mlrq.quantization.options import FEATURE_SCALES, INPUTS, SCHEMES
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 
@@ -85,14 +85,14 @@ class QuantizedArtifact:
 
     Attributes:
         excess: Mean squared difference from the best float model of the same inputs, on training rows.
-        certificate: `optimal`, `lower_bound`, `gap` and `nodes` of the solver; None without one.
+        certificate: Of the codes; None where each weight was rounded by itself.
     """
 
     model: QuantizedLinear
     training: Training
-    settings: dict[str, Any]
+    settings: Settings
     excess: float
-    certificate: dict[str, Any] | None
+    certificate: Certificate | None
 
 
 def _training(body: Any, features: int, targets: int) -> Training:
@@ -147,7 +147,7 @@ def _quantized_body(artifact: QuantizedArtifact) -> dict[str, Any]:
     return {
         "accumulator": _accumulator_body(model),
         "bits": model.bits,
-        "certificate": artifact.certificate,
+        "certificate": asdict(artifact.certificate) if artifact.certificate else None,
         "codes": model.codes.tolist(),
         "excess": artifact.excess,
         "factor": model.factor.tolist() if model.factor_bits else None,
@@ -159,7 +159,7 @@ def _quantized_body(artifact: QuantizedArtifact) -> dict[str, Any]:
         "offset": model.offset.tolist(),
         "output_range": None if model.output_range is None else model.output_range.tolist(),
         "scale": model.scale.tolist(),
-        "settings": artifact.settings,
+        "settings": asdict(artifact.settings),
         "targets": list(model.targets),
         "training": asdict(artifact.training),
         "zero_point": model.zero_point.tolist(),
@@ -204,13 +204,23 @@ def _intercept(table: Any, kind: str, shape: tuple[int, ...]) -> Intercept:
     raise ValueError("expected an intercept of float32, float64, int32 or int64")
 
 
+def _settings(body: Any) -> Settings:
+    settings = Settings(**keyed(body, [item.name for item in fields(Settings)]))
+    for fault in settings.faults():
+        raise ValueError(f"settings.{fault}")
+    return settings
+
+
+def _certificate(body: Any) -> Certificate | None:
+    return None if body is None else Certificate(**typed(body, get_type_hints(Certificate)))
+
+
 def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
     features, targets = names(body["features"]), names(body["targets"])
     channels, columns = (len(targets),), (len(features),)
-    settings = keyed(body["settings"], [item.name for item in fields(Settings)])
+    settings = _settings(body["settings"])
     bits = one_of(body["bits"], tuple(range(2, 17)))
-    scheme = one_of(settings["scheme"], tuple(SCHEMES))
-    low, high = SCHEMES[scheme].limits(bits)
+    low, high = SCHEMES[settings.scheme].limits(bits)
     factor, limits = body["factor"], body["output_range"]
     inputs = _inputs(body["inputs"], len(features))
     kind = one_of(body["intercept_format"], ("int32", "int64") if inputs else ("float32", "float64", "int32"))
@@ -218,9 +228,9 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         features=features,
         targets=targets,
         bits=bits,
-        scheme=scheme,
-        granularity=one_of(settings["granularity"], tuple(GRANULARITIES)),
-        rounding=one_of(settings["rounding"], tuple(ROUNDINGS)),
+        scheme=settings.scheme,
+        granularity=settings.granularity,
+        rounding=settings.rounding,
         codes=whole(body["codes"], (len(targets), len(features)), low, high).astype(np.int32),
         scale=positive(body["scale"], channels),
         zero_point=whole(body["zero_point"], channels, min(low, 0), high).astype(np.int32),
@@ -238,7 +248,7 @@ def _quantized(body: dict[str, Any]) -> QuantizedArtifact:
         _training(body["training"], len(features), len(targets)),
         settings,
         typed({"excess": body["excess"]}, {"excess": float})["excess"],
-        None if body["certificate"] is None else typed(body["certificate"], get_type_hints(Certificate)),
+        _certificate(body["certificate"]),
     )
 
 

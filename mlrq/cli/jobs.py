@@ -75,7 +75,7 @@ def _job(composed: DictConfig, session: Session) -> None:
             notice(f"job {job.job.num}: {text}")
         labels = {"model": checked.model.name, "dataset": results.data.name}
         if results.evaluated:
-            outcome |= sweep.facts(results.evaluated, {**labels, "seconds": results.seconds})
+            outcome |= sweep.facts(results.evaluated, {**labels, "seconds": results.seconds.get("quantize")})
         origin["data"] = results.data.sha256
         return remark
 

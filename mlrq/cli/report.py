@@ -17,6 +17,7 @@ from mlrq.cli.run import Results
 from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
+from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics
 from mlrq.streaming.scores import Score
 from mlrq.streaming.train_test import TrainTest
@@ -220,14 +221,14 @@ def _intercept_part(result: Quantized) -> str:
     return f", {part:.6g} of it from the intercept" if part > 1e-3 * result.artifact.excess else ""
 
 
-def _proof(certificate: dict[str, Any] | None) -> str:
+def _proof(certificate: Certificate | None) -> str:
     """What the solver proved, in words."""
     if certificate is None:
         return "none, each weight was rounded by itself"
-    effort = f"{certificate['nodes']:,} lower bounds computed"
-    if certificate["optimal"]:
+    effort = f"{certificate.nodes:,} lower bounds computed"
+    if certificate.optimal:
         return f"no codes and no scale have less excess ({effort})"
-    return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
+    return f"the least excess is at least {certificate.lower_bound:.6g} ({effort})"
 
 
 def _saturated(guard: Guard) -> str:

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlrq.cli.session import Session
+from mlrq.cli.progress import Progress
+from mlrq.cli.session import Known, Session
 from mlrq.config.schema import Config
 from mlrq.errors import MlrqError
 
@@ -31,7 +32,7 @@ class Results:
         float_score: How good the float model is, where it was trained now.
         quantized: The integer model.
         evaluated: The two compared.
-        seconds: That quantizing took.
+        seconds: That reading the rows and each stage took.
         saved: The files that were written.
     """
 
@@ -40,7 +41,7 @@ class Results:
     float_score: "Score | None" = None
     quantized: "Quantized | None" = None
     evaluated: "Evaluation | None" = None
-    seconds: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
     saved: list[Path] = field(default_factory=list)
 
     @property
@@ -50,10 +51,17 @@ class Results:
         return [text for one in made if one for text in one.notices]
 
 
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    """Note how long the block takes."""
+    start = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - start
+
+
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
     """Predict the rows that the configuration names. Imports no scikit-learn, and no tables to print."""
     from mlrq.artifacts.documents import QUANTIZED, read_quantized
-    from mlrq.cli.progress import Progress
     from mlrq.files import digest
     from mlrq.pipeline.predict import predict
     from mlrq.pipeline.predict_parquet import is_parquet
@@ -77,7 +85,6 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
 
 def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable[[str], None]) -> None:
     """Predict Parquet files through the engine that the configuration names."""
-    from mlrq.cli.progress import Progress
     from mlrq.pipeline import predict_parquet
     from mlrq.streaming import engines
 
@@ -168,32 +175,33 @@ def run(
     from mlrq.pipeline.record import record
     from mlrq.pipeline.save import save
 
-    begun = time.perf_counter()
     wanted = PIPELINE if config.stage == "all" else (config.stage,)
-    activity = session.progress.activity
     # What is not there is found out before a long read.
     origin, integer = _artifacts(config, folder, wanted)
-    known = session.known(config, notify)
-    results = Results(known.data)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "read"):
+        known = session.known(config, notify)
+    data, results = known.data, Results(known.data, seconds=seconds)
     if "train" in wanted or (config.model_path and "quantize" in wanted):
-        results.trained = _trained(config, session, notify, cache)
+        with _timed(seconds, "train"):
+            results.trained = _trained(config, known, session.progress, cache)
         origin = results.trained.artifact
     if "quantize" in wanted:
         assert origin is not None
-        chosen, start = config.quantization, time.perf_counter()
-        with activity("Quantizing"):
-            results.quantized = quantize_model(known.data, origin, chosen, chosen.max_r2_drop, chosen.strict)
-        results.seconds = time.perf_counter() - start
+        chosen = config.quantization
+        with _timed(seconds, "quantize"), session.progress.activity("Quantizing"):
+            results.quantized = quantize_model(data, origin, chosen, chosen.max_r2_drop, chosen.strict)
         integer = results.quantized.artifact
-    with activity("Evaluating"):
+    with session.progress.activity("Evaluating"):
         if "evaluate" in wanted:
             assert integer is not None
-            results.evaluated = evaluate(known.data, integer, origin, config.samples)
+            with _timed(seconds, "evaluate"):
+                results.evaluated = evaluate(data, integer, origin, config.samples)
         if results.trained:
-            (results.float_score,) = known.data.score((results.trained.artifact.model,))
+            (results.float_score,) = data.score((results.trained.artifact.model,))
     if config.save:
-        results.saved = save(folder, results.trained, results.quantized, results.evaluated)
-        record(folder, wanted, asdict(config.dataset), time.perf_counter() - begun)
+        ran = record(asdict(config.dataset), seconds)
+        results.saved = save(folder, results.trained, results.quantized, results.evaluated, ran)
     return results
 
 
@@ -222,17 +230,14 @@ def _artifacts(
     return origin, integer
 
 
-def _trained(
-    config: Config, session: Session, notify: Callable[[str], None], cache: Path | None
-) -> "Trained":
+def _trained(config: Config, known: Known, progress: Progress, cache: Path | None) -> "Trained":
     """The float model that the configuration names, fitted or loaded now or by an earlier job."""
     from mlrq.pipeline.train import adopt, train
 
-    known = session.known(config, notify)
     if config.model_path:
         path = Path(config.model_path)
-        with session.progress.activity(f"Loading {path}"):
+        with progress.activity(f"Loading {path}"):
             return known.trained(path, lambda: adopt(known.data, path))
     model: dict[str, Any] = asdict(config.model)
-    with session.progress.activity(f"Fitting {config.model.name}"):
+    with progress.activity(f"Fitting {config.model.name}"):
         return known.trained(model, lambda: train(known.data, model, cache))

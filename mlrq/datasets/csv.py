@@ -110,7 +110,7 @@ def load(
         with _opened(place) as file:
             begin += len(BOM) if file.read(len(BOM)) == BOM else 0
             file.seek(begin)
-            found = list(spans(file, begin, table.line, cut=not path.endswith(".gz")))
+            found = list(spans(file, begin, table.line, several=not path.endswith(".gz")))
             if len(found) == 1:
                 found = [_recounted(file, found[0], delimiter)]
         for i, span in enumerate(found):

@@ -46,14 +46,14 @@ class Piece(Part):
     span: Span
 
 
-def spans(file: IO[bytes], begin: int, line: int, cut: bool) -> Iterator[Span]:
+def spans(file: IO[bytes], begin: int, line: int, several: bool) -> Iterator[Span]:
     """The records of `file`, read from where it stands.
 
     Args:
         file: At the start of a record.
         begin: Its offset there.
         line: Number of lines before.
-        cut: Whether there may be more than one span, of about PIECE bytes.
+        several: Whether there may be more than one span, of about PIECE bytes.
     """
     position, rows = begin, 0
     odd = False  # quotes so far
@@ -75,7 +75,7 @@ def spans(file: IO[bytes], begin: int, line: int, cut: bool) -> Iterator[Span]:
             starts = np.concatenate([[0], starts])
         ended = bool(breaks[-1])
         place = int(starts[-1]) if len(starts) else 0
-        if cut and rows + len(starts) > 1 and len(starts) and position + place - begin >= PIECE:
+        if several and rows + len(starts) > 1 and len(starts) and position + place - begin >= PIECE:
             yield Span(begin, position + place, rows + len(starts) - 1, line)
             begin, rows = position + place, 1
             line = lines + _line_ends(last, block[:place])

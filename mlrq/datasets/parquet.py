@@ -1,23 +1,22 @@
 """Parquet: a file, a folder, a glob or a URI, read row group after row group. Needs the parquet extra."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.parquet_files import find, first_line
 from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
 from mlrq.errors import DataError, MlrqError, not_installed
 
-SUFFIXES = (".parquet", ".pq", ".parq")
 BUFFER = 1 << 15  # bytes of a column that are read at once from a disk
 
 
@@ -56,7 +55,7 @@ class ParquetStream(Stream):
         except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
             raise
         except (pyarrow.ArrowException, OSError, KeyError, IndexError) as error:
-            raise DataError(f"{where}: cannot be read: {_line(error)}") from error
+            raise DataError(f"{where}: cannot be read: {first_line(error)}") from error
         if done != part.rows:
             raise DataError(f"{where}: has {done:,} rows, but had {part.rows:,}: it changed meanwhile")
 
@@ -90,10 +89,10 @@ def load(
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         raise MlrqError(not_installed("dataset=parquet", "pyarrow", "parquet")) from error
-    filesystem, files = _find(path)
+    filesystem, files = find(path)
     wanted = [(file, False if test_path else None) for file in files]
     if test_path:
-        other, tests = _find(test_path)
+        other, tests = find(test_path)
         if not filesystem.equals(other):
             raise MlrqError(f"{test_path}: must be in the same store as {path}")
         wanted += [(file, True) for file in tests]
@@ -136,11 +135,6 @@ def load(
     )
 
 
-def _line(error: Exception) -> str:
-    """The first line of what pyarrow says."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _stamps(filesystem: Any, paths: list[str]) -> list[Stamp]:
     """Of each file. Asked for one way only: a store may round times otherwise where it lists a folder."""
     return [(info.size, info.mtime_ns) for info in filesystem.get_file_info(paths)]
@@ -178,65 +172,7 @@ def _opened(filesystem: Any, path: str) -> Any:
     except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
         raise
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {_line(error)}") from error
-
-
-def _find(path: str) -> tuple[Any, list[str]]:
-    """pyarrow's filesystem, and the paths in it that `path` stands for, sorted.
-
-    Raises:
-        MlrqError: If pyarrow cannot open the store, or there is no file.
-    """
-    import pyarrow
-    from pyarrow import fs
-
-    try:
-        if "://" in path:
-            # A glob's characters mean something else in a URI, so the store is opened by what precedes them.
-            literal = re.split(r"[*?\[]", path)[0]
-            base = literal if literal == path else literal.rpartition("/")[0]
-            filesystem, root = fs.FileSystem.from_uri(base)
-            inside = root + path[len(base) :]
-        else:
-            filesystem, inside = fs.LocalFileSystem(), str(Path(path).absolute())
-        info = filesystem.get_file_info(inside)
-        if info.type == fs.FileType.File:
-            return filesystem, [inside]
-        if info.type == fs.FileType.Directory:
-            found = _below(filesystem, inside)
-            kept = [file for file in found if file.lower().endswith(SUFFIXES) and not _hidden(file, inside)]
-            if not kept:
-                raise MlrqError(f"{path}: no Parquet file in it ({', '.join('*' + end for end in SUFFIXES)})")
-            return filesystem, kept
-        if re.search(r"[*?]", inside):
-            pattern = _pattern(inside)
-            fixed = re.split(r"[*?]", inside)[0].rpartition("/")[0]
-            kept = [file for file in _below(filesystem, fixed or "/") if pattern.fullmatch(file)]
-            if kept:
-                return filesystem, kept
-            raise MlrqError(f"{path}: no file matches")
-    except (pyarrow.ArrowException, OSError) as error:
-        raise MlrqError(f"{path}: cannot be opened: {_line(error)}") from error
-    raise MlrqError(f"{path}: no such file or folder")
-
-
-def _below(filesystem: Any, folder: str) -> list[str]:
-    from pyarrow import fs
-
-    found = filesystem.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-    return sorted(info.path for info in found if info.type == fs.FileType.File)
-
-
-def _hidden(file: str, folder: str) -> bool:
-    """Whether a part of the path below `folder` starts as what is no data does: `_SUCCESS`, `.crc`."""
-    return any(part.startswith(("_", ".")) for part in PurePosixPath(file[len(folder) :].lstrip("/")).parts)
-
-
-def _pattern(glob: str) -> re.Pattern[str]:
-    """`*` and `?` within a name, `**/` any folders."""
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    return re.compile("".join(meaning.get(piece, re.escape(piece)) for piece in pieces))
+        raise DataError(f"{path}: cannot be read as Parquet: {first_line(error)}") from error
 
 
 def _hold_numeric(schema: Any, columns: list[str], file: str) -> None:

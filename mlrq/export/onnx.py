@@ -24,6 +24,7 @@ that were tried.
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def export(artifact: QuantizedArtifact) -> bytes:
         graph.clamp(result, model.output_range.astype(kind))
     inputs = f"{model.inputs.bits}-bit inputs; NaN is the smallest code" if model.inputs else "float inputs"
     about = f"Linear regression, {model.bits}-bit {model.scheme} codes, {inputs}"
-    return _file(graph, artifact, kind, about, {"settings": artifact.settings})
+    return _file(graph, artifact, kind, about, {"settings": asdict(artifact.settings)})
 
 
 def export_float(artifact: FloatArtifact) -> bytes:

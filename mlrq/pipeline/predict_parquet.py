@@ -12,7 +12,8 @@ import numpy as np
 
 from mlrq import kernel
 from mlrq.artifacts.json_document import encode
-from mlrq.datasets.parquet import SUFFIXES, ParquetStream, load
+from mlrq.datasets.parquet import ParquetStream, load
+from mlrq.datasets.parquet_files import SUFFIXES
 from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
 from mlrq.errors import MlrqError
 from mlrq.files import atomic, digest, write

@@ -1,6 +1,6 @@
 """Quantize: make the integer model of a float model, guard it, and compare first predictions."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def quantize_model(
     guard = check(model, exact, data, fit_to, max_r2_drop)
     if strict and guard.notices:
         raise MlrqError("quantization.strict: " + "; ".join(guard.notices))
-    recorded = {item.name: getattr(settings, item.name) for item in fields(Settings)}
-    certificate = asdict(made.certificate) if made.certificate else None
+    # Without what the configuration has beside them.
+    recorded = Settings(**{item.name: getattr(settings, item.name) for item in fields(Settings)})
     first_rows = data.first(FIRST_ROWS)[0]
     first = {
         "estimator": origin.first_predictions,
@@ -55,7 +55,7 @@ def quantize_model(
         "integer": model.predict(first_rows),
     }
     return Quantized(
-        QuantizedArtifact(model, origin.training, recorded, made.excess, certificate),
+        QuantizedArtifact(model, origin.training, recorded, made.excess, made.certificate),
         origin,
         weight_error=model.weights - exact.coefficients,
         intercept_excess=made.intercept_excess,

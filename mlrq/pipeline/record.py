@@ -10,39 +10,39 @@ from typing import Any
 import numpy as np
 
 from mlrq import __version__, kernel
-from mlrq.files import write
 
 RUN = "run.json"
 
 
-def record(folder: Path, stages: tuple[str, ...], dataset: dict[str, Any], seconds: float) -> None:
-    """Write when, how and where stages ran; what is recorded of other stages stays.
+def record(dataset: dict[str, Any], seconds: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """When, how and where stages ran, by their names.
 
     Args:
-        folder: The output folder.
-        stages: Those that ran.
         dataset: The dataset group of the configuration, plain values: where the rows were.
-        seconds: That they took.
-
-    Raises:
-        MlrqError: If the folder cannot be written to.
+        seconds: That each stage took, and "read" before them.
     """
-    path = folder / RUN
-    try:
-        before = json.loads(path.read_bytes())["stages"]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        before = {}
+    read = round(seconds["read"], 3)
     own = {
         "command": ["mlrq", *sys.argv[1:]],
         "dataset": dataset,
+        "directory": str(Path.cwd()),
         "machine": _machine(),
-        "seconds": round(seconds, 3),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": _versions(),
     }
-    ran = {**(before if isinstance(before, dict) else {}), **dict.fromkeys(stages, own)}
-    document = {"format": "mlrq.run", "schema": 1, "stages": ran}
-    write(path, json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n")
+    stages = {stage: round(took, 3) for stage, took in seconds.items() if stage != "read"}
+    return {stage: {**own, "seconds": {"read": read, "stage": took}} for stage, took in stages.items()}
+
+
+def document(folder: Path, ran: dict[str, dict[str, Any]]) -> bytes:
+    """The record of the stages that `ran` now, beside those that `folder` has, for a person to read."""
+    try:
+        before = json.loads((folder / RUN).read_bytes())["stages"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        before = {}
+    stages = {**(before if isinstance(before, dict) else {}), **ran}
+    body = {"format": "mlrq.run", "schema": 1, "stages": stages}
+    return json.dumps(body, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def _machine() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.pipeline.guard import Guard
 from mlrq.quantization.model import QuantizedLinear
+from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics
 
 
@@ -87,7 +88,7 @@ class Evaluation:
     predicted: NDArray[np.float64]
     unclamped: Metrics | None
     excess: float
-    certificate: dict[str, Any] | None
+    certificate: Certificate | None
     notices: list[str]
 
 
@@ -110,7 +111,7 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "payload_bits": model.payload_bits,
         "accumulator": {"bits": model.accumulator_bits, "bound": model.accumulator_bound},
         "excess": result.excess,
-        "certificate": result.certificate,
+        "certificate": asdict(result.certificate) if result.certificate else None,
         "unclamped": asdict(result.unclamped) if result.unclamped else None,
         "bytes": {"float": result.float_bytes, "quantized": result.quantized_bytes},
         "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},

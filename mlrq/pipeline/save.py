@@ -1,12 +1,14 @@
 """What the stages made, as files of the output folder: the one place that writes them."""
 
 from pathlib import Path
+from typing import Any
 
 from mlrq.artifacts import documents
 from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact
 from mlrq.artifacts.json_document import encode, seal
 from mlrq.files import digest, replace_together
 from mlrq.models import closed_form
+from mlrq.pipeline.record import RUN, document
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
 
 EVALUATION, EXPORTS, CERTIFICATE = "evaluation.json", "export", "certificate.json"
@@ -18,11 +20,19 @@ def save(
     trained: Trained | None = None,
     quantized: Quantized | None = None,
     evaluated: Evaluation | None = None,
+    ran: dict[str, dict[str, Any]] | None = None,
 ) -> list[Path]:
     """Write the artifacts of the stages that ran, and remove those that are no longer of the others.
 
+    Args:
+        folder: The output folder.
+        trained: What training made, if it ran.
+        quantized: What quantizing made, if it ran.
+        evaluated: What evaluating made, if it ran.
+        ran: When, how and where; see `mlrq.pipeline.record`.
+
     Returns:
-        The files that were written, in the order of the stages.
+        The artifacts that were written, in the order of the stages.
 
     Raises:
         MlrqError: If the folder cannot be written to.
@@ -42,8 +52,9 @@ def save(
     if trained and FLOAT in changed and not _came_from(trained.artifact, folder / ESTIMATOR):
         outdated.append(ESTIMATOR)
     if FLOAT in changed or QUANTIZED in changed:
-        outdated.append(EVALUATION)
-    replace_together(folder, [*((name, None) for name in outdated), *made.items()], LISTED)
+        outdated += [EVALUATION, CERTIFICATE]
+    record = {RUN: document(folder, ran)} if ran else {}
+    replace_together(folder, [*((name, None) for name in outdated), *made.items(), *record.items()], LISTED)
     return [folder / name for name in made]
 
 

@@ -29,7 +29,7 @@ def verify(data: TrainTest, origin: FloatArtifact, integer: QuantizedArtifact) -
         MlrqError: If `data` is not the training data, or too much for the memory that is allowed.
     """
     hold_same_training(origin.training, data)
-    if not (integer.certificate and integer.certificate["optimal"]):
+    if not (integer.certificate and integer.certificate.optimal):
         return "INCOMPLETE", "the codes are not claimed to be the best ones", None
     rows, values = data.training_rows("verify")
     model, followed = integer.model, None if is_least_squares(origin.training) else origin.model

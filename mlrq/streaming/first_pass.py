@@ -71,7 +71,7 @@ def first_pass(stream: Stream, split: Split, engine: Engine, notify: Notify, cac
     found = scan = _scan(reader, engine)
     reader, source, notices = _leave_out(reader, scan)
     if shuffled:
-        reader = Reader(memory.shuffle(reader.stream, split), split, settled=True)
+        reader = Reader(memory.shuffle(reader.stream, split), split, first_pass_done=True)
         scan = _scan(reader, engine)
     _hold_enough(stream, scan)
     if split.test_size and scan.tests < LEAST_TEST_ROWS:
@@ -129,7 +129,11 @@ def _leave_out(reader: Reader, scan: Scan) -> tuple[Reader, str, list[str]]:
     if left_out and not left.parts:
         raise MlrqError(f"{stream.name}: {counted}, nothing is left: {why}")
     source = f"{stream.source}, {counted}" if counted else stream.source
-    return replace(reader, stream=left, settled=True), source, [f"{counted}: {why}"] if counted else []
+    return (
+        replace(reader, stream=left, first_pass_done=True),
+        source,
+        [f"{counted}: {why}"] if counted else [],
+    )
 
 
 def _sha256(stream: Stream, by_file: int, scan: Scan) -> str:

@@ -26,19 +26,19 @@ class Reader:
         split: Which rows are test rows, where a part does not say so.
         cache: Folder where the test rows of each part are kept once they have been read; None keeps none. A
             worker that does not see it reads the table again.
-        settled: Whether the first pass is over, which decides what is skipped.
+        first_pass_done: Whether the first pass is over, which decides what is skipped.
     """
 
     stream: Stream
     split: Split
     cache: Path | None = None
-    settled: bool = False
+    first_pass_done: bool = False
 
     def _read(self, part: Part) -> Iterator[Batch]:
         try:
             yield from self.stream.batches(part)
         except DataError as error:
-            if not (self.settled and self.stream.skip):
+            if not (self.first_pass_done and self.stream.skip):
                 raise
             raise MlrqError(
                 f"{error} (the first pass read it whole, so it is too late to skip it: run again)"

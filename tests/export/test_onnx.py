@@ -55,7 +55,7 @@ NOT_FINITE = (np.inf, -np.inf, np.nan)
 
 
 def artifact(model: QuantizedLinear) -> QuantizedArtifact:
-    return QuantizedArtifact(model, TRAINING, {"scheme": model.scheme}, 0.0, None)
+    return QuantizedArtifact(model, TRAINING, Settings(scheme=model.scheme), 0.0, None)
 
 
 def generated(

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 RUN = "outputs/run.json"
+ARTIFACTS = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 
 
 def test_every_stage_is_recorded_with_its_command_and_its_machine(run, tmp_path):
@@ -20,6 +21,24 @@ def test_every_stage_is_recorded_with_its_command_and_its_machine(run, tmp_path)
     later = json.loads((tmp_path / RUN).read_text())["stages"]
     assert later["train"] == whole["train"]
     assert later["quantize"]["command"] == ["mlrq", "stage=quantize", "quantization.bits=4"]
+    assert later["quantize"]["directory"] == str(tmp_path)
+    assert all(set(stage["seconds"]) == {"read", "stage"} for stage in later.values())
+
+
+def test_an_artifact_knows_nothing_of_when_and_where_it_was_made(run, tmp_path, data):
+    table = np.hstack(data.training_rows("this test"))[:300]
+    made = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        path = tmp_path / place / "mine.csv"
+        np.savetxt(path, table, delimiter=",", fmt="%.17g", comments="", header="a,b,c,d,e,f,g,h,y")
+        wanted = ("dataset=csv", f"dataset.path={path}", "dataset.target=y", f"output_dir={place}/outputs")
+        assert run(*wanted, "model=ridge").code == 0
+        files = [(path.parent / "outputs" / name).read_bytes() for name in ARTIFACTS]
+        for word in (str(tmp_path), place, np.__version__):
+            assert not any(word.encode() in content for content in files)
+        made.append(files)
+    assert made[0] == made[1]
 
 
 def test_a_record_that_cannot_be_read_is_made_anew(run, tmp_path):

@@ -1,7 +1,5 @@
 """What the tests of the exporters share: models of every kind, and where they came from."""
 
-from dataclasses import asdict
-
 import numpy as np
 
 from mlrq.artifacts.documents import QuantizedArtifact, Training
@@ -27,13 +25,12 @@ TRAINING = Training(
 
 def artifact(model: QuantizedLinear, training: Training = TRAINING) -> QuantizedArtifact:
     """`model` as if it had been read from its file."""
-    return QuantizedArtifact(model, training, asdict(Settings(inputs="int8")), 0.5, None)
+    return QuantizedArtifact(model, training, Settings(inputs="int8"), 0.5, None)
 
 
 def made_artifact(made: Quantization) -> QuantizedArtifact:
     """What `quantize` made, with its certificate."""
-    certificate = None if made.certificate is None else asdict(made.certificate)
-    return QuantizedArtifact(made.model, TRAINING, asdict(Settings(inputs="int8")), made.excess, certificate)
+    return QuantizedArtifact(made.model, TRAINING, Settings(inputs="int8"), made.excess, made.certificate)
 
 
 def random_model(
