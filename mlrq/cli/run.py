@@ -14,6 +14,7 @@ from mlrq.errors import MlrqError
 
 if TYPE_CHECKING:  # importing them takes a second, which predicting need not wait
     from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+    from mlrq.pipeline.predictions import Options
     from mlrq.pipeline.results import Evaluation, Quantized, Trained
     from mlrq.streaming.scores import Score
     from mlrq.streaming.train_test import TrainTest
@@ -57,12 +58,14 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     from mlrq.files import digest
     from mlrq.pipeline.predict import predict
     from mlrq.pipeline.predict_parquet import is_parquet
+    from mlrq.pipeline.predictions import Options
+    from mlrq.pipeline.ranges import ranges
 
     path = Path(config.artifact or folder / QUANTIZED)
-    model = read_quantized(path).model
-    wanted = config.predict
+    artifact = read_quantized(path)
+    wanted = Options(**asdict(config.predict))
     if is_parquet(wanted.input, wanted.format):
-        _predict_parquet(config, model, digest(path.read_bytes()), notify)
+        _predict_parquet(config, artifact, wanted, digest(path.read_bytes()), notify)
         return
     typed = wanted.input == "-" and sys.stdin.isatty()
     if typed:
@@ -72,25 +75,31 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     shown = typed or (wanted.output == "-" and sys.stdout.isatty())
     with nullcontext() if shown else progress.activity("Predicting"):
         aside = progress.aside(notify)
-        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, aside, progress.count)
+        predict(artifact.model, ranges(artifact), wanted, aside, progress.count)
 
 
-def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable[[str], None]) -> None:
+def _predict_parquet(
+    config: Config,
+    artifact: "QuantizedArtifact",
+    wanted: "Options",
+    identity: str,
+    notify: Callable[[str], None],
+) -> None:
     """Predict Parquet files through the engine that the configuration names."""
     from mlrq.cli.progress import Progress
     from mlrq.pipeline import predict_parquet
+    from mlrq.pipeline.ranges import ranges
     from mlrq.streaming import engines
 
-    wanted, place = config.predict, config.engine
+    place = config.engine
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
-    folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
     progress = Progress()
     aside = progress.aside(notify)
     opened = engines.opened(place.name, place.workers, place.address, place.patience, aside)
     with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
-        predict_parquet.predict(model, identity, wanted.input, folder, watched, aside)
+        predict_parquet.predict(artifact.model, identity, ranges(artifact), wanted, watched, aside)
 
 
 def export(config: Config, folder: Path) -> list[Path]:

@@ -208,16 +208,25 @@ class QuantizationConfig(Settings):
 
 @dataclass
 class PredictConfig:
-    """Where rows to predict come from and where predictions go; "-" is the standard stream."""
+    """Where rows to predict come from and where predictions go; "-" is the standard stream.
+
+    `keep` is the name, or the names, of columns that are copied.
+    """
 
     input: str = "-"
     output: str = "-"
     format: str = "auto"
     delimiter: str = ","
+    keep: Any = None
+    flag: bool = False
+    on_error: str | None = "fail"
 
     def __post_init__(self) -> None:
         faults: list[str] = []
+        self.on_error = self.on_error or "null"  # Hydra reads the word as nothing
+        self.keep = _names(faults, "predict.keep", self.keep) if self.keep not in (None, []) else []
         _one_of(faults, "predict.format", self.format, ("auto", "csv", "jsonl", "parquet"))
+        _one_of(faults, "predict.on_error", self.on_error, ("fail", "skip", "null"))
         self.delimiter = _delimiter(faults, "predict.delimiter", self.delimiter)
         _raise(faults)
 
