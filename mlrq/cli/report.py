@@ -17,7 +17,8 @@ from mlrq.cli.run import Results
 from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
-from mlrq.stats.metrics import Metrics
+from mlrq.quantization.model import QuantizedLinear
+from mlrq.stats.metrics import Metrics, verdict
 from mlrq.streaming.scores import Score
 from mlrq.streaming.train_test import TrainTest
 
@@ -205,13 +206,20 @@ def _facts(result: Quantized) -> list[str | Text]:
     ]
     if model.inputs:
         lines += [
-            f"inputs: {model.inputs.bits}-bit integers; {_saturated(guard)} saturate",
+            f"inputs: {model.inputs.bits}-bit integers; {_saturated(guard, artifact.training, len(model.features))} saturate",
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
-    lines.append(f"payload {model.payload_bits:,} bits")
+    lines.append(_payload(model))
     warnings = [Text(printable(f"warning: {text}"), style="yellow") for text in guard.notices]
     return [*lines, *warnings]
+
+
+def _payload(model: QuantizedLinear) -> str:
+    """What inference needs, like for like: of the float model and of the integer one."""
+    integer, exact = model.payload_bits, model.float_payload_bits
+    ratio = f"{exact / integer:.1f} times as small" if integer < exact else f"{integer / exact:.1f} times as large"
+    return f"payload {integer:,} bits; of the float model {exact // 64:,} numbers of 64 bits, {exact:,}: {ratio}"
 
 
 def _intercept_part(result: Quantized) -> str:
@@ -230,10 +238,16 @@ def _proof(certificate: dict[str, Any] | None) -> str:
     return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
 
 
-def _saturated(guard: Guard) -> str:
+def _saturated(guard: Guard, training: Training, features: int) -> str:
     train, test = guard.saturated
-    tested = "" if test is None else f" and {test:.2%} of the test cells"
-    return f"{train:.2%} of the training cells{tested}"
+    tested = "" if test is None else f" and {share(test, training.test_rows * features)} test cells"
+    return f"{share(train, training.train_rows * features)} training cells{tested}"
+
+
+def share(fraction: float, total: int) -> str:
+    """A fraction of `total` in percent, or as a count where it is too small for that."""
+    count = round(fraction * total)
+    return f"{count:,} of {total:,}" if fraction < 1e-3 else f"{fraction:.2%} of the"
 
 
 def _clipping(guard: Guard) -> tuple[str, str]:
@@ -268,7 +282,17 @@ def _first(result: Quantized) -> None:
         made,
         None,
         f"difference from the formula: largest {number(largest)}, mean {number(mean)}",
-        Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
+        _verdict(result),
+    )
+
+
+def _verdict(result: Quantized) -> Text:
+    """What the largest difference is worth, and over which rows."""
+    training, word = result.artifact.training, verdict(result.deviations)
+    rows = f"all {training.test_rows:,} test rows" if training.test_rows else "these rows"
+    line = Text("verdict: ").append(word, style=VERDICT_STYLES[word])
+    return line.append(
+        f"; over {rows} it is at most {number(result.deviations, 2)} standard deviations of the target"
     )
 
 
@@ -283,10 +307,9 @@ def _evaluated(result: Evaluation) -> None:
     assert integer is not None
     columns = {"float": exact} if exact else {}
     made = _metrics({**columns, "quantized": integer})
-    made.add_row(
-        "size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes)
-    )
-    made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
+    model = result.model
+    exact_bits = [f"{model.float_payload_bits:,} bits"] if columns else []
+    made.add_row("payload", *exact_bits, f"{model.payload_bits:,} bits")
     parts: list[Any] = [made]
     if result.unclamped is not None:
         parts.append(f"R2 without the output range {number(result.unclamped.r2)}")
