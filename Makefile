@@ -19,7 +19,7 @@ SOURCES := $(shell find mlrq conf -type f -not -name '*.pyc' -not -name '*.so')
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-.PHONY: all train quantize evaluate predict export size parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
+.PHONY: all train quantize evaluate verify predict export size prove parity toolchain sweep summary docker docker-test docker-reproduce test test-all lint format bench lock clean help
 
 all: $(O)/evaluation.json $(O)/model.joblib ## Train, quantize, evaluate; build the image if it can be
 	@$(MAKE) --no-print-directory "$$OUT/image.id" IMAGE_OPTIONAL=1
@@ -32,6 +32,9 @@ predict: | $(READY) ## Predict rows: ARGS="predict.input=rows.csv"
 	@$(MAKE) --no-print-directory "$$OUT/quantized.json" GOALS=predict >&2
 	@$(MLRQ) predict
 
+verify: $(O)/quantized.json ## Show in exact integers that the codes are best
+	@$(MLRQ) verify
+
 export: $(O)/quantized.json ## Write C, ONNX or an estimator: ARGS="export=onnx"
 	@$(MLRQ) export
 
@@ -40,14 +43,21 @@ size: $(READY) ## Bytes on a Cortex-M0, and a self-test on an emulated one
 	@$(MLRQ) size-export >/dev/null
 	@$(PY) microcontroller/size.py "$$OUT/size/export" $(if $(AT_MOST),--at-most $(AT_MOST))
 
+prove: $(READY) ## Prove exported C, for all inputs
+	@$(MLRQ) size >/dev/null
+	@$(MLRQ) size-export >/dev/null
+	@$(PY) prove/prove.py "$$OUT/size/export" "$$OUT/size/quantized.json"
+	@$(PY) prove/prove.py
+
 parity: $(READY) ## Hold Python, C and ONNX Runtime to the same integers
 	@$(PYTEST) tests/export -m "slow or not slow"
 
-toolchain: ## Install compilers and the emulator (Debian, Ubuntu)
+toolchain: ## Install compilers, emulators and provers (Debian, Ubuntu)
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	  --no-install-recommends gcc g++ clang gcc-arm-none-eabi qemu-system-arm \
-	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
+	  frama-c-base cppcheck >/dev/null
 
 sweep: $(READY) ## Compare bit widths; ARGS="model=ridge,lasso" sweeps that
 	@$(MLRQ) sweep
@@ -128,6 +138,7 @@ test: $(READY) ## Run the tests, but for the slowest
 
 test-all: $(READY) ## Run all tests, properties on new examples
 	@$(PYTEST) -m "slow or not slow" --hypothesis-profile search
+	@$(MAKE) --no-print-directory prove
 
 lint: $(READY) ## Check style, types, workflows and the Dockerfile
 	@$(VENV)/bin/ruff check .
@@ -148,7 +159,8 @@ bench: $(READY) ## Measure start-up, integer prediction and the solvers
 	@$(PY) benchmarks/solvers.py
 
 clean: ## Remove the outputs and the environment
-	@rm -rf "$$OUT" $(VENV) dist mlrq/kernel/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@find "$$OUT" -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf $(VENV) dist mlrq/kernel/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets

@@ -2,6 +2,7 @@
 
 import difflib
 import unicodedata
+from collections.abc import Iterable
 
 MESSAGE, NAME = 400, 40  # columns of a message, a few lines of a terminal, and of a name in a table
 # Python calls these printable, and a terminal draws nothing: joiners, fillers, variation selectors.
@@ -29,13 +30,17 @@ class ConfigError(MlrqError):
         self.faults = faults
 
 
+def nearest(word: str, allowed: Iterable[str], prefix: str = "", likeness: float = 0.6) -> str:
+    """What was probably meant by `word`, as the end of a sentence; empty where none of `allowed` is near."""
+    near = difflib.get_close_matches(word, allowed, n=1, cutoff=likeness)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
 def unknown_key(key: str, allowed: list[str]) -> str:
     """The fault of a key that does not exist, with the nearest one that does."""
-    group, _, name = key.rpartition(".")
-    near = difflib.get_close_matches(name, allowed, n=1)
-    if near:
-        return f"{key}: no such key; did you mean {group + '.' if group else ''}{near[0]}?"
-    return f"{key}: no such key; {group or 'the configuration'} has {', '.join(sorted(allowed))}"
+    group, dot, name = key.rpartition(".")
+    listed = f"; {group or 'the configuration'} has {', '.join(sorted(allowed))}"
+    return f"{key}: no such key{nearest(name, allowed, group + dot) or listed}"
 
 
 def not_installed(feature: str, package: str, extra: str) -> str:

@@ -16,13 +16,12 @@ from types import SimpleNamespace
 import hypothesis
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from support.tables import Parts, shuffled, split_by_scikit_learn
 
 from mlrq import cli
 from mlrq.cli import main
-from mlrq.config import schema
+from mlrq.config import composition
 from mlrq.datasets import Stream, california_housing
 from mlrq.pipeline.results import Trained
 from mlrq.pipeline.train import train
@@ -226,9 +225,7 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def composed(*overrides: str) -> DictConfig:
     """The configuration of a command line, as Hydra composes it."""
-    schema.register()
-    with initialize_config_dir(config_dir=str(main.CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+    return composition.separate(composition.compose(overrides))
 
 
 def rows_csv(dataset: Stream, rows: np.ndarray) -> str:

@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import PROJECT
-from hydra import compose, initialize_config_dir
 from support.pages import Reader, blocks, commands, rows, words
 
-from mlrq.cli import main
-from mlrq.config import schema, validation
+from mlrq.config import composition, validation
 
 README, CONTRIBUTING = PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"
 BENCHMARKS = PROJECT / "benchmarks" / "README.md"
@@ -95,7 +93,7 @@ def test_the_figures_at_the_top_of_the_readme_are_those_of_the_pages():
 
 def test_every_option_of_a_group_is_named():
     text = " ".join(page.read_text() for page in PAGES)
-    for path in main.CONF.glob("*/*.yaml"):
+    for path in composition.CONF.glob("*/*.yaml"):
         assert re.search(rf"\b{path.stem}\b", text), path
 
 
@@ -136,11 +134,10 @@ def test_every_target_of_make_is_explained_and_phony():
 
 def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
     (text,) = (block.text for block in blocks(CONTRIBUTING) if block.kind == "yaml")
-    shutil.copytree(main.CONF, tmp_path / "conf")
-    (tmp_path / "conf" / "dataset" / "houses.yaml").write_text(text)
-    schema.register()
-    with initialize_config_dir(config_dir=str(tmp_path / "conf"), version_base="1.3"):
-        checked = validation.check(compose("config", overrides=["dataset=houses"]))
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "houses.yaml").write_text(text)
+    found = composition.compose(["dataset=houses"], [tmp_path])
+    checked = validation.check(composition.separate(found))
     assert checked.dataset.path == "docs/houses.csv"
     assert checked.dataset.target == ["price"]
 

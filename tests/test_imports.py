@@ -104,7 +104,7 @@ def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, californ
     )  # fmt: skip
     assert not found & {"sklearn", "scipy", "joblib", "matplotlib"}
     made = {path.name for path in (tmp_path / "outputs").iterdir()}
-    assert made == {"SHA256SUMS", "evaluation.json", "float.json", "quantized.json"}
+    assert made == {"SHA256SUMS", "run.json", "evaluation.json", "float.json", "quantized.json"}
 
 
 def test_a_run_over_parquet_imports_no_scikit_learn(command, tmp_path, california):

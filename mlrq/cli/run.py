@@ -63,7 +63,7 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
 
     path = Path(config.artifact or folder / QUANTIZED)
     artifact = read_quantized(path)
-    wanted = Options(**asdict(config.predict))
+    wanted = Options(**asdict(config.predict) | {"keep": config.predict.keep or []})
     if is_parquet(wanted.input, wanted.format):
         _predict_parquet(config, artifact, wanted, digest(path.read_bytes()), notify)
         return
@@ -91,12 +91,11 @@ def _predict_parquet(
     from mlrq.pipeline.ranges import ranges
     from mlrq.streaming import engines
 
-    place = config.engine
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     progress = Progress()
     aside = progress.aside(notify)
-    opened = engines.opened(place.name, place.workers, place.address, place.patience, aside)
+    opened = engines.opened(**asdict(config.engine), notify=aside)
     with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
         predict_parquet.predict(artifact.model, identity, ranges(artifact), wanted, watched, aside)
@@ -132,6 +131,32 @@ def export(config: Config, folder: Path) -> list[Path]:
     return save.exports(folder, {name: text.encode() for name, text in texts.items()})
 
 
+def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
+    """Show from the training rows that the codes are the best ones, and write the certificate.
+
+    Returns:
+        PROVEN or INCOMPLETE, and a line for what is proven of each scale.
+
+    Raises:
+        MlrqError: If there are better codes, or the rows are not the training data.
+    """
+    from mlrq.artifacts import documents
+    from mlrq.artifacts.json_document import encode
+    from mlrq.pipeline import save
+    from mlrq.pipeline.verify import verify
+
+    integer = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
+    origin = documents.read_float(folder / documents.FLOAT)
+    data = session.known(config, notify).data
+    with session.progress.activity("Verifying"):
+        word, why, certificate = verify(data, origin, integer)
+    if word == "REFUTED":
+        raise MlrqError(f"{word}: {why}")
+    if certificate and config.save:
+        why += "".join(f"\nwritten: {path}" for path in save.certificate(folder, encode(certificate)))
+    return f"{word}\n{why}"
+
+
 def run(
     config: Config, folder: Path, session: Session, cache: Path | None, notify: Callable[[str], None]
 ) -> Results:
@@ -148,8 +173,10 @@ def run(
     """
     from mlrq.pipeline.evaluate import evaluate
     from mlrq.pipeline.quantize import quantize_model
+    from mlrq.pipeline.record import record
     from mlrq.pipeline.save import save
 
+    begun = time.perf_counter()
     wanted = PIPELINE if config.stage == "all" else (config.stage,)
     activity = session.progress.activity
     # What is not there is found out before a long read.
@@ -174,6 +201,7 @@ def run(
             (results.float_score,) = known.data.score((results.trained.artifact.model,))
     if config.save:
         results.saved = save(folder, results.trained, results.quantized, results.evaluated)
+        record(folder, wanted, asdict(config.dataset), time.perf_counter() - begun)
     return results
 
 

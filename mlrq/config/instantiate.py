@@ -1,20 +1,21 @@
-"""Calls the dataset loader that the configuration names by `_target_`."""
+"""Calls the dataset loader that the configuration names: one of ours, by its exact name."""
 
 import dataclasses
 import inspect
+from importlib import import_module
 
 from mlrq.config.schema import DatasetConfig
 from mlrq.datasets import Stream
-from mlrq.models.targets import located
 
 
 def load_dataset(config: DatasetConfig) -> Stream:
-    """Call the loader that `config` names, with those of its values that the loader takes.
+    """Call the loader of the dataset `config`, with those of its values that the loader takes.
 
     Raises:
-        MlrqError: If there is no such loader, or it fails on the data.
+        MlrqError: If it fails on the data.
     """
-    loader = located("dataset", config._target_)
+    module, _, name = config.LOADER.rpartition(".")
+    loader = getattr(import_module(module), name)
     taken = inspect.signature(loader).parameters
     names = [item.name for item in dataclasses.fields(config) if item.name in taken]
     dataset: Stream = loader(**{name: getattr(config, name) for name in names})

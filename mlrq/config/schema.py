@@ -1,326 +1,356 @@
-"""The schema of the configuration: one dataclass per group, with its bounds.
+"""The schema of the configuration: one dataclass for each option of a group, with the bounds of its keys.
 
-Hydra composes YAML onto these schemas; `mlrq.config.validation` then checks what came out.
+Hydra composes YAML onto these schemas; `mlrq.config.validation` then checks what came out. The defaults of
+all keys stand here, and those of a quantization in `mlrq.quantization.settings`; the YAML files show them.
 """
 
-import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from mlrq.errors import ConfigError
-from mlrq.quantization.keys import key
+from mlrq.config.allowed import Columns, Delimiter, Named, NumberOr
+from mlrq.errors import nearest
+from mlrq.models.targets import ESTIMATORS, MODULE
+from mlrq.quantization.keys import Key, OneOf, Within, faults, key
 from mlrq.quantization.settings import Settings
 
-STAGES = ("all", "train", "quantize", "evaluate", "predict", "export")
+STAGES = {
+    "all": "train, quantize and evaluate, in one process",
+    "train": "fit the float model",
+    "quantize": "make the integer model",
+    "evaluate": "compare the two on the test rows",
+    "predict": "predict rows of your own",
+    "verify": "show from the training rows that the codes are the best ones",
+    "export": "write the model as C, ONNX or a scikit-learn estimator",
+}
 
 
-def _one_of(faults: list[str], key: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        faults.append(f"{key}={value}: must be one of {', '.join(allowed)}")
+SPLITS = {
+    "shuffle": "by scikit-learn's permutation, for which all rows are in memory",
+    "hash": "by a seeded hash of each row's position",
+}
+SOURCES = {"embedded": "this package", "sklearn": "scikit-learn's fetcher, which downloads it once"}
+ON_ERROR = {"fail": "end the run", "skip": "are left out, which is said"}
+UNREADABLE = {"fail": "end the run", "skip": "is left out", "null": "its predictions are left empty"}
+REPORTS = {"text": "tables", "json": "the evaluation as one line, with every digit"}
+FORMATS = {
+    "auto": "by the input's name, else by its first character",
+    "csv": "cells between delimiters, below a header line",
+    "jsonl": "one JSON object a line",
+    "parquet": "Parquet, which needs the parquet extra",
+}
+EXPORTS = {"c": "integer C99", "onnx": "an ONNX file", "sklearn": "a scikit-learn estimator"}
+ENGINES = {
+    "serial": "one part after the other",
+    "threads": "threads of this process",
+    "joblib": "processes of this machine",
+    "dask": "workers of dask.distributed",
+}
+PLACES = Named("a file, a folder, a glob or a URI")
 
 
-def _within(faults: list[str], key: str, value: int, low: int, high: float = math.inf) -> None:
-    if not low <= value <= high:
-        span = f"{low} or more" if high == math.inf else f"from {low} to {high}"
-        faults.append(f"{key}={value}: must be {span}")
+def _tab(delimiter: str) -> str:
+    """The delimiter that is meant: the two letters \\t are easier to type in a shell than a tab."""
+    return "\t" if delimiter == "\\t" else delimiter
 
 
-def _not_negative(faults: list[str], key: str, value: float) -> None:
-    if not (value >= 0 and math.isfinite(value)):
-        faults.append(f"{key}={value}: must be a finite number, 0 or more")
-
-
-def _names(faults: list[str], key: str, value: object) -> list[str]:
-    """A column name, or a list of them, as a list of distinct strings."""
-    names = [str(name) for name in value] if isinstance(value, list) else [str(value)]
-    if not names or "" in names:
-        faults.append(f"{key}={value}: must name at least one column")
-    if len(set(names)) < len(names):
-        faults.append(f"{key}={value}: names a column twice")
-    return names
-
-
-def _delimiter(faults: list[str], key: str, value: str) -> str:
-    """One character; the two letters \\t, easier to type in a shell, mean a tab."""
-    if value == "\\t":
-        return "\t"
-    if len(value) != 1 or value in '"\r\n':
-        faults.append(f"{key}={value!r}: must be one character, such as ',' or ';' or '\\t'")
-    return value
-
-
-def _raise(faults: list[str]) -> None:
-    if faults:
-        raise ConfigError(faults)
+def _columns(value: object) -> list[str]:
+    """A column name, or a list of them, as a list of strings."""
+    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
 
 
 @dataclass
-class DatasetConfig:
+class Schema:
+    """A set of keys."""
+
+    def faults(self, prefix: str = "") -> list[str]:
+        """A line for every value that is not allowed; `prefix` before its name."""
+        return faults(self, prefix)
+
+
+@dataclass
+class DatasetConfig(Schema):
     """What every dataset has: its loader, and how rows are split into training and test rows."""
 
-    _target_: str = MISSING
-    split: str = "shuffle"
-    test_size: float = 0.2
-    seed: int = 42
+    LOADER: ClassVar[str] = ""
 
-    def _faults(self) -> list[str]:
-        faults: list[str] = []
-        _one_of(faults, "dataset.split", self.split, ("shuffle", "hash"))
-        if not 0 <= self.test_size < 1:
-            faults.append(f"dataset.test_size={self.test_size}: must be 0 or more and below 1")
-        _within(faults, "dataset.seed", self.seed, 0, 2**32 - 1)
-        return faults
+    _target_: str = key(MISSING, "the loader, and no other")
+    split: str = key("shuffle", "how test rows are chosen", OneOf(SPLITS))
+    test_size: float = key(0.2, "fraction of the rows to test on", Within(0, below=1))
+    seed: int = key(42, "of the split into training and test rows", Within(0, 2**32 - 1))
 
-    def __post_init__(self) -> None:
-        _raise(self._faults())
+    def faults(self, prefix: str = "") -> list[str]:
+        """A line for every value that is not allowed; `prefix` before its name."""
+        found = super().faults(prefix)
+        if self._target_ != self.LOADER:
+            found.append(f"{prefix}_target_={self._target_}: must be {self.LOADER}")
+        return found
 
 
 @dataclass
 class CaliforniaHousingConfig(DatasetConfig):
-    """California Housing, embedded or from scikit-learn's fetcher."""
+    """California Housing."""
 
-    source: str = "embedded"
+    LOADER = "mlrq.datasets.california_housing.load"
 
-    def __post_init__(self) -> None:
-        faults = self._faults()
-        _one_of(faults, "dataset.source", self.source, ("embedded", "sklearn"))
-        _raise(faults)
+    source: str = key("embedded", "where the table is taken from", OneOf(SOURCES))
+
+
+@dataclass
+class DiabetesConfig(DatasetConfig):
+    """The diabetes table of scikit-learn."""
+
+    LOADER = "mlrq.datasets.diabetes.load"
 
 
 @dataclass
 class FileConfig(DatasetConfig):
-    """Columns of a file; `target` and `features` are a column name or a list of them."""
+    """Columns of a file, which is read in batches."""
 
-    split: str = "hash"
-    path: str = MISSING
-    target: Any = MISSING
-    features: Any = None
+    split: str = key("hash", "how test rows are chosen", OneOf(SPLITS))
+    path: str = key(MISSING, "dataset.path=houses.csv", Named("a file"), environment=True)
+    target: Any = key(MISSING, "dataset.target=price or dataset.target=[price,rent]", Columns())
+    features: Any = key(None, "dataset.features=[area,rooms]", Columns(), null="all but the targets")
+    stream_above: int = key(100_000_000, "bytes of numbers; more are read in every pass", Within(0))
+    memory_limit: int = key(2_000_000_000, "bytes for rows, where all are needed in memory", Within(0))
+    on_error: str = key("fail", "what damaged parts do", OneOf(ON_ERROR))
 
-    def _faults(self) -> list[str]:
-        faults = super()._faults()
-        self.target = _names(faults, "dataset.target", self.target)
-        if self.features is not None:
-            self.features = _names(faults, "dataset.features", self.features)
-            both = [name for name in self.features if name in self.target]
-            if both:
-                faults.append(f"dataset.features={both}: a target cannot be a feature too")
-        return faults
+    def __post_init__(self) -> None:
+        self.target = _columns(self.target)
+        self.features = None if self.features is None else _columns(self.features)
 
-
-@dataclass
-class StreamConfig(FileConfig):
-    """Rows read in batches, each time anew where their numbers take more than `stream_above` bytes.
-
-    What needs all of them at once may take `memory_limit` bytes for them.
-    """
-
-    stream_above: int = 100_000_000
-    memory_limit: int = 2_000_000_000
-    on_error: str = "fail"
-
-    def _faults(self) -> list[str]:
-        faults = super()._faults()
-        _within(faults, "dataset.stream_above", self.stream_above, 0)
-        _within(faults, "dataset.memory_limit", self.memory_limit, 0)
-        _one_of(faults, "dataset.on_error", self.on_error, ("fail", "skip"))
-        return faults
+    def faults(self, prefix: str = "") -> list[str]:
+        """A line for every value that is not allowed; `prefix` before its name."""
+        found = super().faults(prefix)
+        both = [name for name in self.features or [] if name in self.target]
+        if both:
+            found.append(f"{prefix}features={both}: a target cannot be a feature too")
+        return found
 
 
 @dataclass
-class ParquetConfig(StreamConfig):
+class ParquetConfig(FileConfig):
     """Parquet files."""
 
-    test_path: str | None = None
+    LOADER = "mlrq.datasets.parquet.load"
 
-    def __post_init__(self) -> None:
-        faults = self._faults()
-        for name in ("path", "test_path"):
-            if getattr(self, name) == "":
-                faults.append(f"dataset.{name}=: must name a file, a folder, a glob or a URI")
-        _raise(faults)
+    path: str = key(MISSING, "dataset.path=houses.parquet", PLACES, environment=True)
+    test_path: str | None = key(None, "the test rows", PLACES, null="test_size of path", environment=True)
 
 
 @dataclass
-class CsvConfig(StreamConfig):
+class CsvConfig(FileConfig):
     """A CSV file with a header line."""
 
-    delimiter: str = ","
+    LOADER = "mlrq.datasets.csv.load"
+
+    delimiter: str = key(",", "between cells", Delimiter())
 
     def __post_init__(self) -> None:
-        faults = self._faults()
-        self.delimiter = _delimiter(faults, "dataset.delimiter", self.delimiter)
-        _raise(faults)
+        super().__post_init__()
+        self.delimiter = _tab(self.delimiter)
 
 
 @dataclass
 class SyntheticConfig(DatasetConfig):
     """A linear model with Gaussian features and noise; `seed` makes the rows and splits them."""
 
-    rows: int = 1000
-    features: int = 8
-    targets: int = 1
-    noise: float = 0.1
+    LOADER = "mlrq.datasets.synthetic.load"
 
-    def __post_init__(self) -> None:
-        faults = self._faults()
-        _within(faults, "dataset.rows", self.rows, 1)
-        _within(faults, "dataset.features", self.features, 1)
-        _within(faults, "dataset.targets", self.targets, 1)
-        _not_negative(faults, "dataset.noise", self.noise)
-        _raise(faults)
+    rows: int = key(1000, "number of rows", Within(1))
+    features: int = key(8, "number of features", Within(1))
+    targets: int = key(1, "number of targets", Within(1))
+    noise: float = key(0.1, "standard deviation, by that of each target without noise", Within(0))
 
 
 @dataclass
-class ModelConfig:
-    """A scikit-learn linear regressor by its `_target_`, and whether features are standardized first."""
+class ModelConfig(Schema):
+    """A linear regressor of scikit-learn, and whether features are standardized first."""
 
-    name: str = MISSING
-    standardize: bool = False
-    estimator: dict[str, Any] = field(default_factory=dict)
+    name: str = key(MISSING, "what reports call it")
+    standardize: bool = key(False, "first bring each feature to mean 0 and deviation 1")
+    estimator: dict[str, Any] = field(
+        default_factory=dict, metadata={"key": Key("a regressor of sklearn.linear_model, and its parameters")}
+    )
 
-    def __post_init__(self) -> None:
-        if "_target_" not in self.estimator:
-            raise ConfigError(["model.estimator._target_: required, a class of sklearn.linear_model"])
+    def faults(self, prefix: str = "") -> list[str]:
+        """A line for every value that is not allowed; `prefix` before its name."""
+        found = super().faults(prefix)
+        target = str(self.estimator.get("_target_", "null"))
+        if target not in ESTIMATORS:
+            names = [one.rpartition(".")[2] for one in ESTIMATORS]
+            meant = nearest(target.rpartition(".")[2], names, f"{MODULE}.", 0.75)
+            found.append(
+                f"{prefix}estimator._target_={target}: must be a linear regressor of {MODULE}"
+                f"{meant or '; any other comes in fitted, by model_path'}"
+            )
+        for name, value in self.estimator.items():
+            values = value if isinstance(value, list) else [value]
+            if name.startswith("_") and name != "_target_":
+                found.append(f"{prefix}estimator.{name}: is no parameter of an estimator")
+            elif any(isinstance(one, dict | list) for one in values):
+                found.append(f"{prefix}estimator.{name}={value}: must be a value, or a list of values")
+        return found
 
 
 @dataclass
 class QuantizationConfig(Settings):
-    """How float weights become b-bit codes, and what the guard allows.
+    """How float weights become b-bit codes, and what the guard allows."""
 
-    `max_r2_drop` is how much R2 may drop on the training rows; "auto" is 0.01 from eight bits up and any
-    drop below. `strict` makes an objection of the guard an error.
-    """
-
-    max_r2_drop: int | float | str | None = key("auto", "how much lower R2 may be on the training rows")
-    strict: bool = key(False, "whether an objection of the guard is an error")
-
-    def __post_init__(self) -> None:
-        faults = self.faults("quantization.")
-        if isinstance(self.max_r2_drop, str) and self.max_r2_drop != "auto":
-            faults.append(f"quantization.max_r2_drop={self.max_r2_drop}: must be a number, null or auto")
-        elif isinstance(self.max_r2_drop, int | float):
-            _not_negative(faults, "quantization.max_r2_drop", self.max_r2_drop)
-        _raise(faults)
+    max_r2_drop: int | float | str | None = key(
+        "auto", "drop of training R2; auto: 0.01 from 8 bits, else any", NumberOr("auto"), null="any"
+    )
+    strict: bool = key(False, "make what the guard objects to an error")
 
 
 @dataclass
-class PredictConfig:
-    """Where rows to predict come from and where predictions go; "-" is the standard stream.
+class PredictConfig(Schema):
+    """Where rows to predict come from and where predictions go."""
 
-    `keep` is the name, or the names, of columns that are copied.
-    """
-
-    input: str = "-"
-    output: str = "-"
-    format: str = "auto"
-    delimiter: str = ","
-    keep: Any = None
-    flag: bool = False
-    on_error: str | None = "fail"
+    input: str = key("-", "rows to predict; - is standard input", Named("a file"), environment=True)
+    output: str = key(
+        "-", "predictions; - is standard output, Parquet needs a folder", Named("a file"), environment=True
+    )
+    format: str = key("auto", "format of the rows", OneOf(FORMATS))
+    delimiter: str = key(",", "between cells of CSV", Delimiter())
+    keep: Any = key(None, "copied beside the predictions", Columns(), null="none")
+    flag: bool = key(False, "add a column `saturated`, of rows beyond the ranges of the model")
+    on_error: str | None = key("fail", "what becomes of a row that cannot be read", OneOf(UNREADABLE))
 
     def __post_init__(self) -> None:
-        faults: list[str] = []
+        self.delimiter = _tab(self.delimiter)
+        self.keep = None if self.keep is None else _columns(self.keep)
         self.on_error = self.on_error or "null"  # Hydra reads the word as nothing
-        self.keep = _names(faults, "predict.keep", self.keep) if self.keep not in (None, []) else []
-        _one_of(faults, "predict.format", self.format, ("auto", "csv", "jsonl", "parquet"))
-        _one_of(faults, "predict.on_error", self.on_error, ("fail", "skip", "null"))
-        self.delimiter = _delimiter(faults, "predict.delimiter", self.delimiter)
-        _raise(faults)
 
 
 @dataclass
-class ExportConfig:
-    """What an exported model becomes: C, ONNX or a scikit-learn estimator."""
+class ExportConfig(Schema):
+    """What an exported model becomes."""
 
-    format: str = MISSING
-    model: str = "quantized"
-    prefix: str = "mlrq"
-    packed: bool = False
-
-    def __post_init__(self) -> None:
-        faults: list[str] = []
-        _one_of(faults, "export.format", self.format, ("c", "onnx", "sklearn"))
-        _one_of(faults, "export.model", self.model, ("quantized", "float"))
-        if self.format == "c" and self.model == "float":
-            faults.append("export.model=float: C is integer only; use export=onnx or export=sklearn")
-        if self.format == "sklearn" and self.model == "quantized":
-            faults.append("export.model=quantized: an estimator has no integers; use export=onnx or export=c")
-        _raise(faults)
+    format: str = key(MISSING, "format of the export", OneOf(EXPORTS))
 
 
 @dataclass
-class EngineConfig:
+class ExportCConfig(ExportConfig):
+    """Integer C99."""
+
+    model: str = key("quantized", "C has integers only", OneOf(("quantized",)))
+    prefix: str = key("mlrq", "name before that of every file, function and macro", Named("a C identifier"))
+    packed: bool = key(False, "store codes in their own bits, and code to unpack them")
+
+
+@dataclass
+class ExportOnnxConfig(ExportConfig):
+    """An ONNX file."""
+
+    model: str = key("quantized", "the model to export", OneOf(("quantized", "float")))
+
+
+@dataclass
+class ExportSklearnConfig(ExportConfig):
+    """A scikit-learn estimator."""
+
+    model: str = key("float", "an estimator has no integers", OneOf(("float",)))
+
+
+@dataclass
+class EngineConfig(Schema):
     """Where the parts of a stream are worked on."""
 
-    name: str = MISSING
-    workers: int | None = None
-    address: str | None = None
-    patience: float = 60.0
-
-    def __post_init__(self) -> None:
-        faults: list[str] = []
-        _one_of(faults, "engine.name", self.name, ("serial", "threads", "joblib", "dask"))
-        if self.workers is not None:
-            _within(faults, "engine.workers", self.workers, 1)
-        if self.address is not None and self.name != "dask":
-            faults.append(f"engine.address={self.address}: only with engine=dask")
-        _not_negative(faults, "engine.patience", self.patience)
-        _raise(faults)
+    name: str = key(MISSING, "name of the engine", OneOf(ENGINES))
 
 
 @dataclass
-class Config:
+class WorkersConfig(EngineConfig):
+    """Several workers."""
+
+    workers: int | None = key(None, "number of workers", Within(1), null="one for each core")
+
+
+@dataclass
+class DaskConfig(WorkersConfig):
+    """Workers of dask.distributed."""
+
+    address: str | None = key(
+        None, "tcp://host:8786", Named("a scheduler's address"), null="a cluster here", environment=True
+    )
+    patience: float = key(60.0, "seconds to wait for a worker where none is left", Within(0))
+
+
+@dataclass
+class Config(Schema):
     """The whole configuration. The groups are typed by their own schemas."""
 
-    stage: str = "all"
-    output_dir: str = "outputs"
-    artifact: str | None = None
-    model_path: str | None = None
-    save: bool = True
-    samples: int = 10
-    report: str = "text"
-    resume: str | None = None
-    dataset: Any = MISSING
-    model: Any = MISSING
-    quantization: Any = MISSING
-    predict: Any = MISSING
-    export: Any = MISSING
-    engine: Any = MISSING
+    stage: str = key("all", "what to do", OneOf(STAGES))
+    output_dir: str = key("outputs", "everything a run writes goes here", Named("a folder"), environment=True)
+    artifact: str | None = key(
+        None,
+        "the integer model that stages begin with",
+        Named("a file"),
+        null="quantized.json in output_dir",
+        environment=True,
+    )
+    model_path: str | None = key(
+        None,
+        "a fitted estimator, .joblib (runs its code!) or .skops",
+        Named("a file"),
+        null="train one",
+        environment=True,
+    )
+    save: bool = key(True, "write artifacts; false prints only")
+    samples: int = key(10, "test rows that evaluate shows", Within(0))
+    report: str = key("text", "what is printed", OneOf(REPORTS))
+    resume: str | None = key(
+        None, "run what a sweep left undone", Named("a sweep's folder, last"), null="no", environment=True
+    )
+    dataset: Any = key(MISSING, "rows to learn from")
+    model: Any = key(MISSING, "the float model")
+    quantization: Any = key(MISSING, "the integer model")
+    predict: Any = key(MISSING, "rows to predict, and where predictions go")
+    export: Any = key(MISSING, "what the model becomes")
+    engine: Any = key(MISSING, "where the parts of a large dataset are worked on")
 
-    def __post_init__(self) -> None:
-        faults: list[str] = []
-        _one_of(faults, "stage", self.stage, STAGES)
-        _one_of(faults, "report", self.report, ("text", "json"))
-        _within(faults, "samples", self.samples, 0)
+    def faults(self, prefix: str = "") -> list[str]:
+        """A line for every value that is not allowed; `prefix` before its name."""
+        found = super().faults(prefix)
         if self.model_path is not None and self.stage in ("evaluate", "predict"):
-            faults.append(
-                f"model_path={self.model_path}: only with stage=train, quantize or all; "
+            found.append(
+                f"{prefix}model_path={self.model_path}: only with stage=train, quantize or all; "
                 f"{self.stage} never loads an estimator"
             )
-        if self.model_path == "":
-            faults.append("model_path=: must name a file")
-        if not self.output_dir:
-            faults.append("output_dir=: must name a folder")
-        _raise(faults)
+        return found
 
 
-GROUPS = ("dataset", "model", "quantization", "predict", "export", "engine")
+# Of each group, what the schemas of its options have in common.
+GROUPS: dict[str, type] = {
+    "dataset": DatasetConfig,
+    "model": ModelConfig,
+    "quantization": QuantizationConfig,
+    "predict": PredictConfig,
+    "export": ExportConfig,
+    "engine": EngineConfig,
+}
 
+# As the `defaults` of the YAML files call them.
 SCHEMAS: dict[str, type] = {
     "config": Config,
     "california_housing": CaliforniaHousingConfig,
-    "diabetes": DatasetConfig,
+    "diabetes": DiabetesConfig,
     "csv": CsvConfig,
     "parquet": ParquetConfig,
     "synthetic": SyntheticConfig,
     "model": ModelConfig,
     "quantization": QuantizationConfig,
     "predict": PredictConfig,
-    "export": ExportConfig,
-    "engine": EngineConfig,
+    "export_c": ExportCConfig,
+    "export_onnx": ExportOnnxConfig,
+    "export_sklearn": ExportSklearnConfig,
+    "serial": EngineConfig,
+    "threads": WorkersConfig,
+    "joblib": WorkersConfig,
+    "dask": DaskConfig,
 }
 
 

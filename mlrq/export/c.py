@@ -119,6 +119,7 @@ def source(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, packed:
     )
     requantize = filled(
         c_code.REQUANTIZE_32 if fixed.accumulator_bits == 32 else c_code.REQUANTIZE_64,
+        CONST="" if fixed.limits else "const ",
         CLAMP=c_code.CLAMP if fixed.limits else "",
         SHIFT=fixed.shift,
         SHIFT_LESS_1=fixed.shift - 1,

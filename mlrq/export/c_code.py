@@ -10,8 +10,8 @@ HEADER = """\
 extern "C" {
 #endif
 
-#define MLRQ_FEATURES @FEATURES@
-#define MLRQ_TARGETS @TARGETS@
+#define MLRQ_FEATURES @FEATURES@u
+#define MLRQ_TARGETS @TARGETS@u
 
 @FORMATS@@EXPONENTS@
 typedef int@INPUT_BITS@_t mlrq_input;
@@ -47,6 +47,18 @@ int mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TAR
 SOURCE = """\
 #include "mlrq.h"
 
+#ifndef MLRQ_NO_FLOAT
+/* Every operation on floats must round to float once, as IEEE 754 says. There is no product next to a
+   sum, so that nothing can be contracted to a fused multiply-add. */
+#include <float.h>
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error "float arithmetic keeps extra digits here: use SSE (-msse2 -mfpmath=sse), or define MLRQ_NO_FLOAT"
+#endif
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "fast math changes results: compile without -ffast-math, or define MLRQ_NO_FLOAT"
+#endif
+#endif
+
 @CONSTANTS@@SUM@
 @REQUANTIZE@
 void mlrq_accumulate(
@@ -70,33 +82,28 @@ void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TAR
 
 #ifndef MLRQ_NO_FLOAT
 
-/* Every operation below must round to float once, as IEEE 754 says. There is no product next to a sum,
-   so that nothing can be contracted to a fused multiply-add. */
-#include <float.h>
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
-#error "float arithmetic keeps extra digits here: use SSE (-msse2 -mfpmath=sse), or define MLRQ_NO_FLOAT"
-#endif
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "fast math changes results: compile without -ffast-math, or define MLRQ_NO_FLOAT"
-#endif
-
 @FLOAT_CONSTANTS@/* Writes the code, and returns whether it saturates. */
 static int mlrq_encode(float feature, float scale, float offset, mlrq_input *code)
 {
     /* Added to a smaller number and subtracted, it leaves the nearest integer, ties to even. */
     const float rounder = 12582912.0f; /* 1.5 * 2^23 */
     const float position = (feature - offset) / scale;
+    int saturates = 0;
 
-    if (!(position > @LOW@.0f)) { /* NaN too */
+    if ((position != position) || (position <= @LOW@.0f)) { /* NaN is not itself */
         *code = @LOW@;
-        return !(position >= @LOW@.5f); /* a tie goes to the smallest code, which is even */
-    }
-    if (position > @HIGH@.0f) {
+    } else if (position > @HIGH@.0f) {
         *code = @HIGH@;
-        return position >= @HIGH@.5f; /* a tie goes beyond the largest code, which is odd */
+    } else {
+        const float nearest = (position + rounder) - rounder;
+
+        *code = (mlrq_input)nearest;
     }
-    *code = (mlrq_input)((position + rounder) - rounder);
-    return 0;
+    /* A tie goes to the smallest code, which is even, but not to the largest. NaN is in no range. */
+    if (!((position >= @LOW@.5f) && (position < @HIGH@.5f))) {
+        saturates = 1;
+    }
+    return saturates;
 }
 
 int mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FEATURES])
@@ -136,8 +143,9 @@ static mlrq_accumulator mlrq_sum(const mlrq_input inputs[MLRQ_FEATURES], uint32_
 
     for (feature = 0; feature < MLRQ_FEATURES; feature++) {
         const int32_t step = (int32_t)mlrq_codes[target][feature]@ZERO_POINT@;
+        const int32_t product = step * inputs[feature]; /* at most 65535 * 32768, below 2^31 */
 
-        sum += step * inputs[feature]; /* at most 65535 * 32768, below 2^31 */
+        sum += product;
     }
     return sum;
 }
@@ -153,16 +161,21 @@ static mlrq_accumulator mlrq_sum(const mlrq_input inputs[MLRQ_FEATURES], uint32_
     uint32_t feature;
 
     for (feature = 0; feature < MLRQ_FEATURES; feature++) {
+        uint32_t code;
         int32_t step;
+        int32_t product;
 
-        while (held < @BITS@) {
-            window |= (uint32_t)*next++ << held;
-            held += 8;
+        while (held < @BITS@u) {
+            window |= (uint32_t)*next << held;
+            next++;
+            held += 8u;
         }
-        step = (int32_t)((window & @MASK@) ^ @SIGN@) - @SIGN@@ZERO_POINT@; /* the sign extended */
+        code = (window & @MASK@u) ^ @SIGN@u;
+        step = (int32_t)code - @SIGN@@ZERO_POINT@; /* the sign extended */
         window >>= @BITS@;
-        held -= @BITS@;
-        sum += step * inputs[feature]; /* at most 65535 * 32768, below 2^31 */
+        held -= @BITS@u;
+        product = step * inputs[feature]; /* at most 65535 * 32768, below 2^31 */
+        sum += product;
     }
     return sum;
 }
@@ -175,10 +188,10 @@ REQUANTIZE_32 = """\
 /* accumulator * multiplier / 2^@SHIFT@, to nearest, ties away from zero. */
 static int32_t mlrq_requantize(int32_t accumulator, uint32_t target)
 {
-    const uint32_t magnitude = accumulator < 0 ? 0 - (uint32_t)accumulator : (uint32_t)accumulator;
+    const uint32_t magnitude = (accumulator < 0) ? (~(uint32_t)accumulator + 1u) : (uint32_t)accumulator;
     const uint64_t product = (uint64_t)magnitude * mlrq_multiplier[target]; /* below 2^62 */
     const uint64_t rounded = (product + ((uint64_t)1 << @SHIFT_LESS_1@)) >> @SHIFT@;
-    const int32_t output = accumulator < 0 ? -(int32_t)rounded : (int32_t)rounded;
+    @CONST@int32_t output = (accumulator < 0) ? -(int32_t)rounded : (int32_t)rounded;
 
 @CLAMP@    return output;
 }
@@ -189,12 +202,12 @@ REQUANTIZE_64 = """\
    lowest 30 cannot reach the rounding, and are dropped. */
 static int32_t mlrq_requantize(int64_t accumulator, uint32_t target)
 {
-    const uint64_t magnitude = accumulator < 0 ? 0 - (uint64_t)accumulator : (uint64_t)accumulator;
+    const uint64_t magnitude = (accumulator < 0) ? (~(uint64_t)accumulator + 1u) : (uint64_t)accumulator;
     const uint64_t upper = (magnitude >> 30) * mlrq_multiplier[target];
-    const uint64_t lower = (magnitude & 0x3fffffff) * mlrq_multiplier[target];
+    const uint64_t lower = (magnitude & 0x3fffffffu) * mlrq_multiplier[target];
     const uint64_t product = upper + (lower >> 30);
     const uint64_t rounded = (product + ((uint64_t)1 << @SHIFT_LESS_31@)) >> @SHIFT_LESS_30@;
-    const int32_t output = accumulator < 0 ? -(int32_t)rounded : (int32_t)rounded;
+    @CONST@int32_t output = (accumulator < 0) ? -(int32_t)rounded : (int32_t)rounded;
 
 @CLAMP@    return output;
 }
@@ -202,10 +215,10 @@ static int32_t mlrq_requantize(int64_t accumulator, uint32_t target)
 
 CLAMP = """\
     if (output < mlrq_output_low[target]) {
-        return mlrq_output_low[target];
+        output = mlrq_output_low[target];
     }
     if (output > mlrq_output_high[target]) {
-        return mlrq_output_high[target];
+        output = mlrq_output_high[target];
     }
 """
 

@@ -3,13 +3,14 @@
 `MLRQ_KERNEL=numpy` in the environment chooses NumPy.
 """
 
-from mlrq.kernel import branch, inference, native, reference
+from mlrq.kernel import branch, householder, inference, native, reference
+from mlrq.kernel.householder import canonical, summed
 from mlrq.kernel.inference import Integers, positions
 from mlrq.kernel.reference import Scanned, chosen, scrambled
 
 __all__ = [
-    "NAME", "Integers", "Scanned", "affine", "below", "bounded", "chosen", "encode", "gram", "infer",
-    "positions", "scan", "scrambled", "search", "tally",
+    "NAME", "Integers", "Scanned", "affine", "below", "bounded", "canonical", "centred", "chosen", "encode",
+    "infer", "positions", "scan", "scrambled", "search", "stack", "summed", "tally",
 ]  # fmt: skip
 
 _native = native.load()
@@ -17,9 +18,10 @@ NAME = "C" if _native else "NumPy"
 affine = _native.affine if _native else reference.affine
 below = _native.below if _native else reference.below
 bounded = _native.bounded if _native else reference.bounded
+centred = _native.centred if _native else householder.centred
 encode = _native.encode if _native else inference.encode
-gram = _native.gram if _native else reference.gram
 infer = _native.infer if _native else inference.infer
 scan = _native.scan if _native else reference.scan
 search = _native.search if _native else branch.search
+stack = _native.stack if _native else householder.stack
 tally = _native.tally if _native else reference.tally

@@ -5,12 +5,10 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common.h"
+#include "blocks.h"
 
-enum { BLOCK = 256, LANES = 64, WIDTH = 8, VECTORS = LANES / WIDTH };
-typedef double vector __attribute__((vector_size(WIDTH * sizeof(double))));
+enum { LANES = 64 };
 
 const char mlrq_source[] = MLRQ_SOURCE;
 
@@ -26,68 +24,34 @@ FASTEST void mlrq_below(int64_t count, uint64_t start, uint64_t key, uint64_t li
   for (int64_t i = 0; i < count; i++) result[i] = scrambled((start + (uint64_t)i) ^ key) < limit;
 }
 
-/* Sum of the products of two columns of a block, 64 lanes side by side, which are then added by halves. */
-INLINE double product(const double *a, const double *b) {
-  const vector *x = (const vector *)a, *y = (const vector *)b;
-  vector sums[VECTORS];
-  double lanes[WIDTH];
-  for (int v = 0; v < VECTORS; v++) sums[v] = x[v] * y[v];
-  for (int step = VECTORS; step < BLOCK / WIDTH; step += VECTORS)
-#pragma GCC unroll 8
-    for (int v = 0; v < VECTORS; v++) sums[v] += x[step + v] * y[step + v];
-  for (int half = VECTORS / 2; half > 0; half /= 2)
-#pragma GCC unroll 8
-    for (int v = 0; v < half; v++) sums[v] += sums[v + half];
-  memcpy(lanes, sums, sizeof lanes);
-  for (int half = WIDTH / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
-  return lanes[0];
-}
-
-/* The columns of a block, by substitution, in the basis whose triangle is `upper`. */
-INLINE void substitute(int64_t columns, double *block, const double *upper) {
-  for (int64_t j = 0; j < columns; j++) {
-    double inverse = 1.0 / upper[j * columns + j];
-    for (int start = 0; start < BLOCK; start += LANES) {
-      vector *own = (vector *)(block + j * BLOCK + start), sums[VECTORS];
-      for (int v = 0; v < VECTORS; v++) sums[v] = own[v];
-      for (int64_t i = 0; i < j; i++) {
-        const vector *other = (const vector *)(block + i * BLOCK + start);
-        double factor = upper[i * columns + j];
-#pragma GCC unroll 8
-        for (int v = 0; v < VECTORS; v++) sums[v] -= factor * other[v];
-      }
-      for (int v = 0; v < VECTORS; v++) own[v] = sums[v] * inverse;
+/* Extend a range to the numbers of a block, but for those that are none. */
+INLINE void extend(const double *x, double *low, double *high) {
+  enum { SIDE_BY_SIDE = 16 };
+  double least[SIDE_BY_SIDE], most[SIDE_BY_SIDE];
+  for (int lane = 0; lane < SIDE_BY_SIDE; lane++) {
+    least[lane] = *low;
+    most[lane] = *high;
+#pragma GCC unroll 16
+    for (int step = 0; step < BLOCK; step += SIDE_BY_SIDE) {
+      double other = x[step + lane];
+      least[lane] = other < least[lane] ? other : least[lane];
+      most[lane] = other > most[lane] ? other : most[lane];
     }
+  }
+  for (int lane = 0; lane < SIDE_BY_SIDE; lane++) {
+    *low = least[lane] < *low ? least[lane] : *low;
+    *high = most[lane] > *high ? most[lane] : *high;
   }
 }
 
-/* The largest number of a block and `start`, or the smallest for a negative sign. */
-INLINE double limit(double start, const double *x, int sign) {
-  double lanes[LANES];
-  for (int lane = 0; lane < LANES; lane++) lanes[lane] = x[lane];
-  for (int step = LANES; step < BLOCK; step += LANES)
-    for (int lane = 0; lane < LANES; lane++) {
-      double other = x[step + lane];
-      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
-    }
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; lane++) {
-      double other = lanes[lane + half];
-      lanes[lane] = (sign < 0 ? other < lanes[lane] : other > lanes[lane]) ? other : lanes[lane];
-    }
-  return (sign < 0 ? lanes[0] < start : lanes[0] > start) ? lanes[0] : start;
-}
-
-/* Smallest and largest of the rows that are kept, beside those of earlier blocks; whether one of all rows is
- * beyond `bound`, either sign. A block within what is known, as nearly all are, is not looked at again. */
-INLINE int extend(const double *x, const double *kept, double bound, double *low, double *high) {
-  double some[BLOCK], least = limit(*low, x, -1), most = limit(*high, x, 1);
+/* The same with the rows that are kept; whether one of all rows is beyond `bound`, either sign. A block within
+ * what is known, as nearly all are, is not looked at again. */
+INLINE int extend_kept(const double *x, const double *kept, double bound, double *low, double *high) {
+  double some[BLOCK], least = *low, most = *high;
+  extend(x, &least, &most);
   if (least == *low && most == *high) return 0;
-  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *low;
-  *low = limit(*low, some, -1);
-  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : *high;
-  *high = limit(*high, some, 1);
+  for (int row = 0; row < BLOCK; row++) some[row] = kept[row] != 0.0 ? x[row] : NAN;
+  extend(some, low, high);
   return least < -bound || most > bound;
 }
 
@@ -158,12 +122,13 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
   struct { vector truth[BLOCK / WIDTH], told[BLOCK / WIDTH], size[BLOCK / WIDTH], ones[BLOCK / WIDTH]; } block;
   double *truth = (double *)block.truth, *told = (double *)block.told;
   double *size = (double *)block.size, *ones = (double *)block.ones;
-  double mean = 0, total = 0, residual = 0, absolute = 0, largest = 0, low = INFINITY, high = -INFINITY;
+  double mean = 0, total = 0, residual = 0, absolute = 0;
+  double least = 0, largest = 0, low = INFINITY, high = -INFINITY;
   for (int row = 0; row < BLOCK; row++) ones[row] = 1;
   for (int64_t first = 0; first < rows; first += BLOCK) {
     int count = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
     take(truth, actual + first * actual_step, actual_step, count, 0);
-    mean += product(truth, ones);
+    mean += product(block.truth, block.ones);
   }
   if (rows) mean /= (double)rows;
   for (int64_t first = 0; first < rows; first += BLOCK) {
@@ -172,27 +137,26 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
     take(told, predicted + first * predicted_step, predicted_step, count, mean);
     for (int row = 0; row < BLOCK; row++) size[row] = fabs(truth[row] - told[row]);
     for (int row = 0; row < BLOCK; row++) truth[row] -= mean;
-    total += product(truth, truth);
-    residual += product(size, size);
-    absolute += product(size, ones);
+    total += product(block.truth, block.truth);
+    residual += product(block.size, block.size);
+    absolute += product(block.size, block.ones);
     for (int row = count; row < BLOCK; row++) told[row] = told[0];
-    low = limit(low, told, -1);
-    high = limit(high, told, 1);
-    largest = limit(largest, size, 1);
+    extend(told, &low, &high);
+    extend(size, &least, &largest);
   }
   double all[] = {mean, total, residual, absolute, largest, low, high};
   memcpy(found, all, sizeof all);
 }
 
-/* Gram matrix of the rows that are kept, and, unless `test` is null, what else the first pass asks.
+/* Triangle of the rows that are kept, and, unless `test` is null, what else the first pass asks.
  *
  * table   columns of `rows` doubles each
  * test    (rows) 1 where a row is a test row, 0 where it is kept; null: all are kept, and nothing else is asked
  * bound   of the numbers, either sign
  * taken   number of test rows
  * start   position of the first row
- * pivot   (columns), upper (columns, columns): the basis
- * gram    (columns + 1, columns + 1), added to; the lower triangle
+ * pivot   (columns)
+ * triangle  (columns + 1, columns + 1) updated with the rows [1, row - pivot]; signs as they come
  * prints  (columns) fingerprints of all rows, added to
  * low, high   (columns) of the rows that are kept, extended
  * tests   (columns, taken) the test rows
@@ -200,21 +164,23 @@ FASTEST void mlrq_tally(int64_t rows, const char *actual, int64_t actual_step, c
  * Returns 0, 1 where a number is beyond the bound or none, or -1 when there is no memory.
  */
 FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table, const uint8_t *test,
-                      int64_t taken, uint64_t start, double bound, const double *pivot, const double *upper,
-                      double *gram, uint64_t *prints, double *low, double *high, double *tests) {
-  double *block = aligned_alloc(sizeof(vector), (size_t)(columns + 1) * BLOCK * sizeof *block);
-  if (!block) return -1;
-  int beyond = 0;
+                      int64_t taken, uint64_t start, double bound, const double *pivot, double *triangle,
+                      uint64_t *prints, double *low, double *high, double *tests) {
+  int64_t width = columns + 1, area = width * width, side_by_side = BLOCK > width ? BLOCK / width : 1;
+  size_t size = (size_t)(width * BLOCK);
+  double *block = aligned_alloc(sizeof(vector), (size + (size_t)width) / WIDTH * sizeof(vector) + sizeof(vector));
+  double *others = calloc((size_t)(area * side_by_side), sizeof *others);
+  int beyond = 0, failed = !block || !others;
   double *kept = block; /* the column of ones: what is not kept is zero in every column */
-  for (int64_t first = 0; first < rows; first += BLOCK) {
-    int size = rows - first < BLOCK ? (int)(rows - first) : BLOCK, found = 0;
+  for (int64_t first = 0; first < rows && !failed; first += BLOCK) {
+    int count = rows - first < BLOCK ? (int)(rows - first) : BLOCK, found = 0;
     uint64_t odd[BLOCK];
     int places[BLOCK];
     double padded[BLOCK] = {0};
-    for (int row = 0; row < BLOCK; row++) kept[row] = row < size;
+    for (int row = 0; row < BLOCK; row++) kept[row] = row < count;
     if (test) {
-      for (int row = 0; row < size; row++) kept[row] = test[first + row] ? 0.0 : 1.0;
-      for (int row = 0; row < size; row++) {
+      for (int row = 0; row < count; row++) kept[row] = test[first + row] ? 0.0 : 1.0;
+      for (int row = 0; row < count; row++) {
         places[found] = row;
         found += test[first + row];
       }
@@ -223,21 +189,23 @@ FASTEST int mlrq_scan(int64_t columns, int64_t rows, const double *const *table,
     for (int64_t c = 0; c < columns; c++) {
       const double *x = table[c] + first;
       double *own = block + (c + 1) * BLOCK;
-      if (size < BLOCK) x = memcpy(padded, x, (size_t)size * sizeof *x);
+      if (count < BLOCK) x = memcpy(padded, x, (size_t)count * sizeof *x);
       for (int row = 0; row < BLOCK; row++) own[row] = (x[row] - pivot[c]) * kept[row];
       if (!test) continue;
       prints[c] += fingerprint(x, odd);
-      beyond |= extend(x, kept, bound, low + c, high + c);
+      beyond |= extend_kept(x, kept, bound, low + c, high + c);
       for (int row = 0; row < found; row++) tests[c * taken + row] = x[places[row]];
     }
     tests += found;
-    substitute(columns, block + BLOCK, upper);
-    for (int64_t i = 0; i <= columns; i++)
-      for (int64_t j = 0; j <= i; j++)
-        gram[i * (columns + 1) + j] += product(block + i * BLOCK, block + j * BLOCK);
+    int64_t turn = first / BLOCK % side_by_side;
+    mlrq_reflect(width, block, turn ? others + turn * area : triangle, block + size);
   }
+  int64_t blocks = (rows + BLOCK - 1) / BLOCK, used = blocks < side_by_side ? blocks : side_by_side;
+  if (!failed && used > 1) failed = mlrq_stack(width, (used - 1) * width, others + area, triangle);
   free(block);
-  /* No comparison finds what is no number, but it is in the sums; so may be what overflowed, which is one. */
-  if (test && !isfinite(gram[columns * (columns + 2)])) beyond = !mlrq_bounded(columns, rows, table, bound);
+  free(others);
+  if (failed) return -1;
+  /* No comparison finds what is no number, but it is in the triangle; so may be what overflowed, which is one. */
+  if (test && !isfinite(triangle[area - 1])) beyond = !mlrq_bounded(columns, rows, table, bound);
   return beyond;
 }

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mlrq.kernel import inference
 from mlrq.kernel.build import LIBRARY, identity
+from mlrq.kernel.householder import Columns, FloatArray, canonical
 from mlrq.kernel.inference import Codes, Integers, Sums
-from mlrq.kernel.reference import Columns, FloatArray, Scanned
+from mlrq.kernel.reference import Scanned
 from mlrq.kernel.tree import Tree, Walk
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
@@ -23,8 +24,9 @@ _ARGUMENTS = {
     "tally": [_INT, _POINTER, _INT, _POINTER, _INT, _POINTER],
     "encode": [_INT, _INT, _POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER],
     "infer": [_INT, _INT, _INT, _POINTER, _INT, _INT, _INT, _INT, *[_POINTER] * 4],
-    "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 7],
+    "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 6],
     "search": [*[_POINTER] * 9, _INT, ctypes.c_int],
+    "stack": [_INT, _INT, _POINTER, _POINTER],
 }
 
 
@@ -99,11 +101,21 @@ class Native:
         parts = (weights.ctypes.data, bias.ctypes.data, told, result.ctypes.data)
         self.library.mlrq_infer(*shape, *places, *parts)
 
-    def gram(self, columns: Columns, pivot: FloatArray, upper: FloatArray) -> FloatArray:
-        """See `reference.gram`."""
-        found = np.zeros((len(columns) + 1, len(columns) + 1))
-        self._scan(columns, None, 0, 0, 0.0, pivot, upper, found, *[None] * 4)
-        return found
+    def stack(self, triangle: FloatArray, rows: FloatArray) -> FloatArray:
+        """See `householder.stack`."""
+        if triangle.shape != (rows.shape[1], rows.shape[1]):
+            raise ValueError(f"shapes do not fit: {triangle.shape}, {rows.shape}")
+        result = np.array(triangle, dtype=np.float64, order="C")
+        table = np.ascontiguousarray(rows, dtype=np.float64)
+        if self.library.mlrq_stack(*table.shape[::-1], table.ctypes.data, result.ctypes.data):
+            raise MemoryError
+        return canonical(result)
+
+    def centred(self, triangle: FloatArray, columns: Columns, pivot: FloatArray) -> FloatArray:
+        """See `householder.centred`."""
+        result = np.array(triangle, dtype=np.float64, order="C")
+        self._scan(columns, None, 0, 0, 0.0, pivot, result, *[None] * 4)
+        return canonical(result)
 
     def scan(
         self,
@@ -112,15 +124,14 @@ class Native:
         start: int,
         bound: float,
         pivot: FloatArray,
-        upper: FloatArray,
+        triangle: FloatArray,
     ) -> Scanned:
         """See `reference.scan`."""
         width, count = len(columns), int(np.count_nonzero(test))
-        gram, prints = np.zeros((width + 1, width + 1)), np.zeros(width, dtype=np.uint64)
+        result, prints = np.array(triangle, dtype=np.float64, order="C"), np.zeros(width, dtype=np.uint64)
         low, high, tests = np.full(width, np.inf), np.full(width, -np.inf), np.empty((width, count))
-        arrays = pivot, upper, gram, prints, low, high, tests
-        bounded = self._scan(columns, test, count, start, bound, *arrays)
-        return Scanned(gram, low + 0.0, high + 0.0, prints, tests, bounded)
+        bounded = self._scan(columns, test, count, start, bound, pivot, result, prints, low, high, tests)
+        return Scanned(canonical(result), low + 0.0, high + 0.0, prints, tests, bounded)
 
     def search(self, tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
         """See `branch.search`."""

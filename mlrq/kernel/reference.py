@@ -1,20 +1,16 @@
 """What the kernel computes, in NumPy: `kernel.c` gives the same bits, a test holds that.
 
 Sums are taken in an order of their own, of which neither NumPy nor the width of a machine's vectors decides:
-blocks of `BLOCK` rows; in a block, `LANES` sums side by side over its rows, which are then added by halves.
+by halves in blocks of rows, and from block to block.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-Columns = FloatArray | Sequence[FloatArray]  # (k, n), or k of (n,)
+from mlrq.kernel.householder import Columns, FloatArray, blocks, centred, summed
 
-BLOCK, LANES = 256, 64
-AT_ONCE, LEAST = 1 << 18, 16  # numbers of a piece, few enough for a cache, and its blocks at least
 ROWS_PER_PIECE = 8192  # a piece of eight float64 features fits a core's cache
 
 # Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014): splitmix64.
@@ -30,7 +26,7 @@ class Scanned:
     """What one look at a batch of k columns finds.
 
     Attributes:
-        gram: (k + 1, k + 1) of the training rows; see `gram`.
+        triangle: (k + 1, k + 1) of the training rows; see `centred`.
         low: (k,) smallest training numbers; infinity where there are none.
         high: (k,) largest training numbers; minus infinity where there are none.
         prints: (k,) uint64 of all rows; see `fingerprint`.
@@ -38,7 +34,7 @@ class Scanned:
         bounded: Whether every number of all rows is within the bound; where not, nothing else counts.
     """
 
-    gram: FloatArray
+    triangle: FloatArray
     low: FloatArray
     high: FloatArray
     prints: NDArray[np.uint64]
@@ -97,26 +93,9 @@ def affine(rows: FloatArray, weights: FloatArray, intercept: FloatArray) -> Floa
     return result
 
 
-def _blocks(numbers: FloatArray) -> FloatArray:
-    """(BLOCK, blocks): numbers (n,) in blocks side by side, and zeros where the last one has none."""
-    filled = np.zeros(len(numbers) + -len(numbers) % BLOCK)
-    filled[: len(numbers)] = numbers
-    return filled.reshape(-1, BLOCK).T
-
-
-def _added(blocks: FloatArray) -> FloatArray:
-    """(..., blocks) sums of each block of (..., BLOCK, blocks): by lanes, which are added by halves."""
-    lanes = blocks[..., :LANES, :]
-    for lane in range(LANES, BLOCK, LANES):
-        lanes = lanes + blocks[..., lane : lane + LANES, :]
-    half = LANES
-    while half := half // 2:
-        lanes = lanes[..., :half, :] + lanes[..., half:, :]
-    return np.asarray(lanes[..., 0, :])
-
-
 def _sum(numbers: FloatArray) -> float:
-    return float(np.add.accumulate(np.append(0.0, _added(_blocks(numbers))))[-1])
+    """Of (n,) numbers: each block's sum by halves, and these from the first to the last."""
+    return float(np.add.accumulate(np.append(0.0, summed(blocks(numbers))))[-1])
 
 
 def tally(actual: FloatArray, predicted: FloatArray) -> FloatArray:
@@ -169,63 +148,13 @@ def chosen(columns: Columns, which: NDArray[np.bool_]) -> FloatArray:
     return table
 
 
-@np.errstate(invalid="ignore", over="ignore")  # numbers that are not finite make sums that are not
-def gram(
-    columns: Columns,
-    pivot: FloatArray,
-    upper: FloatArray,
-    test: NDArray[np.bool_] | None = None,
-) -> FloatArray:
-    """Gram matrix of rows seen through a basis: of ones and the columns of (rows - pivot) inv(upper).
-
-    Args:
-        columns: k of (n,) float64.
-        pivot: (k,) float64.
-        upper: (k, k) float64, upper triangular with no zero on its diagonal.
-        test: (n,) rows to leave out; None leaves out none.
-
-    Returns:
-        (k + 1, k + 1) float64, of which the lower triangle is filled in.
-    """
-    width, rows = len(columns), len(columns[0])
-    total = np.zeros((width + 1, width + 1))
-    step = max(LEAST, AT_ONCE // (width + 1) // BLOCK) * BLOCK
-    for first in range(0, rows, step):
-        size = min(step, rows - first)
-        blocks = -(-size // BLOCK)
-        # The blocks side by side along the last axis: what is added then lies in long runs.
-        table = np.empty((width + 1, BLOCK, blocks))
-        kept = np.ones(size)
-        if test is not None:
-            kept -= test[first : first + size]
-        table[0] = _blocks(kept)
-        for own, column, middle in zip(table[1:], columns, pivot, strict=True):
-            np.subtract(_blocks(column[first : first + size]), middle, out=own)
-            own *= table[0]
-        _substitute(table[1:], upper)
-        sums = np.zeros((1 + blocks, width + 1, width + 1))
-        sums[0] = total
-        for i in range(width + 1):
-            sums[1:, i, : i + 1] = _added(table[i] * table[: i + 1]).T
-        total = np.add.accumulate(sums, axis=0)[-1]
-    return total
-
-
-def _substitute(table: FloatArray, upper: FloatArray) -> None:
-    """Make the rows of (k, ...) `table` what they are in the basis, column after column."""
-    for i, own in enumerate(table):
-        own *= 1.0 / upper[i, i]
-        for later in range(i + 1, len(table)):
-            table[later] -= upper[i, later] * own
-
-
 def scan(
     columns: Columns,
     test: NDArray[np.bool_],
     start: int,
     bound: float,
     pivot: FloatArray,
-    upper: FloatArray,
+    triangle: FloatArray,
 ) -> Scanned:
     """All that the first pass asks of a batch.
 
@@ -235,12 +164,12 @@ def scan(
         start: Position of the first row.
         bound: See `Scanned.bounded`.
         pivot: (k,) float64.
-        upper: (k, k) float64; see `gram`.
+        triangle: (k + 1, k + 1) float64 of the batches before it.
     """
     train = chosen(columns, ~test)
     # A zero has no sign here: which of two equal numbers a minimum is depends on who takes it.
     return Scanned(
-        gram(columns, pivot, upper, test),
+        centred(triangle, columns, pivot, test),
         train.min(axis=1, initial=np.inf) + 0.0,
         train.max(axis=1, initial=-np.inf) + 0.0,
         fingerprint(columns, start),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlrq.errors import MlrqError
 from mlrq.kernel import affine
 from mlrq.models.linear import LinearModel, hold_finite
+from mlrq.stats.linear_algebra import product
 
 Predict = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -138,7 +139,7 @@ def _probed(
     """The affine function through one typical row and that row with each feature moved by itself."""
     low, high = rows.min(axis=0), rows.max(axis=0)
     size = np.maximum(high - low, np.spacing(np.maximum(np.abs(low), np.abs(high))))
-    step = FAR * np.exp2(np.frexp(size)[1])
+    step = FAR * np.ldexp(1.0, np.frexp(size)[1])
     middle = rows[len(rows) // 2]
     moved = np.tile(middle, (2 * len(features), 1))
     moved[: len(features)] += np.diag(step)
@@ -148,5 +149,5 @@ def _probed(
         # Moving rounds the feature itself, so the distance is what came of it.
         distance = np.diag(moved[: len(features)]) - np.diag(moved[len(features) :])
         coefficients = ((above - below) / distance[:, None]).T
-        intercept = predict(middle[None])[0] - (coefficients * middle).sum(axis=1)
+        intercept = predict(middle[None])[0] - product(coefficients, middle)
     return LinearModel(np.ascontiguousarray(coefficients), intercept, features, targets)

@@ -22,12 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
+from mlrq.kernel import stack
 from mlrq.models import estimators
 from mlrq.models.estimators import Fitted
 from mlrq.models.linear import LinearModel, hold_finite
-from mlrq.stats.linear_algebra import dependent, least_squares, product, stack
+from mlrq.stats.linear_algebra import independent, least_squares, lengths, product, triangularise
 from mlrq.stats.summary import Summary
 
+NEGLIGIBLE = 1e-9  # of a feature that others explain
+MOST_NAMES = 5  # of those that explain it
 PACKAGE = "sklearn.linear_model."
 LARGEST, MOST_SEED = float(np.finfo(np.float64).max), 2**32 - 1
 
@@ -99,32 +102,42 @@ def fit(
     """
     width, name = summary.features, _name(spec)
     fit_intercept, alpha = _parameters(spec, standardize, width, len(targets))
-    mean, table = summary.mean, summary.triangle.copy()
-    scale = np.ones(width)
-    if standardize:
-        scale = summary.spread[:width]
-    elif not fit_intercept:
-        table = stack(table, np.sqrt(summary.count) * mean[None])
-    table[:, :width] /= scale
-    inputs, outputs = table[:, :width], table[:, width:]
-    notices = []
+    scale = summary.spread[:width] if standardize else np.ones(width)
+    table = summary.triangle / np.concatenate([scale, np.ones(len(targets))])
+    if not (fit_intercept or standardize):  # a scaler centres the features, with an intercept or without
+        table = stack(table, np.sqrt(summary.count) * summary.mean[None])
     if name == "Ridge":
-        alphas = np.broadcast_to(np.asarray(alpha, dtype=np.float64), len(targets))
-        if not (alphas >= 0).all():  # scikit-learn looks at one penalty, not at those of a list
-            raise MlrqError(f"model.estimator.alpha={alpha}: every penalty must be 0 or more")
-        weights = _ridge(table, alphas)
+        weights, notices = _ridge(table, _penalties(alpha, len(targets))), []
     else:
-        weights = least_squares(inputs, outputs.T)
-        idle = [features[i] for i in np.flatnonzero(dependent(inputs[:width]))]
-        if idle:
-            notices.append(f"the other features explain {', '.join(idle)}, which may have weight 0")
+        weights = least_squares(table[:, :width], table[:, width:].T)
+        notices = _dependencies(table[:, :width], features)
     coefficients = weights / scale
-    level = mean[width:] if fit_intercept else np.zeros(len(targets))
-    # A scaler centres the features, whether there is an intercept behind it or not.
-    centre = mean[:width] if fit_intercept or standardize else np.zeros(width)
-    model = LinearModel(coefficients, level - product(coefficients, centre), features, targets)
+    if fit_intercept:
+        intercept = summary.intercept(coefficients)
+    else:
+        intercept = -product(coefficients, summary.mean[:width]) if standardize else np.zeros(len(targets))
+    model = LinearModel(coefficients, intercept, features, targets)
     hold_finite(model, name)
     return Fitted(model, notices)
+
+
+def _dependencies(inputs: NDArray[np.float64], features: tuple[str, ...]) -> list[str]:
+    """A line for each feature that those before it explain, with which they are."""
+    own = lengths(inputs)
+    _, kept = independent(triangularise(inputs), len(features))
+    notices = []
+    for idle in sorted({*range(len(features))} - {*kept}):
+        others = [i for i in kept if i < idle]
+        weights = least_squares(inputs[:, others], inputs[None, :, idle])[0]
+        effects = np.abs(weights) * own[others]
+        by = [features[others[i]] for i in np.flatnonzero(effects > NEGLIGIBLE * own[idle])]
+        told = f"{', '.join(by[:MOST_NAMES])}{f' and {len(by) - MOST_NAMES} more' * (len(by) > MOST_NAMES)}"
+        notices.append(
+            f"{features[idle]} has weight 0: it is a linear function of {told}"
+            if by
+            else f"{features[idle]} has weight 0: it is constant"
+        )
+    return notices
 
 
 def _parameters(spec: dict[str, Any], standardize: bool, width: int, targets: int) -> tuple[bool, Any]:
@@ -144,6 +157,18 @@ def _parameters(spec: dict[str, Any], standardize: bool, width: int, targets: in
     estimator, _ = estimators.estimate(rows, values, spec, standardize)
     regressor = estimator[-1] if standardize else estimator
     return regressor.fit_intercept, getattr(regressor, "alpha", None)
+
+
+def _penalties(alpha: float | list[float], targets: int) -> NDArray[np.float64]:
+    """(targets,) float64.
+
+    Raises:
+        MlrqError: If one is negative: scikit-learn looks at one penalty, not at those of a list.
+    """
+    alphas = np.broadcast_to(np.asarray(alpha, dtype=np.float64), targets)
+    if not (alphas >= 0).all():
+        raise MlrqError(f"model.estimator.alpha={alpha}: every penalty must be 0 or more")
+    return alphas
 
 
 def _ridge(table: NDArray[np.float64], alphas: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from mlrq.errors import ConfigError, MlrqError, unknown_key
 from mlrq.files import lock
 from mlrq.models.affine import fold
 from mlrq.models.linear import LinearModel
-from mlrq.models.targets import located
+from mlrq.models.targets import estimator_class
 
 
 def build_estimator(spec: dict[str, Any], standardize: bool) -> Any:
@@ -25,7 +25,7 @@ def build_estimator(spec: dict[str, Any], standardize: bool) -> Any:
         MlrqError: If there is no such class, or it has no such parameter.
     """
     parameters = {key: value for key, value in spec.items() if key != "_target_"}
-    made = located("model.estimator", spec["_target_"])
+    made = estimator_class(spec["_target_"])
     allowed = list(inspect.signature(made).parameters)
     extra = [key for key in parameters if key not in allowed]
     if extra:

@@ -1,31 +1,62 @@
-"""What a `_target_` of the configuration may name: found, and held to where it was defined."""
+"""The estimators that a configuration may name by `_target_`: linear regressors of scikit-learn, listed.
 
-import importlib
-from collections.abc import Callable
+A `_target_` names code to call. So it is looked up in this list, by its whole name, and never imported from
+where it says. A regressor of another kind, or of one's own, comes in fitted: by `model_path`.
+"""
+
 from typing import Any
 
 from mlrq.errors import MlrqError
 
-# `_target_` names code to run, so only this project's and scikit-learn's is let through.
-TRUSTED_TARGETS = ("mlrq.", "sklearn.")
+MODULE = "sklearn.linear_model"
+ESTIMATORS = tuple(
+    f"{MODULE}.{name}"
+    for name in (
+        "ARDRegression",
+        "BayesianRidge",
+        "ElasticNet",
+        "ElasticNetCV",
+        "HuberRegressor",
+        "Lars",
+        "LarsCV",
+        "Lasso",
+        "LassoCV",
+        "LassoLars",
+        "LassoLarsCV",
+        "LassoLarsIC",
+        "LinearRegression",
+        "MultiTaskElasticNet",
+        "MultiTaskElasticNetCV",
+        "MultiTaskLasso",
+        "MultiTaskLassoCV",
+        "OrthogonalMatchingPursuit",
+        "OrthogonalMatchingPursuitCV",
+        "PassiveAggressiveRegressor",
+        "QuantileRegressor",
+        "Ridge",
+        "RidgeCV",
+        "SGDRegressor",
+        "TheilSenRegressor",
+    )
+)
 
 
-def located(key: str, target: str) -> Callable[..., Any]:
-    """The class or function at the dotted path `target`, if a trusted package defines it.
+def estimator_class(target: str) -> Any:
+    """The scikit-learn class that `target` names.
 
-    A trusted module's namespace holds what it imports too, `os` among it: where a name is found says
-    little, where it was defined decides.
+    Raises:
+        MlrqError: If it is not in the list, or this installation does not have it.
     """
-    module, _, name = target.rpartition(".")
+    if target not in ESTIMATORS:
+        raise MlrqError(f"model.estimator._target_={target}: is no linear regressor of {MODULE}")
     try:
-        found = getattr(importlib.import_module(module), name)
+        from sklearn import linear_model
     except ModuleNotFoundError as error:
-        hint = "; this installation can only predict and evaluate" if error.name == "sklearn" else ""
-        raise MlrqError(f"{key}._target_={target}: cannot be found: {error}{hint}") from error
-    except (ImportError, AttributeError) as error:
-        raise MlrqError(f"{key}._target_={target}: cannot be found: {error}") from error
-    if not callable(found):
-        raise MlrqError(f"{key}._target_={target}: is not a class or a function")
-    if not f"{getattr(found, '__module__', None)}.".startswith(TRUSTED_TARGETS):
-        raise MlrqError(f"{key}._target_={target}: is defined by neither mlrq nor scikit-learn")
-    return found  # type: ignore[no-any-return]
+        raise MlrqError(
+            f"model.estimator._target_={target}: needs scikit-learn, and this installation can only predict "
+            "and evaluate"
+        ) from error
+    name = target.rpartition(".")[2]
+    if not hasattr(linear_model, name):
+        raise MlrqError(f"model.estimator._target_={target}: the installed scikit-learn has no {name}")
+    return getattr(linear_model, name)

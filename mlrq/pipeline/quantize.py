@@ -40,7 +40,7 @@ def quantize_model(
     exact = origin.model
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
     # so is one that was fitted elsewhere, to rows that we do not know.
-    fit_to = None if _is_least_squares(origin.training) else exact
+    fit_to = None if is_least_squares(origin.training) else exact
     made = quantize(exact, training_statistics(data, settings, fit_to), settings)
     model = made.model
     guard = check(model, exact, data, fit_to, max_r2_drop)
@@ -70,7 +70,7 @@ def quantize_model(
     )
 
 
-def _is_least_squares(training: Training) -> bool:
+def is_least_squares(training: Training) -> bool:
     """Whether the float model is the least squares fit of the training rows, with nothing held back."""
     chosen = training.estimator["estimator"]
     plain = chosen.get("fit_intercept", True) and not chosen.get("positive", False)

@@ -9,7 +9,7 @@ from mlrq.files import digest, replace_together
 from mlrq.models import closed_form
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
 
-EVALUATION, EXPORTS = "evaluation.json", "export"
+EVALUATION, EXPORTS, CERTIFICATE = "evaluation.json", "export", "certificate.json"
 LISTED = (FLOAT, ESTIMATOR, QUANTIZED, EVALUATION)  # in SHA256SUMS, where they exist
 
 
@@ -59,6 +59,12 @@ def estimator(folder: Path, origin: FloatArtifact, content: bytes) -> list[Path]
         return exports(folder, {ESTIMATOR: content})
     replace_together(folder, [(ESTIMATOR, content)], LISTED)
     return [folder / ESTIMATOR]
+
+
+def certificate(folder: Path, content: bytes) -> list[Path]:
+    """Write the certificate of the integer model, and return the file."""
+    replace_together(folder, [(CERTIFICATE, content)], LISTED)
+    return [folder / CERTIFICATE]
 
 
 def exports(folder: Path, files: dict[str, bytes]) -> list[Path]:

@@ -6,8 +6,7 @@ Bounds, the comments of the YAML files, `--help` and the reference of the config
 import math
 from collections.abc import Collection
 from dataclasses import Field, dataclass, field, fields
-from types import NoneType
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 
 class Allowed(Protocol):
@@ -30,7 +29,8 @@ class OneOf:
     @property
     def text(self) -> str:
         """What stands after "must be"."""
-        return " or ".join(self.names) if len(self.names) < 3 else f"one of {', '.join(self.names)}"
+        *others, last = self.names
+        return f"{', '.join(others)} or {last}" if others else last
 
     def __call__(self, value: Any) -> bool:
         """Whether `value` is one of the names."""
@@ -63,20 +63,22 @@ class Key:
 
     Attributes:
         text: What it means, in a few words.
-        allowed: What it may be, where its type does not say it; None, where the type has it, always may be.
+        allowed: What it may be, where its type does not say it.
+        null: What null means, where the key may be null.
         environment: Whether its value may come from an environment variable.
     """
 
     text: str
     allowed: Allowed | None = None
+    null: str = ""
     environment: bool = False
 
 
 def key(
-    default: Any, text: str, allowed: Allowed | None = None, *, environment: bool = False, **rest: Any
+    default: Any, text: str, allowed: Allowed | None = None, *, null: str = "", environment: bool = False
 ) -> Any:
-    """A dataclass field with a `Key`; `rest` goes to `dataclasses.field`."""
-    return field(default=default, metadata={"key": Key(text, allowed, environment)}, **rest)
+    """A dataclass field with a `Key`."""
+    return field(default=default, metadata={"key": Key(text, allowed, null, environment)})
 
 
 def known(item: Field[Any]) -> Key:
@@ -85,9 +87,11 @@ def known(item: Field[Any]) -> Key:
     return found
 
 
-def nullable(item: Field[Any]) -> bool:
-    """Whether the type of a field has None."""
-    return NoneType in get_args(item.type)
+def bounds(item: Field[Any]) -> str:
+    """What a field may be, in words; empty where that is anything of its type."""
+    about = known(item)
+    text = about.allowed.text if about.allowed else "true or false" if item.type is bool else ""
+    return f"{text}, or null ({about.null})" if about.null else text
 
 
 def faults(settings: Any, prefix: str = "") -> list[str]:
@@ -99,8 +103,9 @@ def faults(settings: Any, prefix: str = "") -> list[str]:
     """
     found = []
     for item in fields(settings):
-        value, allowed = getattr(settings, item.name), known(item).allowed
-        if value is not None and allowed is not None and not allowed(value):
-            null = " or null" if nullable(item) else ""
-            found.append(f"{prefix}{item.name}={value}: must be {allowed.text}{null}")
+        value, about = getattr(settings, item.name), known(item)
+        if about.allowed and not (about.null and value is None) and not about.allowed(value):
+            shown = repr(value) if isinstance(value, str) and not value.isprintable() else value
+            finite = " and finite" if isinstance(value, float) and not math.isfinite(value) else ""
+            found.append(f"{prefix}{item.name}={shown}: must be {bounds(item)}{finite}")
     return found

@@ -144,7 +144,7 @@ FEATURE_SCALES = {
     "pow2": FeatureScale("the nearest power of two to it", "mlrq.quantization.quantize:power_of_two", bits=8),
 }
 
-OUTPUT_RANGES = {"train": Option("predictions are clamped to the range of the training targets")}
+OUTPUT_RANGES = {"train": Option("the smallest and the largest training target")}
 
 # The settings whose values have names.
 TABLES: dict[str, Mapping[str, Option]] = {

@@ -17,22 +17,20 @@ class Settings:
     bits: int = key(8, "bits of a code", Within(2, 16))
     scheme: str = key("symmetric", "what the codes stand for", OneOf(options.SCHEMES))
     granularity: str = key("per_tensor", "what shares a grid", OneOf(options.GRANULARITIES))
-    rounding: str = key("exact", "how codes are chosen, the simplest first", OneOf(options.ROUNDINGS))
+    rounding: str = key("exact", "how codes are chosen", OneOf(options.ROUNDINGS))
     intercept: str = key("auto", "format of the intercept", OneOf(options.INTERCEPTS))
-    refit_intercept: bool = key(True, "give the training rows the mean error that they had before")
+    refit_intercept: bool = key(True, "make the mean error on the training rows what it was before")
     inputs: str = key("float", "what inference computes with", OneOf(options.INPUTS))
     calibration: str = key("minmax", "range of integer inputs", OneOf(options.CALIBRATIONS))
-    percentile: float = key(0.1, "rows left out at each end, by calibration=percentile", Within(0, below=50))
+    percentile: float = key(0.1, "percent left out at each end by percentile", Within(0, below=50))
     feature_scale: str = key("std", "factors of granularity=per_feature", OneOf(options.FEATURE_SCALES))
     output_range: str | None = key(
-        None, "clamp predictions to that of the training targets", OneOf(options.OUTPUT_RANGES)
+        None, "limits that predictions are clamped to", OneOf(options.OUTPUT_RANGES), null="none"
     )
     nodes: int = key(
         50_000_000, "most lower bounds for rounding=exact; one of n > 64 codes counts n^2 / 64^2", Within(1)
     )
-    seconds: float = key(
-        60.0, "time limit for rounding=exact; what it cuts short depends on the machine", Within(0)
-    )
+    seconds: float = key(60.0, "most seconds of rounding=exact; what that cuts short may differ", Within(0))
 
     def faults(self, prefix: str = "") -> list[str]:
         """A line for every value that is not allowed, by itself or with others; `prefix` before its name."""

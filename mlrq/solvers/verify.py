@@ -130,12 +130,12 @@ class Problem:
         full = [*([*row, c] for row, c in zip(self.gram, self.pull, strict=True)), [*self.pull, self.total]]
         full = [[full[i][j] for j in turn] for i in turn]
         bits = [row[i].bit_length() for i, row in enumerate(full) if row[i]] or [1]
-        shift, top = max(0, 130 - min(bits) // 2), 1 << max(bits) + 260
+        shift, top = max(0, 180 - min(bits) // 2), 1 << max(bits) + 360
         full, rows = [[value << 2 * shift for value in row] for row in full], list[list[int]]()
         for i in range(size):
             done = [row[i] for row in rows]
             rest = [full[i][j] - dot(done, [row[j] for row in rows]) for j in range(i, size)]
-            pivot = math.isqrt(max(0, rest[0] - (full[i][i] >> 100)))
+            pivot = math.isqrt(max(0, rest[0] - (full[i][i] >> 140)))
             rows.append([0] * i + [pivot] + [value // pivot if pivot else 0 for value in rest[1:]])
         weight = [top // (math.isqrt(full[i][i]) or 1) for i in range(size)]
         for i in range(size):

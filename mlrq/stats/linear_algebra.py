@@ -6,40 +6,19 @@ the same numbers give the same bits everywhere. Python loops over one index only
 hundred columns are a matter of milliseconds.
 """
 
-import math
-
 import numpy as np
 import numpy.typing as npt
+
+from mlrq.kernel import canonical, stack, summed
+
+__all__ = ["canonical", "dependent", "independent", "inverse", "least_squares", "lengths", "product", "root",
+           "stack", "summed", "triangularise"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 
 # A column whose part outside the span of its predecessors is shorter than this fraction of its
 # own length is taken to be dependent on them.
 DEPENDENT = 1e-11
-BLOCK = 256  # rows that are reflected at once
-
-
-def summed(values: npt.ArrayLike, axis: int = 0) -> FloatArray:
-    """Sum along an axis, by halves: of n numbers the last n // 2 are added to the first, and so on.
-
-    The order depends on n alone, and the error grows with its logarithm only.
-
-    Args:
-        values: Any shape; read as float64.
-        axis: The axis to sum along.
-
-    Returns:
-        The sums, of the shape without that axis; zeros where it is empty.
-    """
-    left = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
-    if not len(left):
-        return np.zeros(left.shape[1:])
-    while (count := len(left)) > 1:
-        half = count // 2
-        sums = left[: count - half].copy(order="K")
-        sums[:half] += left[count - half :]
-        left = sums
-    return np.asarray(left[0])
 
 
 def lengths(matrix: FloatArray) -> FloatArray:
@@ -88,35 +67,29 @@ def triangularise(matrix: FloatArray) -> FloatArray:
     return canonical(triangle)
 
 
-def stack(triangle: FloatArray, rows: FloatArray) -> FloatArray:
-    """Triangular factor of a triangle above more rows, a block of them after the other.
-
-    Args:
-        triangle: (k, k) float64 upper triangular.
-        rows: (m, k) float64, finite.
-
-    Returns:
-        (k, k) float64 upper triangular with a diagonal >= 0.
-    """
-    work = triangle.T.copy()
-    for start in range(0, len(rows), BLOCK):
-        below = rows[start : start + BLOCK].T.copy()
-        for j in range(len(work)):
-            _reflect(work[j:, j], below[j:])
-    return canonical(work.T)
-
-
-def canonical(triangle: FloatArray) -> FloatArray:
-    """The same triangle (k, k) with its rows' signs flipped so that the diagonal is >= 0."""
-    return np.asarray(triangle * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)[:, None] + 0.0)
-
-
 def dependent(triangle: FloatArray) -> npt.NDArray[np.bool_]:
     """Which columns (k,) of an upper triangle have next to nothing on the diagonal.
 
     There is one for each dimension that is missing, at or after the column that lacks it.
     """
     return np.asarray(np.diag(triangle) <= DEPENDENT * lengths(triangle))
+
+
+def independent(triangle: FloatArray, size: int) -> tuple[FloatArray, list[int]]:
+    """The triangle without those of its first columns that their predecessors explain (see `DEPENDENT`).
+
+    Args:
+        triangle: (k, k) float64 upper triangular with a diagonal >= 0.
+        size: How many columns to look at, at most k.
+
+    Returns:
+        The triangle of the columns that are left, and which of the first `size` these are.
+    """
+    kept = list(range(size))
+    while (idle := np.flatnonzero(dependent(triangle)[: len(kept)])).size:
+        del kept[idle[0]]
+        triangle = triangularise(np.delete(triangle, idle[0], axis=1))
+    return triangle, kept
 
 
 def least_squares(matrix: FloatArray, targets: FloatArray) -> FloatArray:
@@ -132,12 +105,9 @@ def least_squares(matrix: FloatArray, targets: FloatArray) -> FloatArray:
     Returns:
         (t, n) float64 weights.
     """
-    size, count = matrix.shape[1], len(targets)
-    joined, kept = triangularise(np.column_stack([matrix, targets.T])), list(range(size))
-    while (idle := np.flatnonzero(dependent(joined)[: len(kept)])).size:
-        del kept[idle[0]]
-        joined = triangularise(np.delete(joined, idle[0], axis=1))
-    weights, left = np.zeros((count, size)), joined[: len(kept), len(kept) :].T.copy()
+    size = matrix.shape[1]
+    joined, kept = independent(triangularise(np.column_stack([matrix, targets.T])), size)
+    weights, left = np.zeros((len(targets), size)), joined[: len(kept), len(kept) :].T.copy()
     for row in reversed(range(len(kept))):
         weights[:, kept[row]] = left[:, row] / joined[row, row]
         left[:, :row] -= weights[:, kept[row], None] * joined[:row, row]
@@ -169,25 +139,3 @@ def inverse(triangle: FloatArray) -> FloatArray:
         result[j, j:] /= triangle[j, j]
         result[:j, j:] -= triangle[:j, j, None] * result[j, j:]
     return result
-
-
-def _reflect(top: FloatArray, below: FloatArray) -> None:
-    """Apply in place the Householder reflection that makes the first of some columns zero below its top.
-
-    Args:
-        top: (c,) the columns' first numbers.
-        below: (c, m) what is below them, a row here for each column.
-    """
-    largest = float(np.abs(below[0]).max(initial=0.0))
-    if largest == 0.0:
-        return
-    # In units of a power of two, which rounds nothing, squares neither overflow nor vanish.
-    unit = math.ldexp(1.0, -math.frexp(max(largest, abs(float(top[0]))))[1])
-    normal, head = below[0] * unit, top[0] * unit
-    square = summed(np.square(normal))
-    length = np.copysign(np.sqrt(head * head + square), head)
-    first = head + length
-    along = (top * first + summed(below * normal, axis=1)) * (2.0 / (first * first + square))
-    top -= along * first
-    below -= along[:, None] * normal
-    top[0], below[0] = -length / unit, 0.0

@@ -27,35 +27,6 @@ class Metrics:
     max_error: float | None
 
 
-def measure(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Metrics:
-    """Compare predictions with the truth, both (rows, targets) float64.
-
-    R2 is 1 - (residual sum of squares) / (total sum of squares about the mean), averaged evenly over
-    targets; a target without variance scores 1 where it is met exactly and 0 elsewhere, as in
-    `sklearn.metrics.r2_score`.
-
-    Raises:
-        ValueError: If the shapes differ or there is no row.
-    """
-    if actual.shape != predicted.shape or actual.ndim != 2 or not len(actual):
-        raise ValueError(
-            f"actual and predicted must be equal, non-empty (rows, targets) shapes, "
-            f"but are {actual.shape} and {predicted.shape}."
-        )
-    error = actual - predicted
-    residual = np.square(error).sum(axis=0)
-    total = np.square(actual - actual.mean(axis=0)).sum(axis=0)
-    varies = total > 0
-    r2 = np.where(residual == 0, 1.0, 0.0)
-    r2[varies] = 1.0 - residual[varies] / total[varies]
-    return Metrics(
-        r2=float(r2.mean()),
-        mse=float(np.square(error).mean()),
-        mean_absolute_error=float(np.abs(error).mean()),
-        max_error=float(np.abs(error).max()),
-    )
-
-
 def from_summary(summary: Summary, weights: NDArray[np.float64], intercept: NDArray[np.float64]) -> Metrics:
     """The errors of a linear model on summarized rows; absolute errors are not to be had.
 
@@ -70,8 +41,18 @@ def from_summary(summary: Summary, weights: NDArray[np.float64], intercept: NDAr
     bias = mean[width:] - product(weights, mean[:width]) - intercept
     residual = summed(np.square(apart)) + count * np.square(bias)
     variation = summed(np.square(triangle[:, width:]))
-    r2, mse = _mean(1.0 - residual / variation), _mean(residual) / count
-    return Metrics(r2, mse, None, None)
+    return Metrics(_r2(residual, variation), _mean(residual) / count, None, None)
+
+
+def _r2(residual: NDArray[np.float64], variation: NDArray[np.float64]) -> float:
+    """R2 of (targets,) sums of squared errors and sums of squares about the mean, the mean over targets.
+
+    A target without variation scores 1 where it is met exactly and 0 elsewhere, as in
+    `sklearn.metrics.r2_score`.
+    """
+    varies = variation > 0
+    explained = 1.0 - residual / np.where(varies, variation, 1.0)
+    return _mean(np.where(varies, explained, residual == 0))
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -104,8 +85,8 @@ class Tally:
 
     The total sum of squares is kept about the mean and merged by the formula of Chan, Golub and LeVeque
     (Updating formulae and a pairwise algorithm for computing sample variances, 1979), so that nothing is
-    lost where the mean is large. The metrics agree with those of `measure` to rounding; they depend on how
-    the rows were cut, and on nothing else as long as tallies are merged in the rows' order.
+    lost where the mean is large. How the rows are cut into batches shows in the last bits of the metrics, and
+    nothing else does as long as tallies are merged in the rows' order.
 
     Attributes:
         count: Number of rows.
@@ -128,19 +109,30 @@ class Tally:
     high: NDArray[np.float64]
 
     def metrics(self) -> Metrics:
-        """The measures of all rows. Raises ValueError if there are none."""
+        """The measures of all rows.
+
+        Raises:
+            ValueError: If there are none.
+        """
         if not self.count:
             raise ValueError("There are no rows to measure.")
-        varies = self.total > 0
-        r2 = np.where(self.residual == 0, 1.0, 0.0)
-        r2[varies] = 1.0 - self.residual[varies] / self.total[varies]
         cells = self.count * len(self.mean)
-        mean = _mean(r2) if self.count > 1 else None
-        return Metrics(mean, float(summed(self.residual)) / cells, self.absolute / cells, self.largest)
+        r2 = _r2(self.residual, self.total) if self.count > 1 else None
+        return Metrics(r2, float(summed(self.residual)) / cells, self.absolute / cells, self.largest)
 
 
 def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
-    """The tally of one batch, both (rows, targets) float64; without rows it changes nothing when merged."""
+    """The tally of one batch; without rows it changes nothing when merged.
+
+    Args:
+        actual: (rows, targets) float64.
+        predicted: (rows, targets) float64.
+
+    Raises:
+        ValueError: If their shapes differ.
+    """
+    if actual.shape != predicted.shape:
+        raise ValueError(f"shapes do not fit: {actual.shape}, {predicted.shape}")
     count, targets = actual.shape
     found = [kernel.tally(actual[:, target], predicted[:, target]) for target in range(targets)]
     mean, total, residual, absolute, largest, low, high = np.array(found).T

@@ -1,41 +1,88 @@
-"""From rows to their summary: through a basis where the rows suit one, by reflections where they do not.
+"""From rows to their summary: batches are triangularised as they come, and few rows once more at the end.
 
-Rows that suit a basis (`mlrq.stats.cholesky_qr`) become sums of products, at the speed of `mlrq.kernel`,
-and those of consecutive batches of the same basis add up (`Seen`). A batch that does not suit the basis of
-those before it gets one of its own, and one that suits none, such as a few rows or columns that come to
-depend on each other within it, is reflected (`mlrq.stats.linear_algebra`).
+What is summarized is the training rows of a table, batch after batch, columns first. Batches of one pivot add
+up to one triangle. A handful of rows, of whatever number of batches, is triangularised in twice the
+precision, and travels with the summary: merged with another handful it is as good as if they had come
+together.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from mlrq import kernel
-from mlrq.kernel.reference import Columns
-from mlrq.stats.cholesky_qr import Basis, basis, head_rows, suits
-from mlrq.stats.linear_algebra import product, root, summed, triangularise
-from mlrq.stats.summary import Summary, combine, empty, two_sum
+from mlrq.kernel.householder import Columns
+from mlrq.stats.linear_algebra import summed
+from mlrq.stats.summary import FEW, Summary, from_triangle, of_few
 
 FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 # Numbers in a batch of rows in memory, and its rows at least.
 AT_ONCE, ROWS_AT_ONCE = 1 << 20, 8192
 
 
+class Summarizer:
+    """Summarizes consecutive batches of rows.
+
+    The work on the rows is the kernel's: what it needs to know of earlier batches is `pivot` and `triangle`,
+    and `add` takes the triangle that it returns.
+    """
+
+    def __init__(self, features: int, targets: int) -> None:
+        """Nothing is summarized yet."""
+        self.features, columns = features, features + targets
+        self.triangle = np.zeros((columns + 1, columns + 1))
+        self._count, self._pivot = 0, np.zeros(columns)
+        self._few = [np.empty((columns, 0))]
+
+    def pivot(self, columns: Columns, test: Mask | None = None) -> FloatArray:
+        """(k,) float64 to subtract from the columns: the mean of the first rows of the first batch with any.
+
+        Args:
+            columns: k of (n,) float64, the next batch.
+            test: (n,) rows to leave out; None leaves out none.
+        """
+        if not self._count:
+            head = _chosen(columns, test, FEW)
+            self._pivot = summed(head, axis=1) / max(head.shape[1], 1)
+        return self._pivot
+
+    def add(self, columns: Columns, test: Mask | None, triangle: FloatArray) -> None:
+        """Take in the next batch.
+
+        Args:
+            columns: k of (n,) float64.
+            test: (n,) rows that were left out; None: none were.
+            triangle: (k + 1, k + 1) float64 of all rows so far, with `pivot`; see `mlrq.kernel.centred`.
+        """
+        count = len(columns[0]) - (0 if test is None else int(np.count_nonzero(test)))
+        self._count, self.triangle = self._count + count, triangle
+        self._few = [*self._few, _chosen(columns, test, FEW)] if self._count <= FEW else []
+
+    def summary(self) -> Summary:
+        """The summary of all batches.
+
+        Raises:
+            ValueError: If a value is not finite.
+        """
+        if not np.isfinite(self.triangle).all():
+            raise ValueError("Features and targets must be finite, but some values are not.")
+        if self._count <= FEW:
+            return of_few(np.concatenate(self._few, axis=1), self.features)
+        return from_triangle(self._count, self._pivot, self.triangle, self.features)
+
+
 def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
-    """Summary of one batch.
+    """Summary of rows in memory.
 
     Args:
         features: (n, f), finite; read as float64.
         targets: (n,) or (n, t), finite; read as float64.
 
-    Returns:
-        The summary; `empty` when there are no rows.
-
     Raises:
-        ValueError: if the shapes do not fit or a value is not finite.
+        ValueError: If the shapes do not fit or a value is not finite.
     """
     x, y = np.asarray(features), np.asarray(targets)
     y = y[:, None] if y.ndim == 1 else y
@@ -44,71 +91,10 @@ def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
             f"Features must be (n, f) and targets (n,) or (n, t) with the same n, but their shapes "
             f"are {x.shape} and {np.shape(targets)}."
         )
-    return gather(_tables(x, y), x.shape[1], y.shape[1])
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Rows through a basis, to which others of the same basis add up.
-
-    Attributes:
-        basis: The basis.
-        gram: (k + 1, k + 1) float64; see `mlrq.kernel.reference.gram`.
-    """
-
-    basis: Basis
-    gram: FloatArray
-
-    def summary(self, features: int) -> Summary:
-        """Of the rows, every batch of which has passed `settle`."""
-        found = root(self.gram)
-        count, upper = int(self.gram[0, 0]), self.basis.upper
-        mean, rest = two_sum(self.basis.pivot, product(upper.T, self.gram[1:, 0] / count))
-        return Summary(count, mean, product(found[1:, 1:], upper), features, rest)
-
-
-def first_basis(columns: Columns, test: npt.NDArray[np.bool_]) -> Basis:
-    """That of the first rows of a batch that are no test rows; see `settle`."""
-    few = head_rows(len(columns))
-    places = np.flatnonzero(~test)[:few]
-    return basis(np.stack([column[places] for column in columns]))
-
-
-def settle(seen: Seen, columns: Columns, test: npt.NDArray[np.bool_] | None, features: int) -> Seen | Summary:
-    """A batch through a basis that suits it, or its summary by reflections where none does.
-
-    Args:
-        seen: The batch through the basis of those before it.
-        columns: k of (n,) float64.
-        test: (n,) which rows are not in `seen`; None: all are.
-        features: How many of the columns are features.
-
-    Raises:
-        ValueError: If a value is not finite.
-    """
-    if seen.gram[0, 0] == 0:
-        return empty(features, len(columns) - features)
-    if suits(seen.gram):
-        return seen
-    rows = np.stack(list(columns)) if test is None else kernel.chosen(columns, ~test)
-    own = basis(rows)
-    again = Seen(own, kernel.gram(rows, own.pivot, own.upper))
-    return again if suits(again.gram) else _reflected(rows, features)
-
-
-def add(runs: list[Seen | Summary], piece: Seen | Summary) -> None:
-    """Add the next batch, as `settle` gives it, to those before it: to the last one if it has its basis."""
-    last = runs[-1] if runs else None
-    if isinstance(piece, Seen) and isinstance(last, Seen) and piece.basis is last.basis:
-        runs[-1] = Seen(last.basis, last.gram + piece.gram)
-    else:
-        runs.append(piece)
-
-
-def join(runs: Iterable[Seen | Summary], features: int, targets: int) -> Summary:
-    """The summary of all batches that were added."""
-    summaries = (run.summary(features) if isinstance(run, Seen) else run for run in runs)
-    return combine([empty(features, targets), *summaries])
+    columns = x.shape[1] + y.shape[1]
+    step = max(ROWS_AT_ONCE, 1 << ((AT_ONCE // columns).bit_length() - 1))
+    pieces = (slice(start, start + step) for start in range(0, len(x), step))
+    return gather((columns_of(x[rows], y[rows]) for rows in pieces), x.shape[1], y.shape[1])
 
 
 def gather(tables: Iterable[FloatArray], features: int, targets: int) -> Summary:
@@ -117,16 +103,16 @@ def gather(tables: Iterable[FloatArray], features: int, targets: int) -> Summary
     Raises:
         ValueError: If a value is not finite.
     """
-    runs: list[Seen | Summary] = []
-    known: Basis | None = None
+    found = Summarizer(features, targets)
     for table in tables:
-        if table.shape[1]:
-            known = known or basis(table)
-            gram = kernel.gram(table, known.pivot, known.upper)
-            piece = settle(Seen(known, gram), table, None, features)
-            known = piece.basis if isinstance(piece, Seen) else known
-            add(runs, piece)
-    return join(runs, features, targets)
+        found.add(table, None, kernel.centred(found.triangle, table, found.pivot(table)))
+    return found.summary()
+
+
+def _chosen(columns: Columns, test: Mask | None, most: int) -> FloatArray:
+    """(k, n) the first rows of a batch, `most` at most, without those to leave out."""
+    places = np.arange(len(columns[0])) if test is None else np.flatnonzero(~test)
+    return np.stack([column[places[:most]] for column in columns])
 
 
 def columns_of(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> FloatArray:
@@ -134,30 +120,3 @@ def columns_of(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> FloatA
     table = np.empty((x.shape[1] + y.shape[1], len(x)))
     table[: x.shape[1]], table[x.shape[1] :] = x.T, y.T
     return table
-
-
-def _tables(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Iterator[FloatArray]:
-    """(k, n) float64 tables of consecutive rows."""
-    columns = x.shape[1] + y.shape[1]
-    step = max(ROWS_AT_ONCE, 1 << ((AT_ONCE // columns).bit_length() - 1))
-    for start in range(0, len(x), step):
-        rows = slice(start, start + step)
-        yield columns_of(x[rows], y[rows])
-
-
-def _reflected(table: FloatArray, features: int) -> Summary:
-    """Summary of a (k, n) table by reflections, which lose nothing whatever the rows are.
-
-    Raises:
-        ValueError: If a value is not finite.
-    """
-    columns, count = table.shape
-    rows = np.ones((count, columns + 1))
-    with np.errstate(invalid="ignore", over="ignore"):
-        pivot = summed(table, axis=1) / count
-        rows[:, 1:] = (table - pivot[:, None]).T
-    found = triangularise(rows)
-    if not np.isfinite(found).all():
-        raise ValueError("Features and targets must be finite, but some values are not.")
-    mean, rest = two_sum(pivot, found[0, 1:] / found[0, 0])
-    return Summary(count, mean, found[1:, 1:], features, rest)

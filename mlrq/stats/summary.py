@@ -17,15 +17,20 @@ therefore the same to the last bit for any number of threads, and `combine` make
 of parts that are summarised at once.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mlrq.stats.linear_algebra import dependent, least_squares, lengths, product, stack, summed
+from mlrq import kernel
+from mlrq.stats.double_double import refined, two_product, two_sum
+from mlrq.stats.linear_algebra import dependent, least_squares, lengths, product, summed
 
 FloatArray = npt.NDArray[np.float64]
+
+FEW, NARROW = 256, 64  # rows that are kept, and columns up to which twice the precision is worth its time
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Summary:
         features: number of features, at most k.
         mean_rest: (k,) float64: what rounding took from the mean. Means far from zero keep few digits
             behind the point, too few to tell how far apart two batches are; mean + mean_rest keeps them.
+        rows: (k, count) float64, the rows themselves where they are few; None where not.
     """
 
     count: int
@@ -47,6 +53,7 @@ class Summary:
     triangle: FloatArray
     features: int
     mean_rest: FloatArray
+    rows: FloatArray | None = None
 
     @property
     def covariance_triangle(self) -> FloatArray:
@@ -77,6 +84,18 @@ class Summary:
             return columns
         weights = least_squares(triangle, columns)
         return product(weights, triangle.T)
+
+    def intercept(self, coefficients: FloatArray) -> FloatArray:
+        """(t,) float64: mean of the targets less that of linear predictions without intercept, rounded once.
+
+        Args:
+            coefficients: (t, f) float64.
+        """
+        f = self.features
+        high, low = two_product(coefficients, self.mean[:f])
+        parts = np.column_stack([high, low, coefficients * self.mean_rest[:f]])
+        targets = zip(self.mean[f:], self.mean_rest[f:], parts.tolist(), strict=True)
+        return np.array([math.fsum([mean, rest, *(-part for part in row)]) for mean, rest, row in targets])
 
     @property
     def residual_variance(self) -> FloatArray:
@@ -109,10 +128,37 @@ class Summary:
         return Summary(self.count, mean, triangle, f, rest)
 
 
+def from_triangle(count: int, pivot: FloatArray, triangle: FloatArray, features: int) -> Summary:
+    """The summary of rows that were triangularised with a pivot.
+
+    Args:
+        count: Number of rows, at least 1.
+        pivot: (k,) float64.
+        triangle: (k + 1, k + 1) float64 triangle of [1, rows - pivot].
+        features: How many of the columns are features.
+    """
+    mean, rest = two_sum(pivot, triangle[0, 1:] / triangle[0, 0])
+    return Summary(count, mean, triangle[1:, 1:].copy(), features, rest)
+
+
+def of_few(rows: FloatArray, features: int) -> Summary:
+    """The summary of few rows, (k, n) float64 with columns as rows, in twice the precision; it keeps them."""
+    columns, count = rows.shape
+    if not count:
+        return empty(features, columns - features)
+    pivot = summed(rows, axis=1) / count
+    triangle = kernel.centred(np.zeros((columns + 1, columns + 1)), rows, pivot)
+    if columns <= NARROW and not dependent(triangle).any():
+        ones, far = np.ones((1, count)), two_sum(rows, -pivot[:, None])
+        table = np.concatenate([ones, far[0]]), np.concatenate([0 * ones, far[1]])
+        triangle = refined(table, triangle)
+    return replace(from_triangle(count, pivot, triangle, features), rows=rows)
+
+
 def empty(features: int, targets: int) -> Summary:
     """The summary of no rows, which changes nothing when merged."""
-    columns = features + targets
-    return Summary(0, np.zeros(columns), np.zeros((columns, columns)), features, np.zeros(columns))
+    k = features + targets
+    return Summary(0, np.zeros(k), np.zeros((k, k)), features, np.zeros(k), np.empty((k, 0)))
 
 
 def merge(first: Summary, second: Summary) -> Summary:
@@ -132,10 +178,12 @@ def merge(first: Summary, second: Summary) -> Summary:
     if not first.count or not second.count:
         return first if first.count else second
     count = first.count + second.count
+    if first.rows is not None and second.rows is not None and count <= FEW:
+        return of_few(np.concatenate([first.rows, second.rows], axis=1), first.features)
     shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
     # Between the two groups: n1 n2 / n times the square of the distance of their means.
     between = np.sqrt(first.count * (second.count / count)) * shift
-    triangle = stack(first.triangle, np.concatenate([second.triangle, between[None]]))
+    triangle = kernel.stack(first.triangle, np.concatenate([second.triangle, between[None]]))
     mean, rest = two_sum(first.mean, first.mean_rest + shift * (second.count / count))
     return Summary(count, mean, triangle, first.features, rest)
 
@@ -160,13 +208,5 @@ def fit_least_squares(summary: Summary) -> tuple[FloatArray, FloatArray]:
     Returns:
         coefficients (t, f) float64 and intercepts (t,) float64.
     """
-    f = summary.features
     coefficients = least_squares(summary.feature_triangle, summary.target_columns)
-    return coefficients, summary.mean[f:] - product(coefficients, summary.mean[:f])
-
-
-def two_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """a + b, rounded, and what rounding took from it, exactly (Knuth's two-sum)."""
-    rounded = a + b
-    second = rounded - a
-    return rounded, (a - (rounded - second)) + (b - second)
+    return coefficients, summary.intercept(coefficients)

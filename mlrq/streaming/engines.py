@@ -29,8 +29,8 @@ TICK = 1.0  # seconds without a result after which the scheduler is asked how it
 @contextmanager
 def opened(
     name: str,
-    workers: int | None,
-    address: str | None,
+    workers: int | None = None,
+    address: str | None = None,
     patience: float = 60.0,
     notify: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Engine]:

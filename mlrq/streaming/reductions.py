@@ -21,7 +21,7 @@ from mlrq.errors import DataError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
 from mlrq.stats.metrics import Tally, merge, tally
-from mlrq.stats.summarize import Seen, add, columns_of, first_basis, gather, join, settle
+from mlrq.stats.summarize import Summarizer, columns_of, gather
 from mlrq.stats.summary import Summary, combine, empty
 from mlrq.streaming.reader import Numbers, Reader
 from mlrq.streaming.scores import Model
@@ -91,20 +91,18 @@ def scan(reader: Reader, part: Part) -> Scan:
 
 def _scan(reader: Reader, part: Part) -> Scan:
     names, width = (*reader.stream.features, *reader.stream.targets), len(reader.stream.features)
-    runs: list[Seen | Summary] = []
+    training = Summarizer(width, len(names) - width)
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     prints = np.zeros(len(names), dtype=np.uint64)
 
     def read() -> Iterator[Numbers]:
-        start, known = part.start, None
+        start = part.start
         for batch, test in reader.batches(part):
-            known = known or first_basis(batch, test)
-            found = kernel.scan(batch, test, start, LARGEST, known.pivot, known.upper)
+            pivot = training.pivot(batch, test)
+            found = kernel.scan(batch, test, start, LARGEST, pivot, training.triangle)
             if not found.bounded:
                 raise out_of_bounds(batch, names, part.where, start - part.start + 1)
-            piece = settle(Seen(known, found.gram), batch, test, width)
-            known = piece.basis if isinstance(piece, Seen) else known
-            add(runs, piece)
+            training.add(batch, test, found.triangle)
             np.minimum(low, found.low, out=low)
             np.maximum(high, found.high, out=high)
             np.add(prints, found.prints, out=prints)
@@ -112,7 +110,7 @@ def _scan(reader: Reader, part: Part) -> Scan:
             yield found.tests
 
     tests = reader.keep(part, read())
-    return Scan(join(runs, width, len(names) - width), low, high, tests, prints)
+    return Scan(training.summary(), low, high, tests, prints)
 
 
 def merged_scans(first: Scan, second: Scan) -> Scan:

@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 from support.compiling import compiled
 
-from mlrq.kernel import build, inference, reference
+from mlrq.kernel import build, householder, inference, reference
 from mlrq.kernel.inference import Integers
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 ROWS, FEATURES, TARGETS, TAKEN, START, BOUND = 1003, 5, 2, 251, 7, 1e100
-COLUMNS, SQUARE, PAIRS, BY_ROW = (FEATURES, ROWS), (FEATURES, FEATURES), (TARGETS, FEATURES), (ROWS, TARGETS)
+COLUMNS, SQUARE = (FEATURES, ROWS), (FEATURES + 1, FEATURES + 1)
+PAIRS, BY_ROW = (TARGETS, FEATURES), (ROWS, TARGETS)
 GIVEN = {
-    "table": ("double", COLUMNS), "pivot": ("double", (FEATURES,)), "upper": ("double", SQUARE),
+    "table": ("double", COLUMNS), "pivot": ("double", (FEATURES,)), "before": ("double", SQUARE),
     "weights": ("double", PAIRS), "intercept": ("double", (TARGETS,)), "steps": ("int64_t", PAIRS),
     "bias": ("int64_t", (TARGETS,)), "scale": ("float", (TARGETS,)), "input_scale": ("float", (FEATURES,)),
     "input_offset": ("float", (FEATURES,)), "test": ("uint8_t", (ROWS,)),
     "real": ("double", COLUMNS),
 }  # fmt: skip
 FOUND = {
-    "gram": ("double", (FEATURES + 1, FEATURES + 1)), "prints": ("uint64_t", (FEATURES,)),
+    "triangle": ("double", SQUARE), "prints": ("uint64_t", (FEATURES,)),
     "low": ("double", (FEATURES,)), "high": ("double", (FEATURES,)), "tests": ("double", (FEATURES, TAKEN)),
     "affine": ("double", BY_ROW), "tally": ("double", (7,)), "shorts": ("int16_t", COLUMNS),
     "bytes": ("int8_t", COLUMNS), "wide": ("int64_t", BY_ROW), "narrow": ("int32_t", BY_ROW),
@@ -39,7 +40,8 @@ int main(void) {
   int64_t *steps = *given.steps, *bias = given.bias;
   if (fread(&given, sizeof given, 1, stdin) != 1) return 1;
   for (int f = 0; f < FEATURES; f++) columns[f] = given.table[f], found.low[f] = 1e9, found.high[f] = -1e9;
-  mlrq_scan(FEATURES, ROWS, columns, given.test, TAKEN, START, 1e100, given.pivot, *given.upper, *found.gram,
+  memcpy(found.triangle, given.before, sizeof given.before);
+  mlrq_scan(FEATURES, ROWS, columns, given.test, TAKEN, START, 1e100, given.pivot, *found.triangle,
             found.prints, found.low, found.high, *found.tests);
   mlrq_affine(ROWS, FEATURES, TARGETS, table, 8, 8 * ROWS, *given.weights, given.intercept, *found.affine);
   mlrq_tally(ROWS, table, 8, (char *)found.affine, 8 * TARGETS, found.tally);
@@ -76,8 +78,8 @@ def layout(fields):
 def test_every_result_has_the_same_bits(tmp_path):
     numbers = {"ROWS": ROWS, "FEATURES": FEATURES, "TARGETS": TARGETS, "TAKEN": TAKEN, "START": START}
     enum = f"enum {{ {', '.join(f'{name} = {value}' for name, value in numbers.items())} }};\n"
-    headers = "#include <stdint.h>\n#include <stdio.h>\n"
-    sources = [source for source in build.SOURCES if source.stem in ("kernel", "infer")]
+    headers = "#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n"
+    sources = [source for source in build.SOURCES if source.stem in ("kernel", "infer", "householder")]
     functions = [
         found for source in sources for found in re.findall(r"FASTEST ([^{]*) {", source.read_text())
     ]
@@ -91,7 +93,8 @@ def test_every_result_has_the_same_bits(tmp_path):
     done = subprocess.run(
         [EMULATOR, tmp_path / "main"], input=given.tobytes(), capture_output=True, check=True
     )
-    found, expected = np.frombuffer(done.stdout, layout(FOUND))[0], results(given)
+    found, expected = np.frombuffer(done.stdout, layout(FOUND)).copy()[0], results(given)
+    found["triangle"] = householder.canonical(found["triangle"])
     assert expected.keys() == FOUND.keys()
     for name, bits in expected.items():
         assert np.ascontiguousarray(bits).tobytes() == found[name].tobytes(), name
@@ -101,7 +104,7 @@ def arguments():
     generator = np.random.default_rng(0)
     given = np.zeros((), layout(GIVEN))
     given["table"] = generator.standard_normal(COLUMNS) * 10.0 ** np.arange(-2, 3)[:, None]
-    given["upper"] = np.triu(generator.uniform(0.5, 2, SQUARE))
+    given["before"] = np.triu(generator.uniform(0.5, 2, SQUARE))
     for name in ("pivot", "weights", "intercept", "input_offset"):
         given[name] = generator.standard_normal(given[name].shape)
     given["real"] = generator.standard_normal(COLUMNS) * 10.0 ** np.arange(0, 5)[:, None]
@@ -116,7 +119,7 @@ def arguments():
 
 def results(given):
     test = given["test"].astype(bool)
-    scanned = reference.scan(given["table"], test, START, BOUND, given["pivot"], given["upper"])
+    scanned = reference.scan(given["table"], test, START, BOUND, given["pivot"], given["before"])
     affine = reference.affine(given["table"].T, given["weights"], given["intercept"])
     grid = given["input_scale"], given["input_offset"]
     shorts, octets = (inference.encode(given["real"].T, *grid, bits) for bits in (16, 8))
@@ -128,7 +131,7 @@ def results(given):
         return result
 
     return {
-        "gram": scanned.gram, "prints": scanned.prints, "low": scanned.low, "high": scanned.high,
+        "triangle": scanned.triangle, "prints": scanned.prints, "low": scanned.low, "high": scanned.high,
         "tests": scanned.tests, "affine": affine, "tally": reference.tally(given["table"][0], affine[:, 0]),
         "shorts": shorts.T, "bytes": octets.T, "wide": told(shorts, wide, "i8"),
         "narrow": told(octets.T.reshape(ROWS, FEATURES), narrow, "i4"),

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlrq import kernel
-from mlrq.kernel import build, native, reference
+from mlrq.kernel import build, householder, native, reference
 
-RESULTS = ("gram", "low", "high", "prints", "tests")
+RESULTS = ("triangle", "low", "high", "prints", "tests")
 BOUND = 1e100
 SPECIAL = (0.0, -0.0, 5e-324, -1e90, 1e90, 1e150, np.nan, np.inf, -np.inf, 1.0)
 needs_compiler = pytest.mark.skipif(build.compiler() is None, reason="no C compiler on this machine")
@@ -33,11 +33,10 @@ def table(columns, rows, seed=0):
     return generator.standard_normal((columns, rows)) * 10.0**exponents
 
 
-def basis(columns, seed=1):
+def started(columns, seed=1):
+    """A pivot and a triangle of earlier rows."""
     generator = np.random.default_rng(seed)
-    upper = np.triu(generator.standard_normal((columns, columns)))
-    upper[np.diag_indices(columns)] = generator.uniform(0.5, 2, columns)
-    return generator.standard_normal(columns), upper
+    return generator.standard_normal(columns), np.triu(generator.standard_normal((columns + 1, columns + 1)))
 
 
 def equal(one, two):
@@ -45,13 +44,17 @@ def equal(one, two):
     return one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
 
 
-def agree(compiled, columns, test, start, pivot, upper):
-    ours, theirs = (which.scan(columns, test, start, BOUND, pivot, upper) for which in (compiled, reference))
+def agree(compiled, columns, test, start, pivot, triangle):
+    asked = columns, test, start, BOUND, pivot, triangle
+    ours, theirs = (which.scan(*asked) for which in (compiled, reference))
     assert ours.bounded == theirs.bounded
     for name in RESULTS if ours.bounded else ():
         assert equal(getattr(ours, name), getattr(theirs, name)), name
     if ours.bounded:  # what is no number may be one of many
-        assert equal(compiled.gram(columns, pivot, upper), reference.gram(columns, pivot, upper))
+        own = (which.centred(triangle, columns, pivot) for which in (compiled, householder))
+        assert equal(*own)
+        rows = np.stack(list(columns)).T
+        assert equal(*(which.stack(triangle[1:, 1:], rows) for which in (compiled, householder)))
 
 
 def test_splitmix64_gives_the_published_outputs():
@@ -67,7 +70,7 @@ def test_splitmix64_gives_the_published_outputs():
 @pytest.mark.parametrize("rows", [1, 63, 255, 256, 257, 4097])
 def test_c_and_numpy_give_the_same_bits(compiled, columns, rows):
     test = reference.below(11, rows, 7, 2**62)
-    agree(compiled, table(columns, rows), test, 11, *basis(columns))
+    agree(compiled, table(columns, rows), test, 11, *started(columns))
 
 
 @needs_compiler
@@ -84,7 +87,7 @@ def test_c_and_numpy_give_the_same_bits_for_anything(compiled, columns, rows, st
     numbers = table(columns, rows, seed)
     numbers.flat[: len(special)] = special[: numbers.size]
     test = np.random.default_rng(seed).random(rows) < share
-    agree(compiled, numbers, test, start, *basis(columns, seed))
+    agree(compiled, numbers, test, start, *started(columns, seed))
 
 
 @needs_compiler
@@ -96,7 +99,7 @@ def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkey
     monkeypatch.setattr(build, "KINDS", ((),))
     assert build.build(tmp_path / "kernel.so") is None
     test = reference.below(0, 5000, 7, 2**62)
-    agree(native.load(tmp_path / "kernel.so"), table(9, 5000), test, 0, *basis(9))
+    agree(native.load(tmp_path / "kernel.so"), table(9, 5000), test, 0, *started(9))
 
 
 @needs_compiler
@@ -152,48 +155,53 @@ def test_numbers_beyond_a_limit_are_found_wherever_they_are(value, place):
     for which in (kernel, reference):
         assert which.bounded(columns, 2.0) == (abs(value) <= 2.0)
         for asked in (test, ~test):
-            assert which.scan(columns, asked, 0, 2.0, np.zeros(3), np.eye(3)).bounded == (abs(value) <= 2.0)
-
-
-def test_sums_that_overflow_are_no_fault_of_the_numbers():
-    columns, test = np.full((2, 300), 1e99), np.zeros(300, dtype=bool)
-    for which in (kernel, reference):
-        found = which.scan(columns, test, 0, BOUND, np.zeros(2), np.eye(2) * 1e-99)
-        assert found.bounded
-        assert not np.isfinite(found.gram).all()
+            assert which.scan(columns, asked, 0, 2.0, np.zeros(3), np.eye(4)).bounded == (abs(value) <= 2.0)
 
 
 @pytest.mark.parametrize("rows", [3, 256, 1000])
-def test_the_gram_matrix_of_integers_is_exact(rows):
+def test_a_scan_finds_the_test_rows_the_ranges_and_the_triangle_of_the_others(rows):
     generator = np.random.default_rng(4)
     columns = generator.integers(-1000, 1000, (5, rows))
     pivot = generator.integers(-50, 50, 5)
     test = generator.random(rows) < 0.3
     ones = np.concatenate([np.ones((1, rows), dtype=int), columns - pivot[:, None]])[:, ~test]
     for which in (kernel, reference):
-        found = which.scan(columns.astype(float), test, 0, BOUND, pivot.astype(float), np.eye(5))
-        assert np.tril(found.gram).tolist() == np.tril(ones @ ones.T).tolist()
+        found = which.scan(columns.astype(float), test, 0, BOUND, pivot.astype(float), np.zeros((6, 6)))
+        np.testing.assert_allclose(found.triangle.T @ found.triangle, ones @ ones.T, rtol=1e-13, atol=1e-7)
         assert found.tests.tolist() == columns[:, test].tolist()
         assert found.low.tolist() == columns[:, ~test].min(axis=1).tolist()
         assert found.high.tolist() == columns[:, ~test].max(axis=1).tolist()
 
 
-def test_the_gram_matrix_is_that_of_the_rows_in_the_basis():
-    columns, (pivot, upper) = table(4, 300), basis(4)
-    inverse = [[Fraction(0)] * 4 for _ in range(4)]  # of `upper`, column after column, in rational arithmetic
-    for j in range(4):
-        for i in reversed(range(j + 1)):
-            rest = sum(Fraction(upper[i, k]) * inverse[k][j] for k in range(i + 1, j + 1))
-            inverse[i][j] = (Fraction(i == j) - rest) / Fraction(upper[i, i])
-    centred = [[Fraction(x) - Fraction(p) for x in column] for column, p in zip(columns, pivot, strict=True)]
-    seen = [[sum(centred[i][r] * inverse[i][j] for i in range(j + 1)) for r in range(300)] for j in range(4)]
-    rows = [[Fraction(1)] * 300, *seen]
-    found = kernel.gram(columns, pivot, upper)
-    for i, one in enumerate(rows):
-        for j, other in enumerate(rows[: i + 1]):
-            exact = sum(a * b for a, b in zip(one, other, strict=True))
-            size = sum(abs(a * b) for a, b in zip(one, other, strict=True))
-            assert abs(Fraction(found[i, j]) - exact) <= Fraction(1, 10**13) * size
+def reflected(rows):
+    """Triangle of a QR factorisation by LAPACK, with a positive diagonal."""
+    found = np.linalg.qr(rows, mode="r")
+    return found * np.sign(np.diag(found))[:, None]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 8, 9, 16, 17, 65, 130, 300])
+@pytest.mark.parametrize("rows", [600, 3000, 30_000])
+def test_the_triangle_is_that_of_a_qr_factorisation(columns, rows):
+    generator = np.random.default_rng(columns)
+    given = generator.normal(size=(columns, rows)) + generator.normal(size=rows) + 3
+    pivot = generator.normal(size=columns)
+    found = kernel.centred(np.zeros((columns + 1, columns + 1)), given, pivot)
+    expected = reflected(np.column_stack([np.ones(rows), (given - pivot[:, None]).T]))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+    assert not np.tril(found, -1).any()
+    assert (np.diag(found) >= 0).all()
+
+
+@pytest.mark.parametrize("exponent", [-1000, -600, -500, -300, 300])
+def test_the_unit_of_a_column_costs_nothing(exponent):
+    """Also where its squares would vanish."""
+    plain = np.random.default_rng(5).integers(-999, 999, size=(4, 700)).astype(float)
+    scaled = plain.copy()
+    scaled[2] = np.ldexp(plain[2], exponent)
+    found, expected = (kernel.centred(np.zeros((5, 5)), table, np.zeros(4)) for table in (scaled, plain))
+    found[:3, 3] = np.ldexp(found[:3, 3], -exponent)
+    found[3, 3] = np.ldexp(found[3, 3], -exponent)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-10)
 
 
 @needs_compiler
@@ -253,7 +261,9 @@ def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"fit|broadcast"):
         kernel.tally(np.ones(3), np.ones(4))
     with pytest.raises(ValueError, match=r"one length|broadcast"):
-        kernel.gram([np.ones(3), np.ones(4)], np.zeros(2), np.eye(2))
+        kernel.centred(np.eye(3), [np.ones(3), np.ones(4)], np.zeros(2))
+    with pytest.raises(ValueError, match=r"fit|broadcast"):
+        kernel.stack(np.eye(3), np.ones((4, 2)))
 
 
 @needs_compiler

@@ -36,13 +36,12 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVR, LinearSVR
 
-from mlrq.cli import main
-from mlrq.config import validation
+from mlrq.config import composition, validation
 from mlrq.errors import MlrqError
 from mlrq.models import estimators
 from mlrq.models.affine import fold
 
-MODELS = sorted(path.stem for path in (main.CONF / "model").glob("*.yaml"))
+MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
 ROWS, VALUES = load_diabetes(return_X_y=True, scaled=False)
 NAMES = tuple(f"x{i}" for i in range(ROWS.shape[1]))
 TWO = np.column_stack([VALUES, np.sqrt(VALUES)])

@@ -1,6 +1,5 @@
 """Models that were trained elsewhere: quantized as they are, and never loaded unasked."""
 
-import json
 import pickle
 import re
 import shutil

@@ -8,7 +8,7 @@ from mlrq.config.validation import check
 from mlrq.pipeline.evaluate import evaluate
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.quantization.settings import Settings
-from mlrq.stats.metrics import deviations, measure, verdict
+from mlrq.stats.metrics import deviations, tally, verdict
 
 MEASURES = ("r2", "mse", "max_error", "mean_absolute_error")
 BITS = {"uint16": 16, "uint8": 8}
@@ -130,7 +130,7 @@ def test_the_reference_options_state_the_published_scheme(bits):
 def test_eight_bits_with_the_intercept_refitted_keep_what_the_reference_lost(data, parts, trained):
     settings = Settings(bits=8, rounding="nearest")
     made = quantize_model(data, trained.artifact, settings).artifact.model
-    done = measure(parts.test_values, made.predict(parts.test_rows))
+    done = tally(parts.test_values, made.predict(parts.test_rows)).metrics()
     assert done.r2 > 0.55
 
 

@@ -79,7 +79,7 @@ def test_an_entry_and_its_function_reach_every_stage_and_a_sweep(
 def test_what_is_not_in_the_table_is_refused_with_what_is(monkeypatch):
     monkeypatch.setitem(options.ROUNDINGS, "upwards", Rounding("each weight upwards", "mine:upwards"))
     assert Settings(rounding="up").faults("quantization.") == [
-        "quantization.rounding=up: must be one of truncate, nearest, babai, exact, upwards"
+        "quantization.rounding=up: must be truncate, nearest, babai, exact or upwards"
     ]
     assert Settings(rounding="upwards", scheme="offset").faults() == []
 

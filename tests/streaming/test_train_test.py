@@ -1,7 +1,6 @@
 """The training and test rows of a table, in memory or read anew: the same models, the same figures."""
 
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from mlrq.pipeline.evaluate import evaluate
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.pipeline.train import train
 from mlrq.quantization.settings import Settings
-from mlrq.stats import metrics
 from mlrq.streaming import reductions
 
 pa = pytest.importorskip("pyarrow")
@@ -44,18 +42,6 @@ def memory(streamed):
 
 def model_of(spec, standardize=False):
     return {"name": "m", "standardize": standardize, "estimator": spec}
-
-
-def test_tallies_agree_with_the_metrics_of_all_rows():
-    predicted = VALUES + GENERATOR.normal(size=VALUES.shape)
-    total = metrics.tally(VALUES[:0], predicted[:0])
-    for i in range(0, 5000, 333):
-        total = metrics.merge(total, metrics.tally(VALUES[i : i + 333], predicted[i : i + 333]))
-    expected = metrics.measure(VALUES, predicted)
-    for name in ("r2", "mse", "mean_absolute_error", "max_error"):
-        assert getattr(total.metrics(), name) == pytest.approx(getattr(expected, name), rel=1e-12)
-    same = metrics.tally(np.ones((4, 1)), np.ones((4, 1))).metrics()
-    assert same == metrics.measure(np.ones((4, 1)), np.ones((4, 1)))
 
 
 def test_the_split_does_not_depend_on_row_groups_or_files(tmp_path, streamed, memory):
@@ -298,7 +284,7 @@ def test_the_program_trains_quantizes_and_evaluates(run, tmp_path):
     assert whole.code == 0, whole.err
     assert "t (3 Parquet files, 9 row groups)" in whole.out
     names = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
-    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == sorted(names)
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == sorted((*names, "run.json"))
     before = [(tmp_path / "outputs" / name).read_bytes() for name in names]
     for stage in ("train", "quantize", "evaluate"):
         assert run(stage, *CLI, "samples=2").code == 0

@@ -1,0 +1,60 @@
+"""What the values of some keys may be, beside names and numbers: see `mlrq.quantization.keys.Allowed`."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mlrq.quantization.keys import Within
+
+
+@dataclass(frozen=True)
+class Delimiter:
+    """One character that can part cells; typed as the two letters \\t it is a tab."""
+
+    text: ClassVar[str] = "one character, such as , or ; or \\t"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is one."""
+        return isinstance(value, str) and len(value) == 1 and value not in '"\r\n'
+
+
+@dataclass(frozen=True)
+class Named:
+    """Text that names something, and so is not empty."""
+
+    what: str
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return self.what
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is one."""
+        return bool(value != "")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A column, or several, each once."""
+
+    text: ClassVar[str] = "one or more columns, each once"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is a list of distinct names."""
+        return bool(value) and "" not in value and len(set(value)) == len(value)
+
+
+@dataclass(frozen=True)
+class NumberOr:
+    """A number that is not negative, or a word."""
+
+    word: str
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return f"0 or more, or {self.word}"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is one or the other."""
+        return Within(0)(value) if isinstance(value, int | float) else bool(value == self.word)
