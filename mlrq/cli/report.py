@@ -206,7 +206,7 @@ def _facts(result: Quantized) -> list[str | Text]:
     ]
     if model.inputs:
         lines += [
-            f"inputs: {model.inputs.bits}-bit integers; {_saturated(guard, artifact.training, len(model.features))} saturate",
+            f"inputs: {model.inputs.bits}-bit integers; {_saturated(result)} saturate",
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
@@ -218,8 +218,14 @@ def _facts(result: Quantized) -> list[str | Text]:
 def _payload(model: QuantizedLinear) -> str:
     """What inference needs, like for like: of the float model and of the integer one."""
     integer, exact = model.payload_bits, model.float_payload_bits
-    ratio = f"{exact / integer:.1f} times as small" if integer < exact else f"{integer / exact:.1f} times as large"
-    return f"payload {integer:,} bits; of the float model {exact // 64:,} numbers of 64 bits, {exact:,}: {ratio}"
+    ratio = (
+        f"{exact / integer:.1f} times as small"
+        if integer < exact
+        else f"{integer / exact:.1f} times as large"
+    )
+    return (
+        f"payload {integer:,} bits; of the float model {exact // 64:,} numbers of 64 bits, {exact:,}: {ratio}"
+    )
 
 
 def _intercept_part(result: Quantized) -> str:
@@ -238,8 +244,9 @@ def _proof(certificate: dict[str, Any] | None) -> str:
     return f"the least excess is at least {certificate['lower_bound']:.6g} ({effort})"
 
 
-def _saturated(guard: Guard, training: Training, features: int) -> str:
-    train, test = guard.saturated
+def _saturated(result: Quantized) -> str:
+    train, test = result.guard.saturated
+    training, features = result.artifact.training, len(result.artifact.model.features)
     tested = "" if test is None else f" and {share(test, training.test_rows * features)} test cells"
     return f"{share(train, training.train_rows * features)} training cells{tested}"
 

@@ -34,6 +34,7 @@ class Results:
         evaluated: The two compared.
         seconds: That quantizing took.
         saved: The files that were written.
+        removed: Names of the exports that were removed, for they were of the model before.
     """
 
     data: "TrainTest"
@@ -43,12 +44,17 @@ class Results:
     evaluated: "Evaluation | None" = None
     seconds: float | None = None
     saved: list[Path] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
 
     @property
     def notices(self) -> list[str]:
         """What the stages have to say that is not a result."""
         made = (self.data, self.trained, self.evaluated)
-        return [text for one in made if one for text in one.notices]
+        found = [text for one in made if one for text in one.notices]
+        if self.removed:
+            names = ", ".join(self.removed)
+            found.append(f"removed {names}, exported from the model before: the stage export makes them anew")
+        return found
 
 
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
@@ -200,7 +206,8 @@ def run(
         if results.trained:
             (results.float_score,) = known.data.score((results.trained.artifact.model,))
     if config.save:
-        results.saved = save(folder, results.trained, results.quantized, results.evaluated)
+        saved = save(folder, results.trained, results.quantized, results.evaluated)
+        results.saved, results.removed = saved.files, saved.removed
         record(folder, wanted, asdict(config.dataset), time.perf_counter() - begun)
     return results
 

@@ -70,11 +70,11 @@ def deviations(differences: NDArray[np.float64], spread: NDArray[np.float64]) ->
 
 
 def verdict(largest: float) -> str:
-    """Good, acceptable or poor: what a largest difference of so many standard deviations of the target is.
+    """Good, acceptable or poor: what a largest difference of so many standard deviations is.
 
-    The reference system's rule is below 0.1 good, below 1.0 acceptable, else poor, for a target whose standard
-    deviation is 1.16, over the first five test rows. Here the limits are multiples of the target's own standard
-    deviation, so that they mean the same for a target in any unit, and all test rows are judged.
+    The reference system's rule is below 0.1 good, below 1.0 acceptable, else poor, for a target whose
+    standard deviation is 1.16, over the first five test rows. Here the limits are multiples of the target's
+    own standard deviation, so that they mean the same in any unit, and all test rows are judged.
     """
     return "good" if largest < 0.1 else "acceptable" if largest < 1.0 else "poor"
 
