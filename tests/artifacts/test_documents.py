@@ -119,8 +119,8 @@ def test_a_changed_byte_is_refused_or_changes_no_meaning(originals, folder, name
     old, whole[place] = whole[place], new
     path = folder / f"changed-{name}"
     path.write_bytes(whole)
-    # JSON has a few spellings of the same document: a blank at the end, 1E-05.
-    if chr(old) == "\n" or (chr(old), chr(new)) == ("e", "E"):
+    # JSON has a few spellings of the same document: a blank at the end, 1E-05, 52E0 for 52.0.
+    if chr(old) == "\n" or (chr(old) in "e." and chr(new) in "eE"):
         try:
             found = KINDS[name](path)
         except MlrqError:

@@ -118,7 +118,7 @@ def test_the_program_exports_any_float_model_and_takes_it_back(run, tmp_path, mo
 def test_what_cannot_be_exported_is_one_line(run):
     run("export", "export=sklearn").refused("float.json: no such file")
     run("export", "export=sklearn", "export.model=quantized").refused("export.model=quantized", code=2)
-    run("export", "export=c", "export.model=float").refused("use export=onnx or export=sklearn", code=2)
+    run("export", "export=c", "export.model=float").refused("export.model=float: must be quantized", code=2)
 
 
 @pytest.mark.parametrize("name", ["sklearn.linear_model", "joblib"])
