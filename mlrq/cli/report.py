@@ -218,14 +218,9 @@ def _facts(result: Quantized) -> list[str | Text]:
 def _payload(model: QuantizedLinear) -> str:
     """What inference needs, like for like: of the float model and of the integer one."""
     integer, exact = model.payload_bits, model.float_payload_bits
-    ratio = (
-        f"{exact / integer:.1f} times as small"
-        if integer < exact
-        else f"{integer / exact:.1f} times as large"
-    )
-    return (
-        f"payload {integer:,} bits; of the float model {exact // 64:,} numbers of 64 bits, {exact:,}: {ratio}"
-    )
+    ratio, which = max((exact / integer, "less"), (integer / exact, "more"))
+    numbers = f"{exact:,} ({exact // 64:,} numbers of 64 bits)"
+    return f"payload {integer:,} bits, {ratio:.1f} times {which} than the float model's {numbers}"
 
 
 def _intercept_part(result: Quantized) -> str:

@@ -69,7 +69,7 @@ def test_the_source_of_the_data_and_its_hash_are_printed(printed, data):
 
 def test_sizes_are_of_what_inference_needs_of_either_model(finished):
     printed = (finished / "stdout.txt").read_text()
-    assert "payload 128 bits; the float model's 9 numbers of 64 bits, 576: 4.5 times as small\n" in printed
+    assert "payload 128 bits, 4.5 times less than the float model's 576 (9 numbers of 64 bits)\n" in printed
     assert cells(printed, "payload")[-1] == ["576", "bits", "128", "bits"]
     assert "size on disk" not in printed
 
