@@ -1,4 +1,4 @@
-"""What a person reads of a run: tables on the terminal."""
+"""Print the results of a run: as tables on the terminal, or as one line of JSON."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +27,7 @@ ROWS_SHOWN = 20  # of a table that has one row a weight
 
 
 def terminal(width: int | None = None) -> Console:
-    """Standard output for text that is only text: no markup in it, no emoji codes, no numbers in colour."""
+    """A console on standard output that prints text as it is: no markup, no emoji codes, no highlighting."""
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
@@ -109,7 +109,7 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
 
 
 def _data(data: TrainTest) -> None:
-    """Where the numbers come from, and how many there are."""
+    """The section on the dataset: source, hash, split, columns."""
     tests = f"{data.test_count:,} to test" if data.test_count else "no test part"
     lines = {
         "source": data.source,
@@ -127,7 +127,7 @@ def _splits(score: Score) -> dict[str, Metrics]:
 
 
 def _trained(result: Trained, score: Score) -> None:
-    """The float model: its errors, its coefficients."""
+    """The section on the float model: errors and coefficients."""
     model, origin = result.artifact.model, result.artifact.training
     head = _named(model.targets, "target")
     weights = table(*head, "feature", "weight", left=1 + len(head))
@@ -152,7 +152,7 @@ def _trained(result: Trained, score: Score) -> None:
 
 
 def _quantized(result: Quantized) -> None:
-    """The integer model: its codes, what rounding changed, its first predictions, the verdict."""
+    """The section on the integer model: codes, weight errors, proof; then its first predictions."""
     model, exact = result.artifact.model, result.origin.model
     head = _named(model.targets, "target")
     weights = table(*head, "feature", "weight", "code", "quantized", "error", left=1 + len(head))
@@ -216,7 +216,7 @@ def _facts(result: Quantized) -> list[str | Text]:
 
 
 def _payload(model: QuantizedLinear) -> str:
-    """What inference needs, like for like: of the float model and of the integer one."""
+    """The payload of the integer model beside that of the float model, and their ratio."""
     integer, exact = model.payload_bits, model.float_payload_bits
     ratio, which = max((exact / integer, "less"), (integer / exact, "more"))
     numbers = f"{exact:,} ({exact // 64:,} numbers of 64 bits)"
@@ -224,13 +224,13 @@ def _payload(model: QuantizedLinear) -> str:
 
 
 def _intercept_part(result: Quantized) -> str:
-    """What the intercept adds to the excess, where it was not refitted or is stored coarsely."""
+    """The part of the excess that the intercept has, where it is more than a thousandth."""
     part = result.intercept_excess
     return f", {part:.6g} of it from the intercept" if part > 1e-3 * result.artifact.excess else ""
 
 
 def _proof(certificate: dict[str, Any] | None) -> str:
-    """What the solver proved, in words."""
+    """The certificate in words: optimal, or the lower bound of the excess."""
     if certificate is None:
         return "none, each weight was rounded by itself"
     effort = f"{certificate['nodes']:,} lower bounds computed"
@@ -289,7 +289,7 @@ def _first(result: Quantized) -> None:
 
 
 def _verdict(result: Quantized) -> Text:
-    """What the largest difference is worth, and over which rows."""
+    """The verdict on the integer model, with the largest difference that decides it."""
     training, word = result.artifact.training, verdict(result.deviations)
     rows = f"all {training.test_rows:,} test rows" if training.test_rows else "these rows"
     line = Text("verdict: ").append(word, style=VERDICT_STYLES[word])

@@ -70,7 +70,7 @@ def _integer_command(artifact: QuantizedArtifact) -> str:
 
 
 def provenance(artifact: QuantizedArtifact) -> list[str]:
-    """Where a model came from, as lines of a comment."""
+    """Provenance of a model: artifact, estimator, data, settings, excess; as lines of a comment."""
     model, training, settings = artifact.model, artifact.training, artifact.settings
     optimal = artifact.certificate is not None and artifact.certificate["optimal"]
     return [
@@ -89,7 +89,7 @@ def provenance(artifact: QuantizedArtifact) -> list[str]:
 
 
 def _formats(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint) -> list[str]:
-    """What inputs and outputs mean, as lines of a comment."""
+    """The format of each input code and each fixed-point output, as lines of a comment."""
     low, high = (inputs.scale.astype(np.float64) * end + inputs.offset for end in (inputs.low, inputs.high))
     lines = [f"Inputs: one code a feature, {inputs.low} .. {inputs.high}, in this order."]
     for index, name in enumerate(model.features):

@@ -1,4 +1,4 @@
-"""Predicting the user's own rows: a stream of CSV or JSON lines in, a stream of predictions out."""
+"""Predict rows of CSV or JSON lines, read and written in batches."""
 
 import csv
 import io

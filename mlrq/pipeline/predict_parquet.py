@@ -1,4 +1,4 @@
-"""Predicting Parquet: a folder of predictions, one file for each row group, through any engine.
+"""Predict Parquet: a folder of predictions, one file for each row group, through any engine.
 
 A file appears only when it is whole, so a run that was stopped goes on where it was: what is there is done.
 A file beside them says of which model and rows they are, so that those of others are never taken for done.

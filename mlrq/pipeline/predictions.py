@@ -1,4 +1,4 @@
-"""What is asked of predictions, whatever the format, and what there is to say of them in the end."""
+"""Options of a prediction, whatever its format, and the tally of its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ FLAG = "saturated"  # name of the column that predict.flag adds
 
 @dataclass(frozen=True)
 class Options:
-    """What to predict, and how.
+    """The predict group of the configuration.
 
     Attributes:
         input: A CSV file with a header line, JSON lines, or Parquet; "-" is standard input.
@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Tally:
-    """What was predicted; mergeable in the order of the rows.
+    """Counts of predicted rows; mergeable in the order of the rows.
 
     Attributes:
         rows: Number of rows read, those that could not be read among them.

@@ -1,4 +1,4 @@
-"""Which rows to predict lie beyond what a model knows, counted and told in one note.
+"""Count rows to predict that lie beyond the ranges of a model's inputs.
 
 A model with integer inputs knows the range of its codes: what lies beyond saturates, and is predicted as if
 it lay at the range's end. A model with float inputs knows the training rows: beyond them it extrapolates.
@@ -18,7 +18,7 @@ NAMED = 3  # features in the note
 
 @dataclass(frozen=True)
 class Beyond:
-    """How many rows lie beyond the ranges, and how far; mergeable.
+    """Tally of rows beyond the ranges; mergeable.
 
     Attributes:
         rows: Number of rows looked at.

@@ -1,4 +1,4 @@
-"""Rows to predict from CSV and JSON lines, in batches of bounded size, with what is wrong with bad ones."""
+"""Read rows to predict from CSV and JSON lines, in batches of bounded size, with the faults of bad rows."""
 
 import json
 import math
@@ -18,7 +18,7 @@ EXTRA_NAMED = 20  # columns that the model does not use
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive rows.
+    """Consecutive rows that were read together.
 
     Attributes:
         rows: (n, features) float64, zeros for a row that cannot be read.
