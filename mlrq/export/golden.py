@@ -45,7 +45,7 @@ def edge_rows(inputs: InputGrid) -> NDArray[np.float32]:
     """(n, features) float32 rows in which each feature takes every edge value of its grid.
 
     Edge values are the ends of the range, ties between two codes and their neighbours, values that saturate,
-    zeros, subnormals, infinities and NaN. The columns are rotated, so that a row has edges of different kinds.
+    zeros, subnormals, infinities and NaN. Columns are rotated, so that a row has edges of different kinds.
     """
     codes = np.array([inputs.low, inputs.low + 1, -2, -1, 0, 1, 2, inputs.high - 1, inputs.high])
     positions = np.concatenate([codes, codes - 0.5, codes + 0.5, [2.0 * inputs.low, 2.0 * inputs.high]])
