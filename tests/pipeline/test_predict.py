@@ -363,8 +363,10 @@ def test_columns_that_cannot_be_copied_are_refused(run, small, overrides, words)
 def test_options_that_make_no_sense_are_refused(run):
     done = run("predict", "predict.on_error=ignore", "predict.keep=[id,id]")
     assert done.code == 2
-    assert "predict.on_error=ignore: must be one of fail, skip, null" in done.err
-    assert "names a column twice" in done.err
+    assert done.faults == [
+        "predict.keep=['id', 'id']: must be one or more columns, each once, or null (none)",
+        "predict.on_error=ignore: must be fail, skip or null",
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux only")

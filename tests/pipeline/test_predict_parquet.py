@@ -45,7 +45,7 @@ def test_a_second_run_does_only_what_is_missing(run, tmp_path, model):
 def test_a_folder_of_something_else_is_refused(run, tmp_path, model):
     assert run(*PREDICT).code == 0
     assert run("quantize", *CLI, "quantization.bits=4").code == 0
-    run(*PREDICT).refused("p: holds predictions of another model or of other rows")
+    run(*PREDICT).refused("p: holds predictions of another model, of other rows")
     run(*PREDICT[:2], "predict.output=t").refused("t: is not empty, and not a folder of predictions")
     run(*PREDICT[:2], "predict.output=outputs/quantized.json").refused("is a file")
     run(*PREDICT[:2]).refused("predict.output=-: predictions of Parquet need a folder")
