@@ -1,4 +1,4 @@
-"""What an exported model takes on a Cortex-M0, and whether it says the same there: size.py FOLDER.
+"""Measure an exported model on a Cortex-M0 and run its self-test on an emulated one: size.py FOLDER.
 
 FOLDER holds what `export=c` wrote. The compiler is arm-none-eabi-gcc and the emulator qemu-system-arm; where
 one is missing, a line says so, and what it would have shown is left out. Sizes are of linked programs, beyond

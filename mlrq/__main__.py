@@ -1,6 +1,7 @@
 """`python -m mlrq` and `mlrq`: what must hold before anything else is imported."""
 
 import gc
+import io
 import os
 import sys
 
@@ -34,6 +35,8 @@ def _open_streams() -> None:
     if "stdout" in closed:
         print("mlrq: error: standard output is closed: redirect it, to /dev/null for none", file=sys.stderr)
         sys.exit(1)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whose encoding may lack a character of somebody's name
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

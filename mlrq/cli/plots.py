@@ -1,4 +1,4 @@
-"""Plots, as PNG bytes. Importing this module needs matplotlib, the `plot` extra."""
+"""Draw the plot of a sweep as PNG bytes. Importing this module needs matplotlib, the `plot` extra."""
 
 import io
 import warnings
@@ -15,14 +15,14 @@ LONGEST_LABEL = 60
 
 
 def _parts(outcome: dict[str, Any]) -> dict[str, str]:
-    """What tells a line of the plot from others: everything but the bits."""
+    """The settings of an outcome that a line of the plot stands for: all but the bits."""
     overrides = {item.partition("=")[0]: item for item in outcome["overrides"]}
     words = {key: outcome[key] for key in ("rounding", "model", "scheme")}
     return words | {key: item for key, item in overrides.items() if key not in TOLD}
 
 
 def _label(parts: dict[str, str], every: list[dict[str, str]]) -> str:
-    """The parts in which lines differ; the rounding where they do not."""
+    """The label of a line: the settings in which lines differ, or the rounding where they do not."""
     told = [part for key, part in parts.items() if len({other.get(key) for other in every}) > 1]
     return printable(" ".join(told or [parts["rounding"]]), LONGEST_LABEL)
 

@@ -1,4 +1,4 @@
-"""What a person reads of a run: tables on the terminal."""
+"""Print the results of a run: as tables on the terminal, or as one line of JSON."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,8 +17,9 @@ from mlrq.cli.run import Results
 from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
+from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers.problem import Certificate
-from mlrq.stats.metrics import Metrics
+from mlrq.stats.metrics import Metrics, verdict
 from mlrq.streaming.scores import Score
 from mlrq.streaming.train_test import TrainTest
 
@@ -27,7 +28,7 @@ ROWS_SHOWN = 20  # of a table that has one row a weight
 
 
 def terminal(width: int | None = None) -> Console:
-    """Standard output for text that is only text: no markup in it, no emoji codes, no numbers in colour."""
+    """A console on standard output that prints text as it is: no markup, no emoji codes, no highlighting."""
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
@@ -109,7 +110,7 @@ def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[i
 
 
 def _data(data: TrainTest) -> None:
-    """Where the numbers come from, and how many there are."""
+    """The section on the dataset: source, hash, split, columns."""
     tests = f"{data.test_count:,} to test" if data.test_count else "no test part"
     lines = {
         "source": data.source,
@@ -127,7 +128,7 @@ def _splits(score: Score) -> dict[str, Metrics]:
 
 
 def _trained(result: Trained, score: Score) -> None:
-    """The float model: its errors, its coefficients."""
+    """The section on the float model: errors and coefficients."""
     model, origin = result.artifact.model, result.artifact.training
     head = _named(model.targets, "target")
     weights = table(*head, "feature", "weight", left=1 + len(head))
@@ -152,7 +153,7 @@ def _trained(result: Trained, score: Score) -> None:
 
 
 def _quantized(result: Quantized) -> None:
-    """The integer model: its codes, what rounding changed, its first predictions, the verdict."""
+    """The section on the integer model: codes, weight errors, proof; then its first predictions."""
     model, exact = result.artifact.model, result.origin.model
     head = _named(model.targets, "target")
     weights = table(*head, "feature", "weight", "code", "quantized", "error", left=1 + len(head))
@@ -206,23 +207,31 @@ def _facts(result: Quantized) -> list[str | Text]:
     ]
     if model.inputs:
         lines += [
-            f"inputs: {model.inputs.bits}-bit integers; {_saturated(guard)} saturate",
+            f"inputs: {model.inputs.bits}-bit integers; {_saturated(result)} saturate",
             f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
             *_clipping(guard),
         ]
-    lines.append(f"payload {model.payload_bits:,} bits")
+    lines.append(_payload(model))
     warnings = [Text(printable(f"warning: {text}"), style="yellow") for text in guard.notices]
     return [*lines, *warnings]
 
 
+def _payload(model: QuantizedLinear) -> str:
+    """The payload of the integer model beside that of the float model, and their ratio."""
+    integer, exact = model.payload_bits, model.float_payload_bits
+    ratio, which = max((exact / integer, "less"), (integer / exact, "more"))
+    numbers = f"{exact:,} ({exact // 64:,} numbers of 64 bits)"
+    return f"payload {integer:,} bits, {ratio:.1f} times {which} than the float model's {numbers}"
+
+
 def _intercept_part(result: Quantized) -> str:
-    """What the intercept adds to the excess, where it was not refitted or is stored coarsely."""
+    """The part of the excess that the intercept has, where it is more than a thousandth."""
     part = result.intercept_excess
     return f", {part:.6g} of it from the intercept" if part > 1e-3 * result.artifact.excess else ""
 
 
 def _proof(certificate: Certificate | None) -> str:
-    """What the solver proved, in words."""
+    """The certificate in words: optimal, or the lower bound of the excess."""
     if certificate is None:
         return "none, each weight was rounded by itself"
     effort = f"{certificate.nodes:,} lower bounds computed"
@@ -231,10 +240,17 @@ def _proof(certificate: Certificate | None) -> str:
     return f"the least excess is at least {certificate.lower_bound:.6g} ({effort})"
 
 
-def _saturated(guard: Guard) -> str:
-    train, test = guard.saturated
-    tested = "" if test is None else f" and {test:.2%} of the test cells"
-    return f"{train:.2%} of the training cells{tested}"
+def _saturated(result: Quantized) -> str:
+    train, test = result.guard.saturated
+    training, features = result.artifact.training, len(result.artifact.model.features)
+    tested = "" if test is None else f" and {share(test, training.test_rows * features)} test cells"
+    return f"{share(train, training.train_rows * features)} training cells{tested}"
+
+
+def share(fraction: float, total: int) -> str:
+    """A fraction of `total` in percent, or as a count where it is too small for that."""
+    count = round(fraction * total)
+    return f"{count:,} of {total:,}" if fraction < 1e-3 else f"{fraction:.2%} of the"
 
 
 def _clipping(guard: Guard) -> tuple[str, str]:
@@ -269,7 +285,17 @@ def _first(result: Quantized) -> None:
         made,
         None,
         f"difference from the formula: largest {number(largest)}, mean {number(mean)}",
-        Text("verdict: ").append(result.verdict, style=VERDICT_STYLES[result.verdict]),
+        _verdict(result),
+    )
+
+
+def _verdict(result: Quantized) -> Text:
+    """The verdict on the integer model, with the largest difference that decides it."""
+    training, word = result.artifact.training, verdict(result.deviations)
+    rows = f"all {training.test_rows:,} test rows" if training.test_rows else "these rows"
+    line = Text("verdict: ").append(word, style=VERDICT_STYLES[word])
+    return line.append(
+        f"; over {rows} it is at most {number(result.deviations, 2)} standard deviations of the target"
     )
 
 
@@ -284,10 +310,9 @@ def _evaluated(result: Evaluation) -> None:
     assert integer is not None
     columns = {"float": exact} if exact else {}
     made = _metrics({**columns, "quantized": integer})
-    made.add_row(
-        "size on disk", *([size(result.float_bytes)] if columns else []), size(result.quantized_bytes)
-    )
-    made.add_row("payload", *(["-"] if columns else []), f"{result.model.payload_bits:,} bits")
+    model = result.model
+    exact_bits = [f"{model.float_payload_bits:,} bits"] if columns else []
+    made.add_row("payload", *exact_bits, f"{model.payload_bits:,} bits")
     parts: list[Any] = [made]
     if result.unclamped is not None:
         parts.append(f"R2 without the output range {number(result.unclamped.r2)}")

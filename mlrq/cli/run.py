@@ -15,6 +15,7 @@ from mlrq.errors import MlrqError
 
 if TYPE_CHECKING:  # importing them takes a second, which predicting need not wait
     from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+    from mlrq.pipeline.predictions import Options
     from mlrq.pipeline.results import Evaluation, Quantized, Trained
     from mlrq.streaming.scores import Score
     from mlrq.streaming.train_test import TrainTest
@@ -34,6 +35,7 @@ class Results:
         evaluated: The two compared.
         seconds: That reading the rows and each stage took.
         saved: The files that were written.
+        removed: Names of the exports that were removed, for they were of the model before.
     """
 
     data: "TrainTest"
@@ -43,12 +45,17 @@ class Results:
     evaluated: "Evaluation | None" = None
     seconds: dict[str, float] = field(default_factory=dict)
     saved: list[Path] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
 
     @property
     def notices(self) -> list[str]:
         """What the stages have to say that is not a result."""
         made = (self.data, self.trained, self.evaluated)
-        return [text for one in made if one for text in one.notices]
+        found = [text for one in made if one for text in one.notices]
+        if self.removed:
+            names = ", ".join(self.removed)
+            found.append(f"removed {names}, exported from the model before: the stage export makes them anew")
+        return found
 
 
 @contextmanager
@@ -65,12 +72,14 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     from mlrq.files import digest
     from mlrq.pipeline.predict import predict
     from mlrq.pipeline.predict_parquet import is_parquet
+    from mlrq.pipeline.predictions import Options
+    from mlrq.pipeline.ranges import ranges
 
     path = Path(config.artifact or folder / QUANTIZED)
-    model = read_quantized(path).model
-    wanted = config.predict
+    artifact = read_quantized(path)
+    wanted = Options(**asdict(config.predict) | {"keep": config.predict.keep or []})
     if is_parquet(wanted.input, wanted.format):
-        _predict_parquet(config, model, digest(path.read_bytes()), notify)
+        _predict_parquet(config, artifact, wanted, digest(path.read_bytes()), notify)
         return
     typed = wanted.input == "-" and sys.stdin.isatty()
     if typed:
@@ -80,24 +89,29 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     shown = typed or (wanted.output == "-" and sys.stdout.isatty())
     with nullcontext() if shown else progress.activity("Predicting"):
         aside = progress.aside(notify)
-        predict(model, wanted.input, wanted.output, wanted.format, wanted.delimiter, aside, progress.count)
+        predict(artifact.model, ranges(artifact), wanted, aside, progress.count)
 
 
-def _predict_parquet(config: Config, model: Any, identity: str, notify: Callable[[str], None]) -> None:
+def _predict_parquet(
+    config: Config,
+    artifact: "QuantizedArtifact",
+    wanted: "Options",
+    identity: str,
+    notify: Callable[[str], None],
+) -> None:
     """Predict Parquet files through the engine that the configuration names."""
     from mlrq.pipeline import predict_parquet
+    from mlrq.pipeline.ranges import ranges
     from mlrq.streaming import engines
 
-    wanted = config.predict
     if wanted.output == "-":
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
-    folder = Path(wanted.output).absolute()  # workers may have been started elsewhere
     progress = Progress()
     aside = progress.aside(notify)
     opened = engines.opened(**asdict(config.engine), notify=aside)
     with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
-        predict_parquet.predict(model, identity, wanted.input, folder, watched, aside)
+        predict_parquet.predict(artifact.model, identity, ranges(artifact), wanted, watched, aside)
 
 
 def export(config: Config, folder: Path) -> list[Path]:
@@ -201,7 +215,8 @@ def run(
             (results.float_score,) = data.score((results.trained.artifact.model,))
     if config.save:
         ran = record(asdict(config.dataset), seconds)
-        results.saved = save(folder, results.trained, results.quantized, results.evaluated, ran)
+        saved = save(folder, results.trained, results.quantized, results.evaluated, ran)
+        results.saved, results.removed = saved.files, saved.removed
     return results
 
 

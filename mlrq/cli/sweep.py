@@ -155,7 +155,7 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
                 "proof": proof(outcome["certificate"], outcome["excess"]),
                 "ms": None if outcome["seconds"] is None else round(1000 * outcome["seconds"]),
                 "payload bits": outcome["payload_bits"],
-                "artifact bytes": outcome["bytes"]["quantized"],
+                "artifact bytes": outcome["bytes"],
             }
         )
         if outcome["float"]:
@@ -167,7 +167,7 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
                 "bits": "float",
                 **_measured(outcome["float"]),
                 "max diff": 0.0,
-                "artifact bytes": outcome["bytes"]["float"],
+                "payload bits": outcome["float_payload_bits"],
             }
     schemes, roundings = list(SCHEMES), list(ROUNDINGS)
     integers.sort(

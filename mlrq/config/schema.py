@@ -33,6 +33,7 @@ SPLITS = {
 }
 SOURCES = {"embedded": "this package", "sklearn": "scikit-learn's fetcher, which downloads it once"}
 ON_ERROR = {"fail": "end the run", "skip": "are left out, which is said"}
+UNREADABLE = {"fail": "end the run", "skip": "is left out", "null": "its predictions are left empty"}
 REPORTS = {"text": "tables", "json": "the evaluation as one line, with every digit"}
 FORMATS = {
     "auto": "by the input's name, else by its first character",
@@ -214,9 +215,14 @@ class PredictConfig(Schema):
     )
     format: str = key("auto", "format of the rows", OneOf(FORMATS))
     delimiter: str = key(",", "between cells of CSV", Delimiter())
+    keep: Any = key(None, "copied beside the predictions", Columns(), null="none")
+    flag: bool = key(False, "add a column `saturated`, of rows beyond the ranges of the model")
+    on_error: str | None = key("fail", "what becomes of a row that cannot be read", OneOf(UNREADABLE))
 
     def __post_init__(self) -> None:
         self.delimiter = _tab(self.delimiter)
+        self.keep = None if self.keep is None else _columns(self.keep)
+        self.on_error = self.on_error or "null"  # Hydra reads the word as nothing
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Parquet: a file, a folder, a glob or a URI, read row group after row group. Needs the parquet extra."""
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
@@ -37,20 +37,37 @@ class ParquetStream(Stream):
             DataError: Naming file, row group and column of a null; or the file that cannot be read, or is not
                 what it was.
         """
-        import pyarrow
+        columns, done = [*self.features, *self.targets], 0
+        for batch in self.record_batches(part, columns):
+            yield [_numbers(batch.column(name), name, part.where, done) for name in columns]
+            done += len(batch)
 
-        where, done = part.where, 0
-        columns = [*self.features, *self.targets]
+    @contextmanager
+    def file(self, part: Part) -> Iterator[Any]:
+        """pyarrow's file of `part`. Raises DataError if it cannot be read or is not what it was."""
 
         def look() -> Stamp:
             return _stamps(self.filesystem, [part.path])[0]
 
+        with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
+            yield file
+
+    def record_batches(self, part: Part, columns: Sequence[str]) -> Iterator[Any]:
+        """pyarrow's record batches of `columns`, of at most `rows_per_batch` rows.
+
+        Raises:
+            DataError: If the file lacks a column, cannot be read, or is not what it was.
+        """
+        import pyarrow
+
+        where, done = part.where, 0
         try:
-            with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
+            with self.file(part) as file:
+                present(file.schema_arrow.names, columns, part.path)
                 size = rows_per_batch(len(columns))
                 # One thread: an engine has several.
-                for batch in file.iter_batches(size, [part.group], columns, use_threads=False):
-                    yield [_numbers(batch.column(name), name, where, done) for name in columns]
+                for batch in file.iter_batches(size, [part.group], list(columns), use_threads=False):
+                    yield batch
                     done += len(batch)
         except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
             raise

@@ -2,12 +2,11 @@
 
 import csv
 import gzip
-import json
 import math
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from operator import itemgetter
 from pathlib import Path
 from typing import TextIO, cast
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from mlrq.errors import DataError, MlrqError
 
-ROWS_PER_BATCH = 8192
+ROWS_PER_BATCH, CELLS_PER_BATCH = 8192, 1 << 22
+LONGEST_LINE = 1 << 24  # characters
 
 
 def open_text(path: Path) -> TextIO:
@@ -40,11 +40,14 @@ def read_lines(stream: TextIO, name: str, before: int = 0) -> Iterator[str]:
     """The lines of `stream`, which has `before` lines before it in the file.
 
     Raises:
-        DataError: If it is not UTF-8 text, or its compression is foreign or cut short.
+        DataError: If it is not UTF-8 text, a line has no end, or its compression is foreign or cut short.
     """
     number = before
     try:
-        for number, line in enumerate(stream, before + 1):  # noqa: B007 - for the message
+        while line := stream.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{name}, line {number}: longer than {LONGEST_LINE:,} characters")
             yield line
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: not UTF-8 text in or after line {number + 1}: {error.reason}") from None
@@ -62,10 +65,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
-Picker = Callable[[list[str]], Sequence[str]]
+def batch_size(columns: int) -> int:
+    """How many rows of `columns` cells are in memory at once."""
+    return max(1, min(ROWS_PER_BATCH, CELLS_PER_BATCH // columns))
 
 
-def _picker(places: list[int]) -> Picker:
+Picker = Callable[[Sequence[str]], Sequence[str]]
+
+
+def picker(places: list[int]) -> Picker:
     """Takes the cells at `places` out of a row; itemgetter returns a bare cell for a single place."""
     if len(places) == 1:
         return lambda row: [row[places[0]]]
@@ -109,7 +117,10 @@ class CsvTable:
         return self._before + self._reader.line_num
 
     def _header(self, name: str) -> tuple[str, ...]:
-        header = next(self._rows(), None)
+        try:
+            header = next(filter(None, self._reader), None)
+        except csv.Error as error:
+            raise DataError(f"{name}, line {self.line}: {error}") from None
         if header is None:
             raise MlrqError(f"{name}: empty; expected a header line and rows")
         columns = tuple(cell.strip() for cell in header)
@@ -123,14 +134,22 @@ class CsvTable:
             raise MlrqError(f"{name}, line 1: the header names {_quoted(sorted(twice))} twice")
         return columns
 
-    def _rows(self) -> Iterator[list[str]]:
-        """Rows that are not blank, with the reader's faults as one line."""
-        try:
-            for row in self._reader:
-                if row:
-                    yield row
-        except csv.Error as error:
-            raise DataError(f"{self._name}, line {self.line}: {error}") from None
+    def rows(self) -> Iterator[tuple[list[str], int] | DataError]:
+        """Rows that are not blank, each with the number of its last line; for one that is none, its fault."""
+        width = len(self.columns)
+        while True:
+            try:
+                row = next(self._reader, None)
+            except csv.Error as error:
+                yield DataError(f"{self._name}, line {self.line}: {error}")
+                continue
+            if row is None:
+                return
+            if len(row) == width:
+                yield row, self.line
+            elif row:
+                cells = f"{len(row)} cells, but the header has {width}{self._delimiter_hint()}"
+                yield DataError(f"{self._name}, line {self.line}: {cells}")
 
     def batches(self, wanted: Sequence[str]) -> Iterator[NDArray[np.float64]]:
         """(at most ROWS_PER_BATCH, len(wanted)) float64 arrays of the columns `wanted`, in that order.
@@ -141,31 +160,43 @@ class CsvTable:
                 number or is too large, with its line and column.
         """
         places = [self.columns.index(name) for name in present(self.columns, wanted, self._name)]
-        return self._batches(wanted, _picker(places))
+        return self._batches(wanted, picker(places))
 
     def _batches(self, wanted: Sequence[str], pick: Picker) -> Iterator[NDArray[np.float64]]:
-        rows = ((row, self.line) for row in self._rows())
-        width = len(self.columns)
-        while batch := list(islice(rows, ROWS_PER_BATCH)):
-            for row, line in batch:
-                if len(row) != width:
-                    raise DataError(
-                        f"{self._name}, line {line}: {len(row)} cells, but the header has {width}"
-                        f"{self._delimiter_hint()}"
-                    )
-            cells = [pick(row) for row, _ in batch]
-            try:
-                values = np.array(cells, dtype=np.float64)
-                clean = bool((np.abs(values) <= self._largest).all()) and "_" not in "".join(
-                    map("".join, cells)
-                )
-            except ValueError:
-                clean = False
-            if not clean:
-                self._raise_bad_cell(wanted, cells, [line for _, line in batch])
+        rows, size = self.rows(), batch_size(len(self.columns))
+        while batch := list(islice(rows, size)):
+            whole = list(takewhile(lambda row: not isinstance(row, DataError), batch))
+            cells, lines = zip(*whole, strict=True) if whole else ((), ())
+            values = self.numbers(wanted, [pick(row) for row in cells], lines)
+            for fault in batch[len(whole) : len(whole) + 1]:
+                raise cast(DataError, fault)
             yield values
 
-    def _raise_bad_cell(self, wanted: Sequence[str], cells: list[Sequence[str]], lines: list[int]) -> None:
+    def numbers(
+        self, wanted: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int]
+    ) -> NDArray[np.float64]:
+        """(rows, len(wanted)) float64 of as many cells.
+
+        Args:
+            wanted: Names of the columns, for messages.
+            cells: Of each row.
+            lines: Number of each row's line, for messages.
+
+        Raises:
+            DataError: For the first cell that is not a finite number or is too large.
+        """
+        try:
+            values = np.array(cells, dtype=np.float64).reshape(len(cells), len(wanted))
+            clean = bool((np.abs(values) <= self._largest).all()) and "_" not in "".join(map("".join, cells))
+        except ValueError:
+            clean = False
+        if not clean:
+            self._raise_bad_cell(wanted, cells, lines)
+        return values
+
+    def _raise_bad_cell(
+        self, wanted: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int]
+    ) -> None:
         for row, line in zip(cells, lines, strict=True):
             for name, cell in zip(wanted, row, strict=True):
                 if not _is_number(cell):
@@ -216,49 +247,3 @@ def present(columns: Sequence[str], wanted: Sequence[str], name: str) -> Sequenc
         plural = "s" if len(missing) > 1 else ""
         raise MlrqError(f"{name}: no column{plural} {_quoted(missing)}; it has {shown}{hint}")
     return wanted
-
-
-def _is_finite_number(value: object) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer of more digits than a double holds
-        return False
-
-
-def json_lines(
-    lines: Iterable[str], wanted: Sequence[str], name: str, extra: set[str]
-) -> Iterator[NDArray[np.float64]]:
-    """(at most ROWS_PER_BATCH, len(wanted)) float64 arrays from one JSON object a line.
-
-    Args:
-        lines: The text.
-        wanted: Keys to take, in this order.
-        name: What to call the text in messages.
-        extra: Collects the keys that are not wanted.
-
-    Raises:
-        MlrqError: For a line that is not an object, lacks a key, or has a value that is not a finite
-            number, with its line number.
-    """
-    known = set(wanted)
-
-    def values(number: int, line: str) -> list[float]:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            raise MlrqError(f"{name}, line {number}: not valid JSON") from None
-        if not isinstance(row, dict):
-            raise MlrqError(f"{name}, line {number}: not a JSON object")
-        if row.keys() != known:
-            present(list(row), wanted, f"{name}, line {number}")
-            extra.update(row.keys() - known)
-        for key in wanted:
-            value = row[key]
-            if not _is_finite_number(value):
-                value = json.dumps(value)[:40]
-                raise MlrqError(f"{name}, line {number}, key {key!r}: {value} is not a finite number")
-        return [row[key] for key in wanted]
-
-    rows = (values(i, line) for i, line in enumerate(lines, 1) if line.strip())
-    while batch := list(islice(rows, ROWS_PER_BATCH)):
-        yield np.array(batch, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The C itself, written with the names mlrq_... and MLRQ_...; what differs between models is @MARKED@."""
+"""Templates of the exported C, with names mlrq_... and MLRQ_...; what differs between models is @MARKED@."""
 
 HEADER = """\
 #ifndef MLRQ_H

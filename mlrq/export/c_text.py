@@ -1,4 +1,4 @@
-"""Pieces of C: names, comments, numbers and arrays, each safe whatever the model is called."""
+"""Write names, comments, numbers and arrays in C, each valid whatever text the model brings."""
 
 import json
 import re
@@ -33,7 +33,7 @@ HEADERS = (
 
 
 def check_prefix(prefix: str) -> None:
-    """Hold that `prefix` can start every name and be the name of the files.
+    """Check that `prefix` is a valid start of every identifier and of the file names.
 
     Raises:
         MlrqError: One sentence that says what is wrong with it.
@@ -86,12 +86,12 @@ def comment(lines: Iterable[str]) -> str:
 
 
 def digits(value: np.float32) -> str:
-    """The shortest decimal that reads back to the same float32."""
+    """A float32 as its shortest decimal that reads back to the same float32."""
     return repr(float(str(value)))
 
 
 def single(value: np.float32) -> str:
-    """A float constant of those very bits."""
+    """A float32 as a C constant of type float and equal value."""
     return f"{digits(value)}f"
 
 

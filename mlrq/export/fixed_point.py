@@ -26,7 +26,7 @@ PART = 30  # bits of the lower part of a 64-bit accumulator's magnitude: its pro
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """How accumulators become int32 outputs.
+    """Requantization of accumulators to int32 outputs.
 
     Attributes:
         accumulator_bits: 32 or 64, as the bounds ask for.

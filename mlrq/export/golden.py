@@ -1,7 +1,7 @@
-"""Golden vectors: inputs at every edge and in between, from which an export's self-test is made.
+"""Golden vectors: inputs at the ends of their ranges, at ties and at random, for an export's self-test.
 
-They depend on the model alone. The numbers in between come from a hash, which no library's next version
-changes.
+They depend on the model alone. The random ones come from a hash, so that they are the same in every version
+of every library.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ ANYWHERE = np.array(
 
 
 def _words(count: int, purpose: str) -> NDArray[np.uint16]:
-    """`count` evenly distributed 16-bit numbers, the same for ever."""
+    """(count,) uniform 16-bit numbers from SHAKE-128 of `purpose`."""
     raw = hashlib.shake_128(f"mlrq golden vectors: {purpose}".encode()).digest(2 * count)
     return np.frombuffer(raw, dtype="<u2").astype(np.uint16)
 
@@ -42,10 +42,10 @@ def random_codes(model: QuantizedLinear, inputs: InputGrid, count: int) -> NDArr
 
 
 def edge_rows(inputs: InputGrid) -> NDArray[np.float32]:
-    """(n, features) rows: each feature meets every edge of its grid, and each row has many edges.
+    """(n, features) float32 rows in which each feature takes every edge value of its grid.
 
-    The ends of the range, halves between codes and their neighbours, what saturates, and numbers that
-    have a meaning of their own.
+    Edge values are the ends of the range, ties between two codes and their neighbours, values that saturate,
+    zeros, subnormals, infinities and NaN. Columns are rotated, so that a row has edges of different kinds.
     """
     codes = np.array([inputs.low, inputs.low + 1, -2, -1, 0, 1, 2, inputs.high - 1, inputs.high])
     positions = np.concatenate([codes, codes - 0.5, codes + 0.5, [2.0 * inputs.low, 2.0 * inputs.high]])

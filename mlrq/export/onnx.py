@@ -48,19 +48,19 @@ ROWS, INPUT = "rows", "features"
 
 
 class _Graph:
-    """Nodes and constants, as they are added."""
+    """Builder of a graph: its nodes and constants so far."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """A constant tensor; returns its name."""
+        """Add a constant tensor, and return its name."""
         self.constants.append(numpy_helper.from_array(values, name))
         return name
 
     def add(self, output: str, operator: str, *inputs: str, **attributes: Any) -> str:
-        """A node that makes `output`; returns that."""
+        """Add a node, and return the name of its output."""
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 

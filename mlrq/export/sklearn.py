@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 
-from mlrq.artifacts.documents import FloatArtifact
+from mlrq.artifacts.documents import FloatArtifact, sha256
 from mlrq.errors import MlrqError
 
 try:
@@ -35,6 +35,7 @@ def export(artifact: FloatArtifact) -> bytes:
     # none: one of the two it must be. With names, a DataFrame whose columns are others, or in another order,
     # is refused instead of being predicted wrongly.
     estimator.feature_names_in_ = np.array(model.features, dtype=object)
+    estimator.mlrq_artifact_ = sha256(artifact)
     stream = io.BytesIO()
     joblib.dump(estimator, stream)
     return stream.getvalue()

@@ -37,7 +37,7 @@ def evaluate(
     else:
         notices.append(f"{data.name} is not the data that the model was trained on")
     scores = data.score((origin.model, model) if origin else (model,))
-    unclamped = None
+    unclamped, distance = None, scores[-1].distance
     if model.output_range is not None:
         (unclamped,) = data.score((replace(model, output_range=None),))
     rows, values = data.first(samples)
@@ -47,8 +47,7 @@ def evaluate(
         test=scores[-1].test,
         float_train=scores[0].train if origin else None,
         float_test=scores[0].test if origin else None,
-        max_difference=scores[-1].distance if origin else None,
-        float_bytes=len(documents.encode_float(origin)) if origin else None,
+        max_difference=None if distance is None or origin is None else float(distance.max()),
         quantized_bytes=len(documents.encode_quantized(artifact)),
         actual=values,
         predicted=model.predict(rows),

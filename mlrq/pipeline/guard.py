@@ -95,11 +95,15 @@ def _objections(
         found.append(f"predictions of {', '.join(constant)} are constant: use more bits")
     if guard.saturated[0] > SATURATION_LIMIT:
         found.append(f"{guard.saturated[0]:.1%} of the training inputs saturate: widen the calibration")
-    drop = max(guard.float_r2[0], guard.clipped_r2[0]) - guard.quantized_r2[0]
-    if limit is not None and drop > limit:
-        found.append(
-            f"training R2 drops by {drop:.4f}, more than max_r2_drop={limit:g}: use {_advice(model)}"
-        )
+    models = zip(guard.float_r2, guard.clipped_r2, guard.quantized_r2, strict=True)
+    for part, (exact, clipped, quantized) in zip(("training", "test"), models, strict=True):
+        if limit is None or exact is None or clipped is None or quantized is None:
+            continue
+        if (drop := max(exact, clipped) - quantized) > limit:
+            found.append(
+                f"{part} R2 drops by {drop:.4f}, more than max_r2_drop={limit:g}: use {_advice(model)}"
+            )
+            break
     return found
 
 

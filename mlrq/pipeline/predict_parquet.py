@@ -1,22 +1,25 @@
-"""Predicting Parquet: a folder of predictions, one file for each row group, through any engine.
+"""Predict Parquet: a folder of predictions, one file for each row group, through any engine.
 
 A file appears only when it is whole, so a run that was stopped goes on where it was: what is there is done.
 A file beside them says of which model and rows they are, so that those of others are never taken for done.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlrq import kernel
 from mlrq.artifacts.json_document import encode
 from mlrq.datasets.parquet import ParquetStream, load
 from mlrq.datasets.parquet_files import SUFFIXES
 from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
-from mlrq.errors import MlrqError
+from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic, digest, write
+from mlrq.pipeline.predictions import FLAG, Options, Tally
+from mlrq.pipeline.ranges import Ranges
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.streaming.engines import Engine
 
@@ -33,21 +36,21 @@ def is_parquet(source: str, kind: str) -> bool:
 def predict(
     model: QuantizedLinear,
     identity: str,
-    source: str,
-    destination: Path,
+    ranges: Ranges,
+    options: Options,
     engine: Engine,
     notify: Callable[[str], None],
 ) -> int:
-    """Predict every row of `source`; columns are matched by name, others are not even read.
+    """Predict every row of the input; columns are matched by name, others are not even read.
 
     Args:
         model: The integer model.
         identity: Hash of its artifact.
-        source: A file, a folder, a glob or a URI of Parquet files.
-        destination: Folder for the predictions, one column a target, in files whose names are in the order
-            of the rows.
+        ranges: Of its features.
+        options: The input, a file, a folder, a glob or a URI of Parquet files; the output, a folder for files
+            whose names are in the order of the rows; and how.
         engine: Where row groups are worked on.
-        notify: Told of what was done before.
+        notify: Told of what was done before, of rows that could not be read and of those beyond the ranges.
 
     Returns:
         The number of rows predicted now.
@@ -55,20 +58,26 @@ def predict(
     Raises:
         MlrqError: For what reading objects to, or if the folder holds something else.
     """
-    stream = load(source, [], list(model.features), None)
-    _claim(destination, identity, stream)
-    left = tuple(part for part in stream.parts if not _file(destination, part).exists())
+    folder = Path(options.output).absolute()  # workers may have been started elsewhere
+    options.columns(model.targets)
+    stream = load(options.input, [], list(model.features), None)
+    _claim(folder, identity, stream, options)
+    left = tuple(part for part in stream.parts if not _file(folder, part).exists())
     if len(left) < len(stream.parts):
         skipped = len(stream.parts) - len(left)
-        notify(f"{destination}: {skipped:,} of {len(stream.parts):,} row groups were done before")
-    return sum(engine(partial(_predict_part, stream, model, destination), left))
+        notify(f"{folder}: {skipped:,} of {len(stream.parts):,} row groups were done before")
+    work = _Work(stream, model, ranges, options, folder)
+    tally = sum(engine(work, left), Tally(0, 0, "", ranges.nothing()))
+    for note in tally.notes(options.input, options, ranges):
+        notify(note)
+    return tally.rows
 
 
 def _file(folder: Path, part: Part) -> Path:
     return folder / f"part-{part.start:015}.parquet"
 
 
-def _claim(folder: Path, identity: str, stream: ParquetStream) -> None:
+def _claim(folder: Path, identity: str, stream: ParquetStream, options: Options) -> None:
     """Note in `folder` what its predictions are of; raise MlrqError if they are of something else."""
     files = sorted({part.path for part in stream.parts})
     found = stream.filesystem.get_file_info(files)
@@ -76,30 +85,107 @@ def _claim(folder: Path, identity: str, stream: ParquetStream) -> None:
         "artifact": identity,
         "files": [[info.path, info.size, info.mtime_ns] for info in found],
         "parts": [[part.path, part.group, part.start, part.rows] for part in stream.parts],
+        "options": [list(options.keep), options.flag, options.on_error],
     }
     origin = encode({"format": "mlrq.predictions", "sha256": digest(encode(body))})
     place = folder / ORIGIN
     if folder.exists() and not folder.is_dir():
         raise MlrqError(f"{folder}: is a file; predictions of Parquet need a folder")
     if place.exists() and place.read_bytes() != origin:
-        raise MlrqError(f"{folder}: holds predictions of another model or of other rows: name another folder")
+        raise MlrqError(
+            f"{folder}: holds predictions of another model, of other rows or with other options: "
+            "name another folder"
+        )
     if folder.exists() and not place.exists() and any(folder.iterdir()):
         raise MlrqError(f"{folder}: is not empty, and not a folder of predictions: name another folder")
     write(place, origin)
 
 
-def _predict_part(stream: ParquetStream, model: QuantizedLinear, folder: Path, part: Part) -> int:
-    """Write the predictions of one part; the number of its rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+@dataclass(frozen=True)
+class _Work:
+    """Writes the predictions of one part, and returns its tally; it travels to other processes."""
 
-    schema = pa.schema([(name, pa.float64()) for name in model.targets])
-    with atomic(_file(folder, part)) as sink, pq.ParquetWriter(sink, schema) as writer:
-        row = 1
-        for batch in stream.batches(part):
-            if not kernel.bounded(batch, LARGEST):
-                raise out_of_bounds(batch, stream.features, part.where, row)
-            row += len(batch[0])
-            columns = [pa.array(column) for column in model.predict(np.stack(list(batch), axis=1)).T]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-    return part.rows
+    stream: ParquetStream
+    model: QuantizedLinear
+    ranges: Ranges
+    options: Options
+    folder: Path
+
+    def __call__(self, part: Part) -> Tally:
+        """Of the rows of `part`."""
+        import pyarrow.parquet as pq
+
+        tally = Tally(0, 0, "", self.ranges.nothing())
+        with atomic(_file(self.folder, part)) as sink:
+            writer = None
+            for batch, fault in self._batches(part):
+                made, found = self._predicted(batch, part, tally.rows, fault)
+                tally += found
+                writer = writer or pq.ParquetWriter(sink, made.schema)
+                writer.write_batch(made)
+            assert writer is not None  # a part has rows
+            writer.close()
+        return tally
+
+    def _batches(self, part: Part) -> Iterator[tuple[Any, str]]:
+        """Record batches; for what cannot be read, where that is forgiven, one of nulls with the fault."""
+        import pyarrow as pa
+
+        columns, done = list(dict.fromkeys([*self.stream.features, *self.options.keep])), 0
+        try:
+            for batch in self.stream.record_batches(part, columns):
+                yield batch, ""
+                done += len(batch)
+        except DataError as error:
+            if not self.options.forgiving or done == part.rows:
+                raise
+            with self.stream.file(part) as file:  # which tells, too, that it was not changed meanwhile
+                types = [file.schema_arrow.field(name).type for name in columns]
+            yield pa.record_batch([pa.nulls(part.rows - done, kind) for kind in types], columns), str(error)
+
+    def _predicted(self, batch: Any, part: Part, before: int, fault: str) -> tuple[Any, Tally]:
+        """A record batch of predictions, and its tally; `fault` is why there is nothing in it, if it is."""
+        import pyarrow as pa
+
+        features, options = self.stream.features, self.options
+        rows = np.column_stack([_numbers(batch.column(name)) for name in features])
+        with np.errstate(invalid="ignore"):
+            lost = ~(np.abs(rows) <= LARGEST).all(axis=1)
+        if lost.any():
+            fault = fault or _fault(batch, rows, features, part.where, before)
+            if not options.forgiving:
+                raise DataError(fault)
+            rows[lost] = 0.0
+        values = self.model.predict(rows)
+        outside = self.ranges.outside(rows)
+        outside[lost] = False
+        fields = {name: batch.column(name) for name in options.keep}
+        fields |= {name: pa.array(values[:, i], mask=lost) for i, name in enumerate(self.model.targets)}
+        if options.flag:
+            fields[FLAG] = pa.array(outside.any(axis=1), mask=lost)
+        made = pa.record_batch(list(fields.values()), names=list(fields))
+        if options.on_error == "skip":
+            made = made.filter(pa.array(~lost))
+        return made, Tally(len(rows), int(lost.sum()), fault, self.ranges.count(rows, outside))
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:
+    """An Arrow array as float64, a null as NaN."""
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _fault(batch: Any, rows: NDArray[np.float64], features: tuple[str, ...], where: str, before: int) -> str:
+    """What is wrong with the first row of `batch` that cannot be read.
+
+    Args:
+        batch: The record batch.
+        rows: (n, features) of its numbers, a null as NaN.
+        features: Names.
+        where: What to call the part that they are of.
+        before: Number of its rows before these.
+    """
+    first = int(np.flatnonzero(~(np.abs(rows) <= LARGEST).all(axis=1))[0])
+    for name in features:
+        if not batch.column(name)[first].is_valid:
+            return f"{where}, column {name!r}: row {before + first + 1} is null"
+    return str(out_of_bounds(rows[first : first + 1].T, features, where, before + first + 1))

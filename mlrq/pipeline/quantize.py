@@ -12,7 +12,7 @@ from mlrq.pipeline.results import Quantized
 from mlrq.pipeline.train import FIRST_ROWS, hold_same_training
 from mlrq.quantization.quantize import TrainingStatistics, quantize
 from mlrq.quantization.settings import Settings
-from mlrq.stats.metrics import verdict
+from mlrq.stats.metrics import deviations
 from mlrq.streaming.train_test import TrainTest
 
 
@@ -49,6 +49,7 @@ def quantize_model(
     # Without what the configuration has beside them.
     recorded = Settings(**{item.name: getattr(settings, item.name) for item in fields(Settings)})
     first_rows = data.first(FIRST_ROWS)[0]
+    distance = data.score((exact, model))[1].distance
     first = {
         "estimator": origin.first_predictions,
         "formula": exact.predict(first_rows),
@@ -61,7 +62,10 @@ def quantize_model(
         intercept_excess=made.intercept_excess,
         intercept_error=model.intercept_value - made.intercept,
         first=first,
-        verdict=verdict(first["integer"] - first["formula"], np.array(origin.training.target_spread)),
+        deviations=deviations(
+            first["integer"] - first["formula"] if distance is None else distance,
+            np.array(origin.training.target_spread),
+        ),
         guard=guard,
     )
 

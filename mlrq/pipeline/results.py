@@ -41,7 +41,8 @@ class Quantized:
         intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
         first: Predictions for the first test rows, or training rows where there are none, by the estimator,
             the float formula and the integer model, each (up to 5, targets).
-        verdict: good, acceptable or poor.
+        deviations: Largest difference from the float model's predictions, in standard deviations of the
+            target: over all test rows, or over the first training rows where there are none.
         guard: The comparison on the training rows.
     """
 
@@ -51,7 +52,7 @@ class Quantized:
     intercept_excess: float
     intercept_error: NDArray[np.float64]
     first: dict[str, NDArray[np.float64]]
-    verdict: str
+    deviations: float
     guard: Guard
 
 
@@ -66,7 +67,6 @@ class Evaluation:
         float_train: The float model's, where it is at hand.
         float_test: The float model's, where it is at hand and there are test rows.
         max_difference: Largest difference between the two models' predictions on the test rows.
-        float_bytes: Size of `float.json`, where it is at hand.
         quantized_bytes: Size of `quantized.json`.
         actual: (samples, targets) of the first test rows, or training rows where there are none.
         predicted: (samples, targets) by the integer model.
@@ -82,7 +82,6 @@ class Evaluation:
     float_train: Metrics | None
     float_test: Metrics | None
     max_difference: float | None
-    float_bytes: int | None
     quantized_bytes: int
     actual: NDArray[np.float64]
     predicted: NDArray[np.float64]
@@ -109,10 +108,11 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "granularity": model.granularity,
         "rounding": model.rounding,
         "payload_bits": model.payload_bits,
+        "float_payload_bits": model.float_payload_bits,
         "accumulator": {"bits": model.accumulator_bits, "bound": model.accumulator_bound},
         "excess": result.excess,
         "certificate": asdict(result.certificate) if result.certificate else None,
         "unclamped": asdict(result.unclamped) if result.unclamped else None,
-        "bytes": {"float": result.float_bytes, "quantized": result.quantized_bytes},
+        "bytes": result.quantized_bytes,
         "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},
     }

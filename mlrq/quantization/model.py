@@ -139,6 +139,11 @@ class QuantizedLinear:
         )
         return sum(counts)
 
+    @property
+    def float_payload_bits(self) -> int:
+        """Bits that the float model needs of the same: a 64-bit number for every weight and intercept."""
+        return 64 * (self.codes.size + len(self.targets))
+
     def accumulators(self, codes: NDArray[np.signedinteger]) -> NDArray[np.int32] | NDArray[np.int64]:
         """(n, targets) exact accumulators of (n, features) input codes; only with integer inputs."""
         return accumulate(codes, self.integers)

@@ -59,18 +59,23 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(summed(values)) / len(values)
 
 
-def verdict(differences: NDArray[np.float64], spread: NDArray[np.float64]) -> str:
-    """Good, acceptable or poor, by the largest absolute difference between two models' predictions.
-
-    The reference system's rule is below 0.1 good, below 1.0 acceptable, else poor, over the first five
-    test rows, for a target whose standard deviation is 1.16. Here the limits are those multiples of the
-    target's own standard deviation, so that they mean the same for a target in any unit.
+def deviations(differences: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+    """The largest absolute difference between two models' predictions, in standard deviations of its target.
 
     Args:
-        differences: (rows, targets) float64.
+        differences: (rows, targets) or (targets,) float64.
         spread: (targets,) float64, positive: standard deviations of the training targets.
     """
-    largest = float(np.abs(differences / spread).max())
+    return float(np.abs(differences / spread).max())
+
+
+def verdict(largest: float) -> str:
+    """Good, acceptable or poor: what a largest difference of so many standard deviations is.
+
+    The reference system's rule is below 0.1 good, below 1.0 acceptable, else poor, for a target whose
+    standard deviation is 1.16, over the first five test rows. Here the limits are multiples of the target's
+    own standard deviation, so that they mean the same in any unit, and all test rows are judged.
+    """
     return "good" if largest < 0.1 else "acceptable" if largest < 1.0 else "poor"
 
 

@@ -145,19 +145,19 @@ def summarize(
     return gather(tables, len(reader.stream.features), len(reader.stream.targets))
 
 
-# For each model: a tally of the rows, and its distance from the first model.
-Errors = list[tuple[Tally, float]]
+# For each model: a tally of the rows, and (targets,) largest differences from the first model's predictions.
+Errors = list[tuple[Tally, Numbers]]
 
 
 def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> Errors:
     """How far each of `models` is from the test rows, or from the training rows."""
     nothing = np.empty((0, len(reader.stream.targets)))
-    total = [(tally(nothing, nothing), 0.0)] * len(models)
+    total: Errors = [(tally(nothing, nothing), np.zeros(len(reader.stream.targets)))] * len(models)
     for rows, values in reader.rows(part, test):
         predictions = [model.predict(rows) for model in models]
         found = [
-            (tally(values, predicted), tally(predictions[0], predicted).largest if i else 0.0)
-            for i, predicted in enumerate(predictions)
+            (tally(values, predicted), np.abs(predicted - predictions[0]).max(axis=0, initial=0.0))
+            for predicted in predictions
         ]
         total = merged_errors(total, found)
     return total
@@ -165,7 +165,7 @@ def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> E
 
 def merged_errors(first: Errors, second: Errors) -> Errors:
     """Of the rows of both."""
-    return [(merge(a[0], b[0]), max(a[1], b[1])) for a, b in zip(first, second, strict=True)]
+    return [(merge(a[0], b[0]), np.maximum(a[1], b[1])) for a, b in zip(first, second, strict=True)]
 
 
 def count_saturated(reader: Reader, inputs: InputGrid, part: Part) -> Numbers:

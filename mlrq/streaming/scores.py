@@ -30,13 +30,14 @@ class Score:
         train: Its errors on the training rows.
         test: Its errors on the test rows; None where there are none.
         constant: (targets,) whether it predicts the same for every training row.
-        distance: Largest difference from the first model's predictions on the test rows; None without any.
+        distance: (targets,) largest differences from the first model's predictions on the test rows; None
+            without any.
     """
 
     train: Metrics
     test: Metrics | None
     constant: NDArray[np.bool_]
-    distance: float | None
+    distance: NDArray[np.float64] | None
 
 
 class Affine(NamedTuple):

@@ -147,6 +147,15 @@ def test_a_plot_shows_labels_as_they_are(labels):
     assert plots.sweep(drawn).startswith(b"\x89PNG")
 
 
+def test_a_terminal_that_lacks_a_character_gets_its_escape(command, tmp_path, california, parts):
+    text = rows_csv(california, parts.test_rows[:50]).replace("HouseAge", "Größe 日本")
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    command.environment["PYTHONIOENCODING"] = "ascii"
+    done = command("dataset=csv", "dataset.path=t.csv", "dataset.target=AveRooms")
+    assert done.code == 0, done.err
+    assert r"Gr\xf6\xdfe \u65e5\u672c" in done.out
+
+
 def test_a_column_name_that_closes_markup_is_printed_in_every_table(run, tmp_path, california, parts):
     text = rows_csv(california, parts.test_rows[:200])
     text = text.replace("HouseAge", "[/red]").replace("MedInc", ":smile:")

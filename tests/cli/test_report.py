@@ -6,7 +6,9 @@ import re
 import pytest
 from conftest import Command
 
-from mlrq.cli.report import number, size
+from mlrq.cli.report import number, share, size
+from mlrq.pipeline.quantize import quantize_model
+from mlrq.quantization.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def test_the_figures_published_are_those_printed(printed, published):
         training, comparison = cells(printed, label)
         assert training[-1] == exact[name]
         assert comparison == [exact[name], ours[name]]
-    assert cells(printed, "verdict:") == [[ours["verdict"]]]
+    assert cells(printed, "verdict:")[0][0] == "acceptable;"  # that published is on the first five rows
     ((largest, mean),) = re.findall(
         r"^ *difference.*: largest ([\d.]+), mean ([\d.]+)", printed, re.MULTILINE
     )
@@ -65,11 +67,32 @@ def test_the_source_of_the_data_and_its_hash_are_printed(printed, data):
     assert "embedded cal_housing.csv.gz, sha256 12819f136d81" in printed
 
 
-def test_sizes_on_disk_are_those_of_the_files(finished):
+def test_sizes_are_of_what_inference_needs_of_either_model(finished):
     printed = (finished / "stdout.txt").read_text()
-    (found,) = cells(printed, "size on disk")
-    sizes = [f"{(finished / 'outputs' / name).stat().st_size:,}" for name in ("float.json", "quantized.json")]
-    assert [word for word in found if word != "B"] == sizes
+    assert "payload 128 bits, 4.5 times less than the float model's 576 (9 numbers of 64 bits)\n" in printed
+    assert cells(printed, "payload")[-1] == ["576", "bits", "128", "bits"]
+    assert "size on disk" not in printed
+
+
+def test_the_verdict_is_on_all_test_rows(finished, data, trained):
+    made = quantize_model(data, trained.artifact, Settings())
+    printed = (finished / "stdout.txt").read_text()
+    assert made.deviations > 0.1  # the first five rows alone would be good
+    rows = f"over all 4,128 test rows it is at most {made.deviations:.2f} standard deviations of the target"
+    assert f"verdict: acceptable; {rows}\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("fraction", "total", "text"),
+    [
+        (0.0, 132_096, "0 of 132,096"),
+        (21 / 132_096, 132_096, "21 of 132,096"),
+        (0.0013, 10_000, "0.13% of the"),
+        (1.0, 8, "100.00% of the"),
+    ],
+)
+def test_a_share_that_percent_cannot_show_is_a_count(fraction, total, text):
+    assert share(fraction, total) == text
 
 
 @pytest.mark.parametrize("rows", [0, 3])
@@ -88,7 +111,8 @@ def test_the_json_report_is_one_line_with_every_digit(run, outputs, parts, float
     assert {key: saved[key] for key in body} == body
     assert body["float"]["test"]["r2"] == float_score.test.r2
     assert body["samples"]["actual"] == parts.test_values[:2].tolist()
-    assert body["bytes"]["quantized"] == (outputs / "quantized.json").stat().st_size
+    assert body["bytes"] == (outputs / "quantized.json").stat().st_size
+    assert (body["payload_bits"], body["float_payload_bits"]) == (128, 576)
 
 
 def test_several_targets_and_many_weights_are_printed(run):

@@ -43,7 +43,7 @@ def test_bit_widths_end_in_one_table_with_the_float_model_first(run, tmp_path, f
         assert int(row["artifact bytes"]) == artifact.stat().st_size
         assert (row["scheme"], row["rounding"]) == ("symmetric", "exact")
     # The same table on the terminal, aligned, and in Markdown.
-    lines = [line.rstrip() for line in done.out.splitlines()]
+    lines = done.out.splitlines()
     start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["job", "bits"])
     shown = lines[start + 1 : start + 1 + len(found)]
     assert len({len(line) for line in shown}) == 1

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlrq.datasets import tables
-from mlrq.datasets.tables import CsvTable, json_lines, open_text, read_lines
+from mlrq.datasets.tables import CsvTable, open_text, read_lines
 from mlrq.errors import MlrqError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -21,12 +20,6 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 def csv_rows(text: str, wanted=("a", "b"), delimiter=",") -> list[list[float]]:
     table = CsvTable(io.StringIO(text, newline=""), "f.csv", delimiter)
     return [row for batch in table.batches(wanted) for row in batch.tolist()]
-
-
-def json_rows(text: str, wanted=("a", "b")) -> tuple[list[list[float]], set[str]]:
-    extra: set[str] = set()
-    batches = list(json_lines(io.StringIO(text), wanted, "f.jsonl", extra))
-    return [row for batch in batches for row in batch.tolist()], extra
 
 
 def refused(call, *arguments, **settings) -> str:
@@ -70,8 +63,6 @@ def test_numbers_that_python_wrote_read_back_to_the_same_doubles(rows):
     text = io.StringIO()
     csv.writer(text).writerows([["a", "b", "c"], *rows])
     assert csv_rows(text.getvalue(), ("c", "a", "b")) == [[c, a, b] for a, b, c in rows]
-    lines = "".join(json.dumps(dict(zip("abc", row, strict=True))) + "\n" for row in rows)
-    assert json_rows(lines, ("c", "a", "b")) == ([[c, a, b] for a, b, c in rows], set())
 
 
 def test_batches_join_to_the_whole(monkeypatch):
@@ -124,35 +115,6 @@ def test_a_bad_csv_is_refused_with_file_line_and_column(text, message):
 def test_a_line_break_inside_quotes_counts_as_a_line():
     text = 'a,b\n"1\n",2\n3,x\n'
     assert refused(csv_rows, text) == "f.csv, line 4, column 'b': 'x' is not a number"
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("[1, 2]", "f.jsonl, line 2: not a JSON object"),
-        ("3", "f.jsonl, line 2: not a JSON object"),
-        ('{"a": 1', "f.jsonl, line 2: not valid JSON"),
-        ("[" * 100_000, "f.jsonl, line 2: not valid JSON"),
-        ('{"a": 1}', "f.jsonl, line 2: no column 'b'; it has 'a'"),
-        ('{"a": 1, "b": "2"}', "f.jsonl, line 2, key 'b': \"2\" is not a finite number"),
-        ('{"a": 1, "b": null}', "f.jsonl, line 2, key 'b': null is not a finite number"),
-        ('{"a": 1, "b": true}', "f.jsonl, line 2, key 'b': true is not a finite number"),
-        ('{"a": NaN, "b": 2}', "f.jsonl, line 2, key 'a': NaN is not a finite number"),
-        ('{"a": 1, "b": 1e999}', "f.jsonl, line 2, key 'b': Infinity is not a finite number"),
-        ('{"a": 1, "b": [2]}', "f.jsonl, line 2, key 'b': [2] is not a finite number"),
-        ('{"a": 1, "b": 1%s}' % ("0" * 400), "f.jsonl, line 2, key 'b': "),
-        ('{"a": 1, "b": 1%s}' % ("0" * 5000), "f.jsonl, line 2"),
-    ],
-    ids=lambda value: value[:30],
-)  # fmt: skip
-def test_bad_json_lines_are_refused_with_line_and_key(line, message):
-    text = '{"a": 1, "b": 2}\n' + line + "\n"
-    assert refused(json_rows, text).startswith(message)
-
-
-def test_json_lines_may_have_any_order_blank_lines_and_extra_keys():
-    text = '{"b": 2, "a": 1}\n\n  \n{"c": "word", "a": 3, "b": 4.0}\n'
-    assert json_rows(text) == ([[1.0, 2.0], [3.0, 4.0]], {"c"})
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -248,3 +249,177 @@ def test_a_prediction_that_no_double_holds_is_refused_with_its_row(run, tmp_path
     done = run("predict", stdin='{"a": 1, "b": 1}\n{"a": 1.7e308, "b": 1.7e308}\n')
     done.refused("standard input, row 2", "exceeds what a double holds")
     assert done.out == ""
+
+
+TRAINED_ON = "a,b,y\n" + "".join(f"{i},{i * i % 17},{2 * i - i * i % 17}\n" for i in range(40))
+
+
+@pytest.fixture
+def small(run, tmp_path):
+    """Trains on two features, a from 0 to 39 and b from 0 to 16, with the inputs that are asked for."""
+
+    def made(inputs: str) -> None:
+        (tmp_path / "t.csv").write_text(TRAINED_ON)
+        wanted = ("dataset=csv", "dataset.path=t.csv", "dataset.target=y", f"quantization.inputs={inputs}")
+        assert run(*wanted).code == 0
+
+    return made
+
+
+def test_rows_beyond_the_range_of_integer_inputs_are_counted_and_told(run, small):
+    small("int8")
+    done = run("predict", stdin="a,b\n5,5\n50,5\n-3,40\n45,0\n")
+    assert done.code == 0
+    (note,) = done.err.splitlines()
+    assert note.startswith(
+        "mlrq: note: 3 of 4 rows beyond the range of the inputs, predicted as if at its end: "
+        "a in 3 rows, down to -3, up to 50 (range 0 to "
+    )
+    assert "; b in 1 row, up to 40 (range 0 to 16)" in note
+    inside = run("predict", stdin="a,b\n5,5\n39,16\n0,0\n")
+    assert (inside.code, inside.err) == (0, "")
+
+
+def test_rows_beyond_the_training_rows_are_counted_for_float_inputs(run, small):
+    small("float")
+    done = run("predict", "predict.flag=true", stdin="a,b\n5,5\n50,5\n")
+    assert done.err == (
+        "mlrq: note: 1 of 2 rows beyond the range of the training rows, so the model extrapolates: "
+        "a in 1 row, up to 50 (range 0 to 39)\n"
+    )
+    assert [line.split(",")[1] for line in done.out.splitlines()] == ["saturated", "false", "true"]
+
+
+def test_the_flag_is_a_column_of_json_too(run, small):
+    small("int16")
+    done = run("predict", "predict.flag=true", stdin='{"a": 5, "b": 5}\n{"a": 1e6, "b": 5}\n')
+    assert [json.loads(line)["saturated"] for line in done.out.splitlines()] == [False, True]
+
+
+BAD_CSV = 'id,a,b\nx,1,2\n\'y,one,2\n"z,1",3,4\nw,5\nv,6,7\n'
+BAD_JSON = """{"id": "x", "a": 1, "b": 2}
+{"id": "'y", "a": "one", "b": 2}
+{"id": "z,1", "a": 3, "b": 4}
+nonsense
+{"id": [1, {"n": null}], "a": 6, "b": 7}
+"""
+
+
+@pytest.mark.parametrize("on_error", ["skip", "null"])
+@pytest.mark.parametrize("text", [BAD_CSV, BAD_JSON], ids=["csv", "jsonl"])
+def test_rows_that_cannot_be_read_are_left_out_or_left_empty_and_counted(run, small, text, on_error):
+    small("float")
+    clean = run("predict", stdin="a,b\n1,2\n3,4\n6,7\n").out.splitlines()[1:]
+    done = run("predict", f"predict.on_error={on_error}", "predict.keep=id", stdin=text)
+    assert done.code == 0
+    (note,) = done.err.splitlines()
+    outcome = "were left out" if on_error == "skip" else "have no prediction"
+    assert note.startswith(
+        f"mlrq: note: standard input: 2 of 5 rows could not be read and {outcome}; "
+        f"the first: standard input, line {3 if text == BAD_CSV else 2}, "
+    )
+    if text == BAD_CSV:
+        header, *rows = csv.reader(io.StringIO(done.out))
+        assert header == ["id", "y"]
+        expected = [["x", clean[0]], ["'y", ""], ["z,1", clean[1]], ["", ""], ["v", clean[2]]]
+        assert rows == [row for row in expected if on_error == "null" or row[1]]
+    else:
+        rows = [json.loads(line) for line in done.out.splitlines()]
+        ids = ["x", "'y", "z,1", None, [1, {"n": None}]]
+        values = [float(clean[0]), None, float(clean[1]), None, float(clean[2])]
+        expected = [{"id": one, "y": value} for one, value in zip(ids, values, strict=True)]
+        assert rows == [row for row in expected if on_error == "null" or row["y"] is not None]
+
+
+def test_without_being_told_otherwise_a_bad_row_is_an_error(run, small):
+    small("float")
+    done = run("predict", "predict.keep=id", stdin=BAD_CSV)
+    done.refused("standard input, line 3, column 'a': 'one' is not a number")
+    assert done.out == ""
+
+
+def test_several_columns_are_copied_a_feature_among_them_whatever_their_text(run, small):
+    small("float")
+    done = run("predict", "predict.keep=[id,a]", stdin='id,a,b\n"x\ny;""z""",1.50,2\n0017,3,4\n')
+    assert done.err == ""
+    header, *rows = csv.reader(io.StringIO(done.out))
+    assert header == ["id", "a", "y"]
+    assert [row[:2] for row in rows] == [['x\ny;"z"', "1.50"], ["0017", "3"]]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["predict.keep=y"], "predict.keep=y: the predictions have a column of that name already"),
+        (["predict.keep=saturated", "predict.flag=true"], "predict.keep=saturated: the predictions have"),
+        (["predict.keep=id"], "standard input: no column 'id'; it has 'a', 'b', 'y'"),
+    ],
+)
+def test_columns_that_cannot_be_copied_are_refused(run, small, overrides, words):
+    small("float")
+    run("predict", *overrides, stdin="a,b,y\n1,2,3\n").refused(words)
+
+
+def test_options_that_make_no_sense_are_refused(run):
+    done = run("predict", "predict.on_error=ignore", "predict.keep=[id,id]")
+    assert done.code == 2
+    assert done.faults == [
+        "predict.keep=['id', 'id']: must be one or more columns, each once, or null (none)",
+        "predict.on_error=ignore: must be fail, skip or null",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux only")
+@pytest.mark.parametrize("kind", ["gzip of one line", "device", "line", "brackets", "wide"])
+def test_input_without_an_end_is_refused_in_bounded_memory(command, outputs, tmp_path, california, kind):
+    path = {"device": "/dev/zero"}.get(kind, "rows.csv.gz" if "gzip" in kind else "rows.jsonl")
+    if kind == "gzip of one line":
+        block = gzip.compress(b"1" * (1 << 24))
+        with (tmp_path / path).open("wb") as stream:
+            for _ in range(64):  # a gigabyte, in one megabyte
+                stream.write(block)
+    elif kind == "line":
+        with (tmp_path / path).open("wb") as stream:
+            stream.write(b'{"MedInc": "')
+            stream.truncate(1 << 30)  # zeros that take no room
+    elif kind == "brackets":
+        (tmp_path / path).write_text("[" * 100_000 + "\n" + '{"MedInc": ' * 100_000)
+    elif kind == "wide":
+        (tmp_path / path).write_text("{" + ", ".join(f'"k{i}": {i}' for i in range(900_000)) + "}\n")
+    code = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
+        "from mlrq.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file=sys.stderr)\n"
+    )
+    done = command.python(code, "predict", f"predict.input={path}", "predict.output=out")
+    error, peak = done.err.splitlines()
+    assert done.code == 1
+    assert error.startswith(f"mlrq: error: {path}")
+    assert len(error) <= 500
+    assert int(peak) < 700  # megabytes
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipe")
+def test_a_pipe_to_which_nobody_writes_is_refused_and_another_is_read(run, tmp_path, small, monkeypatch):
+    small("float")
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr("mlrq.pipeline.predict.PATIENCE", 0.1)
+    run("predict", "predict.input=pipe").refused("pipe: a pipe to which nobody wrote for 0.1 seconds")
+    monkeypatch.setattr("mlrq.pipeline.predict.PATIENCE", 60.0)
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text("a,b\n1,2\n"))
+    writer.start()
+    done = run("predict", "predict.input=pipe")
+    writer.join()
+    assert (done.code, len(done.out.splitlines())) == (0, 2)
+
+
+def test_gzip_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, small, monkeypatch):
+    small("float")
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000))
+    monkeypatch.setattr("mlrq.pipeline.predict.BOMB", 1_000_000)
+    done = run("predict", "predict.input=rows.csv.gz", "predict.output=out.csv")
+    done.refused("rows.csv.gz: unpacks to more than 500 times its size")
+    assert not (tmp_path / "out.csv").exists()

@@ -8,7 +8,7 @@ from mlrq.config.validation import check
 from mlrq.pipeline.evaluate import evaluate
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.quantization.settings import Settings
-from mlrq.stats.metrics import tally
+from mlrq.stats.metrics import deviations, tally, verdict
 
 MEASURES = ("r2", "mse", "max_error", "mean_absolute_error")
 BITS = {"uint16": 16, "uint8": 8}
@@ -90,9 +90,17 @@ def test_differences_of_the_first_predictions_are_those_published(reference):
         assert f"{value:.{digits}f}" == text
 
 
-def test_verdict_is_that_published(reference):
+def test_the_verdict_on_the_first_five_rows_is_that_published(reference):
     figures, made, _ = reference
-    assert made.verdict == figures["verdict"]
+    spread = np.array(made.artifact.training.target_spread)
+    assert verdict(deviations(made.first["integer"] - made.first["formula"], spread)) == figures["verdict"]
+
+
+def test_the_verdict_is_on_all_test_rows(reference, parts, trained):
+    _, made, _ = reference
+    exact, integer = (m.predict(parts.test_rows) for m in (trained.artifact.model, made.artifact.model))
+    expected = np.abs(exact - integer).max() / parts.train_values.std()
+    assert made.deviations == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import max_error, mean_absolute_error, mean_squared_error, r2_score
 
-from mlrq.stats.metrics import merge, tally, verdict
+from mlrq.stats.metrics import deviations, merge, tally, verdict
 
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda value: round(value, 6))
 TABLES = st.tuples(st.integers(2, 30), st.integers(1, 4)).flatmap(
@@ -80,10 +80,10 @@ def test_no_rows_have_no_errors():
 )
 def test_the_verdict_has_the_published_limits_in_units_of_the_spread(largest, expected, unit):
     differences = np.array([[0.0], [-largest * unit], [0.05 * largest * unit]])
-    assert verdict(differences, np.array([unit])) == expected
+    assert verdict(deviations(differences, np.array([unit]))) == expected
 
 
 def test_the_worst_target_decides_the_verdict():
     differences, spread = np.array([[0.5, 0.5]]), np.array([1.0, 100.0])
-    assert verdict(differences, spread) == "acceptable"
-    assert verdict(differences, np.array([100.0, 100.0])) == "good"
+    assert verdict(deviations(differences, spread)) == "acceptable"
+    assert verdict(deviations(differences, np.array([100.0, 100.0]))) == "good"
