@@ -5,22 +5,32 @@ import io
 import os
 import sys
 
+from mlrq.cli import signals
+
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with one line even while it is being imported."""
+    signals.heed()
     _open_streams()
     # Nothing here is faster on several BLAS threads, and idle ones spin for a while on cores that are wanted.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # What is imported and composed stays: to look for garbage in it takes a tenth of the start. mlrq.cli.main
     # enables it when that is over.
     gc.disable()
+    code: str | int | None = 0
     try:
         from mlrq.cli.main import main
 
         main()
-    except KeyboardInterrupt:
-        print("mlrq: error: interrupted; what was written before is whole", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        if not (number := signals.received()):
+            raise
+        code = 128 + number
+        print(f"mlrq: error: {signals.WORDS[number]}; what was written before is whole", file=sys.stderr)
+    signals.ignore()
+    sys.exit(code)
 
 
 def _open_streams() -> None:

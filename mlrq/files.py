@@ -1,16 +1,60 @@
-"""Files that survive a crash: atomic writes, checksums, locks."""
+"""Files that survive a crash: atomic writes, checksums, locks; and reading that has an end."""
 
+import gzip
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mlrq.errors import MlrqError
 
 CHECKSUMS = "SHA256SUMS"
+TEMPORARY = ".mlrq.tmp"  # how the name of a file ends before it takes its place
+MOST = 1 << 28  # bytes of a file that is read whole: a model of a million features has fewer
+# A compressed file of so many bytes may not unpack to more than RATIO times its size: no table does.
+BOMB, RATIO = 1 << 30, 200
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        MlrqError: If it cannot be read, is a pipe or a device, or has over `MOST` bytes.
+    """
+    try:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise MlrqError(f"{path}: is no file but a pipe or a device")
+        if found.st_size > MOST:
+            raise MlrqError(f"{path}: cannot be read: has {found.st_size:,} bytes, and at most {MOST:,} are")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+class Gunzip(gzip.GzipFile):
+    """A gzip file, unpacked as it is read. Raises OSError where it unpacks to far more than data do."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next `size` bytes."""
+        return self._held(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        """Some of the next `size` bytes."""
+        return self._held(super().read1(size))
+
+    def _held(self, data: bytes) -> bytes:
+        packed: Any = self.fileobj
+        if self.tell() > BOMB and self.tell() > RATIO * packed.tell():  # so far
+            raise OSError(f"unpacks to over {RATIO} times its size: unpack it first")
+        return data
 
 
 @contextmanager
@@ -23,10 +67,15 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         MlrqError: If the folder cannot be written to.
     """
-    with _temporary(path) as (stream, temporary):
-        yield stream
-        _flush(stream, temporary, path)
-        with _explained(path):
+    path = Path(os.path.realpath(path))  # of a link, the file that it leads to
+    with _explained(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with path.open("wb") as device:  # or a pipe: no place for another file
+                yield device
+            return
+        with _temporary(path) as (stream, temporary):
+            yield stream
+            _flush(stream, temporary, path)
             temporary.replace(path)
 
 
@@ -43,26 +92,26 @@ def replace_together(folder: Path, steps: Sequence[tuple[str, bytes | None]], li
     after. So a run that is killed leaves files that are whole, and no list rather than a wrong one.
 
     Args:
-        folder: Where they are.
+        folder: Where they are, which the caller holds as a `locked` one.
         steps: Name and content, in the order in which they take their places; None removes a file.
         listed: Names of the files in the list, where they exist; without any there is none.
 
     Raises:
         MlrqError: If the folder cannot be written to.
     """
+    for place in {(folder / name).parent for name in (*dict(steps), *listed)}:
+        _remove_forgotten(place)
     with ExitStack() as stack:
         staged = [(folder / name, _filled(stack, folder / name, content)) for name, content in steps]
-        folder.mkdir(parents=True, exist_ok=True)
-        with lock(folder):
-            (folder / CHECKSUMS).unlink(missing_ok=True)
-            for path, temporary in staged:
-                with _explained(path):
-                    if temporary:
-                        temporary.replace(path)
-                    else:
-                        path.unlink(missing_ok=True)
-            if listed:
-                _write_checksums(folder, listed)
+        (folder / CHECKSUMS).unlink(missing_ok=True)
+        for path, temporary in staged:
+            with _explained(path):
+                if temporary:
+                    temporary.replace(path)
+                else:
+                    path.unlink(missing_ok=True)
+        if listed:
+            _write_checksums(folder, listed)
 
 
 def _filled(stack: ExitStack, path: Path, content: bytes | None) -> Path | None:
@@ -70,8 +119,9 @@ def _filled(stack: ExitStack, path: Path, content: bytes | None) -> Path | None:
     if content is None:
         return None
     stream, temporary = stack.enter_context(_temporary(path))
-    stream.write(content)
-    _flush(stream, temporary, path)
+    with _explained(path):
+        stream.write(content)
+        _flush(stream, temporary, path)
     return temporary
 
 
@@ -80,13 +130,31 @@ def _temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """A file beside `path`, open for writing, and its path; unless it is renamed it goes with the block."""
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        stream, name = _held_temporary(path)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream, Path(name)
+        with stream:
+            yield stream, name
     finally:
         with suppress(OSError):
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
+
+
+def _held_temporary(path: Path) -> tuple[IO[bytes], Path]:
+    """A new file beside `path`, locked for as long as it is open, which tells it from a forgotten one."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=TEMPORARY, dir=path.parent)
+        _hold(handle)
+        if os.fstat(handle).st_nlink:  # else it was taken for a forgotten one before it was locked
+            return os.fdopen(handle, "wb"), Path(name)
+        os.close(handle)
+
+
+def _remove_forgotten(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed: nobody holds them."""
+    for path in folder.glob(f".*{TEMPORARY}"):
+        with suppress(OSError), path.open("rb") as stream:
+            _hold(stream.fileno(), wait=False)
+            path.unlink()
 
 
 def _flush(stream: IO[bytes], temporary: Path, path: Path) -> None:
@@ -124,17 +192,34 @@ def _write_checksums(folder: Path, names: Sequence[str]) -> None:
 
 
 @contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make `folder`, and hold it as a lock: what is looked at in the block does not change until it ends.
+
+    Raises:
+        MlrqError: If it cannot be written to.
+    """
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder):
+        yield
+
+
+@contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold a file or a folder as a lock between processes; without `fcntl` there is none to hold."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _hold(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _hold(handle: int, wait: bool = True) -> None:
+    """Lock an open file until it is closed. Raises OSError where somebody else holds it, and not to wait."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

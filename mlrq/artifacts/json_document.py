@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlrq.errors import MlrqError
-from mlrq.files import digest, write
+from mlrq.files import contents, digest, write
 
 
 def encode(document: dict[str, Any]) -> bytes:
@@ -43,11 +43,9 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
             of another schema, or changed since it was written.
     """
     try:
-        data = path.read_bytes()
+        data = contents(path)
     except FileNotFoundError:
         raise MlrqError(f"{path}: no such file; {how} makes it") from None
-    except OSError as error:
-        raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

@@ -1,19 +1,21 @@
 """How a command ends: exit codes, and a line on standard error for everything that went wrong."""
 
+import errno
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from hydra.errors import HydraException
 
+from mlrq.cli import signals
 from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable
 
-# A stage failed, the command line is wrong, Ctrl-C, SIGTERM.
-FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+FAILURE, USAGE = 1, 2  # a stage failed, the command line is wrong
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT)  # what only a stream meets: a file has a name
 
 
 def notice(text: str) -> None:
@@ -23,20 +25,21 @@ def notice(text: str) -> None:
 
 def fail(code: int, *lines: str) -> NoReturn:
     """Print `lines` as errors, and exit with `code`."""
-    for line in lines:
-        print(f"mlrq: error: {printable(line)}", file=sys.stderr)
+    with suppress(OSError):  # standard error may be full, and the code tells all the same
+        for line in lines:
+            print(f"mlrq: error: {printable(line)}", file=sys.stderr)
     sys.exit(code)
 
 
 def interrupted(sweep: str | None = None) -> NoReturn:
     """Say how the sweep in the folder `sweep` goes on, or that nothing was lost, and exit."""
-    if sweep:
-        fail(INTERRUPTED, f"interrupted; resume={sweep} goes on with this sweep")
-    fail(INTERRUPTED, "interrupted; what was written before is whole")
+    number = signals.received() or signal.SIGINT
+    then = f"resume={sweep} goes on with this sweep" if sweep else "what was written before is whole"
+    fail(128 + number, f"{signals.WORDS[number]}; {then}")
 
 
 @contextmanager
-def explained(find: Callable[[], list[str]] | None = None) -> Iterator[None]:
+def explained(find: Callable[[], list[str]] | None = None, sweep: str | None = None) -> Iterator[None]:
     """Turn what goes wrong in the block into lines on standard error and an exit code.
 
     Hydra keeps a job's exception, swallows a callback's, and announces both in its own words, but lets
@@ -44,16 +47,19 @@ def explained(find: Callable[[], list[str]] | None = None) -> Iterator[None]:
 
     Args:
         find: Finds every fault of a command line that Hydra refuses to compose.
+        sweep: Folder of the sweep that an interrupt ends.
     """
     try:
         yield
     except KeyboardInterrupt:
-        interrupted()
+        interrupted(sweep)
     except BrokenPipeError:
         # The reader of our output left, as `head` does; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILURE)
     except Exception as error:
+        if signals.received():  # what was imported then may fail in its own words
+            interrupted(sweep)
         if "hydra.verbose=true" in sys.argv:
             _trace()
         _explain(error, find)
@@ -69,28 +75,21 @@ def _explain(error: Exception, find: Callable[[], list[str]] | None) -> NoReturn
     """One line for each fault that an exception stands for, and exit."""
     if isinstance(error, ConfigError):
         fail(USAGE, *error.faults)
-    if isinstance(error, MlrqError):
-        fail(FAILURE, str(error))
     if isinstance(error, HydraException):
         fail(USAGE, *((find and find()) or [" ".join(str(error).split())]))
+    fail(FAILURE, reason(error))
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, MlrqError):
+        return str(error)
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        fail(FAILURE, f"{place}{error.strerror or error}")
+        stream = "standard output" if error.errno in FULL else None
+        place = error.filename or stream
+        return f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
     if isinstance(error, MemoryError):
-        fail(FAILURE, "out of memory: fewer rows or features at a time are needed")
-    name = type(error).__name__
-    fail(FAILURE, f"{name}: {printable(error, MESSAGE // 2)} (a fault of mlrq: -v shows where)")
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end the block as an exception does, so that nothing is left lying about."""
-
-    def end(*_: object) -> NoReturn:
-        fail(TERMINATED, "terminated")
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return "out of memory: fewer rows or features at a time are needed"
+    if isinstance(error, RuntimeWarning):
+        return f"numbers are too large, too small or too far apart ({error}): change the units of the columns"
+    return f"{type(error).__name__}: {printable(error, MESSAGE // 2)} (a fault of mlrq: -v shows where)"

@@ -26,10 +26,8 @@ def by_hydra(session: Session) -> None:
         # In another process `session` is None, and a job has all to itself.
         with nullcontext(session) if session is not None else Session() as own:
             own.sweep = HydraConfig.get().sweep.dir
-            try:
+            with explained(sweep=own.sweep):
                 _job(composed, own)
-            except KeyboardInterrupt:
-                interrupted(own.sweep)
 
     schema.register()
     try:

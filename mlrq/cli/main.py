@@ -13,23 +13,26 @@ from omegaconf import DictConfig
 from mlrq import __version__
 from mlrq.cli import arguments, run
 from mlrq.cli.arguments import CommandLine
-from mlrq.cli.exits import explained, notice, terminable
+from mlrq.cli.exits import explained, notice
 from mlrq.cli.session import Session
 from mlrq.config import composition, validation
 from mlrq.config.schema import Config
-from mlrq.errors import ConfigError, printable
+from mlrq.errors import ConfigError, MlrqError, printable
 
 
 def main() -> None:
     """`python -m mlrq` and `mlrq`."""
     line = arguments.parse(sys.argv[1:])
-    if "--version" in line.switches:
-        print(f"mlrq {__version__}")
-        return
     # What Hydra warns of, such as a folder that is not there, ends as an error of one line.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with terminable(), explained(partial(_faults, line)), Session() as session:
+    # And what NumPy warns of would make a result that means nothing.
+    warnings.filterwarnings("error", message=".* encountered in ", category=RuntimeWarning)
+    with explained(partial(_faults, line)), Session() as session:
+        if "--version" in line.switches:
+            print(f"mlrq {__version__}", flush=True)
+            return
+        _hold_directory()
         if any(item.startswith("resume=") for item in line.overrides):
             from mlrq.cli import resume
 
@@ -51,6 +54,14 @@ def main() -> None:
         else:
             _run(line, session)
         sys.stdout.flush()
+
+
+def _hold_directory() -> None:
+    """Raise MlrqError where the working directory is no more: relative paths are in it."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise MlrqError("the working directory was removed: change to one that is there") from None
 
 
 def _run(line: CommandLine, session: Session) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mlrq.artifacts.json_document import write_document
+from mlrq.cli.exits import reason
 from mlrq.cli.resume import EARLIER, OUTCOME, outcomes, read
-from mlrq.errors import NAME, MlrqError, columns, not_installed, printable
+from mlrq.errors import NAME, columns, not_installed, printable
 from mlrq.files import write
 from mlrq.pipeline.results import Evaluation, summary
 from mlrq.quantization.options import ROUNDINGS, SCHEMES
@@ -72,8 +73,7 @@ def run_job(
                 sep="\n",
                 file=sys.stderr,
             )
-        known = isinstance(error, MlrqError | OSError)
-        outcome["error"] = str(error) if known else f"{type(error).__name__}: {error}"
+        outcome["error"] = reason(error)
         said = f"failed: {outcome['error']}"
     else:
         said = _said(outcome) + remark

@@ -1,7 +1,6 @@
 """CSV: a file with a header line, in pieces that are read by themselves, each in batches."""
 
 import csv
-import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from mlrq.datasets.csv_pieces import PIECE, Piece, Span, spans
 from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, present, read_lines
 from mlrq.errors import DataError, MlrqError
+from mlrq.files import Gunzip
 
 QUICK = 2 * PIECE  # bytes that may be in memory at once; a stray quote can make a piece of all the rest
 UNREADABLE = (OSError, EOFError, zlib.error)
@@ -147,9 +147,9 @@ def _header(
             length += len(line.encode())
             yield line
 
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise MlrqError(f"{path}: is no file but a pipe or a device, which cannot be read twice")
     with open_text(Path(path)) as stream:
-        if not Path(path).is_file():
-            raise MlrqError(f"{path}: is no file but a pipe or a device, which cannot be read twice")
         stamp = _stamp(place)
         table = CsvTable(counted(read_lines(stream, path)), path, delimiter)
     names = feature_names(table.columns, target, features, path)
@@ -175,7 +175,7 @@ def _recounted(file: IO[bytes], span: Span, delimiter: str) -> Span:
 
 
 def _opened(path: str) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if path.endswith(".gz") else Path(path).open("rb"))
+    return cast(IO[bytes], Gunzip(path) if path.endswith(".gz") else Path(path).open("rb"))
 
 
 def _stamp(path: str) -> Stamp:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mlrq.errors import DataError
 
-LARGEST = 1e100  # squares and their sums must stay finite
+# Squares and their sums must stay finite, and those of what values differ by must not vanish.
+LARGEST, SMALLEST = 1e100, 1e-100
 
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
 # the same, for what is done once a batch grows with the cube of the columns.

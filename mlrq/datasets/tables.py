@@ -1,7 +1,7 @@
 """Rows of numbers from CSV and JSON lines: columns matched by name, read in batches, faults named."""
 
 import csv
-import gzip
+import io
 import math
 import sys
 import zlib
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import DataError, MlrqError
+from mlrq.files import Gunzip
 
 ROWS_PER_BATCH, CELLS_PER_BATCH = 8192, 1 << 22
 LONGEST_LINE = 1 << 24  # characters
@@ -28,7 +29,7 @@ def open_text(path: Path) -> TextIO:
     """
     try:
         if path.suffix == ".gz":
-            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            return io.TextIOWrapper(Gunzip(path), encoding="utf-8-sig", newline="")
         return path.open(encoding="utf-8-sig", newline="")
     except FileNotFoundError:
         raise MlrqError(f"{path}: no such file") from None
@@ -57,7 +58,7 @@ def read_lines(stream: TextIO, name: str, before: int = 0) -> Iterator[str]:
 
 def _is_number(text: str) -> bool:
     try:
-        if "_" in text:  # Python reads 1_000 as a number, nobody else does
+        if "_" in text or not text.isascii():  # Python reads 1_000 and other digits, nobody else does
             return False
         float(text)
     except ValueError:
@@ -187,7 +188,8 @@ class CsvTable:
         """
         try:
             values = np.array(cells, dtype=np.float64).reshape(len(cells), len(wanted))
-            clean = bool((np.abs(values) <= self._largest).all()) and "_" not in "".join(map("".join, cells))
+            text = "".join(map("".join, cells))
+            clean = text.isascii() and "_" not in text and bool((np.abs(values) <= self._largest).all())
         except ValueError:
             clean = False
         if not clean:

@@ -121,8 +121,15 @@ def estimate(
         except (ValueError, TypeError, OverflowError) as error:
             name = spec["_target_"].rpartition(".")[2]
             raise MlrqError(f"{name} cannot be fitted: {str(error).splitlines()[0]}") from error
-    notices = [f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught]
-    return estimator, sorted(set(notices))
+    return estimator, sorted({_notice(item) for item in caught})
+
+
+def _notice(caught: warnings.WarningMessage) -> str:
+    """What a warning of an estimator says; those of NumPy say nothing of what to do."""
+    said = str(caught.message).splitlines()[0]
+    if issubclass(caught.category, RuntimeWarning):
+        return f"while it was fitted: {said}; model.standardize=true or other units of the columns may help"
+    return f"{caught.category.__name__}: {said}"
 
 
 def fit_once(folder: Path) -> Fit:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError, not_installed
-from mlrq.files import digest
+from mlrq.files import contents, digest
 from mlrq.models import statsmodels
 from mlrq.models.affine import fold, predicting
 from mlrq.models.linear import LinearModel
@@ -62,11 +62,9 @@ def load(path: Path) -> Foreign:
             or holds types that skops does not trust.
     """
     try:
-        data = path.read_bytes()
+        data = contents(path)
     except FileNotFoundError:
         raise MlrqError(f"{path}: no such file; model_path names a fitted scikit-learn model") from None
-    except OSError as error:
-        raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
     read = _skops if path.suffix == ".skops" else _joblib
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, TextIO
 
 import numpy as np
 
@@ -25,10 +25,6 @@ from mlrq.quantization.model import QuantizedLinear
 
 JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 PATIENCE = 10.0  # seconds for somebody to write to a pipe
-BOMB, RATIO = (
-    1 << 32,
-    500,
-)  # unpacked characters from which gzip may not unpack to more than RATIO times its size
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,6 @@ def predict(
             sink.write((header + writer.lines(rows)).encode())
             header = ""
             progress(tally.rows)
-            _hold_no_bomb(stream, name, source.lines.characters)
         sink.write(header.encode())
         sink.flush()
     if source.extra:
@@ -196,15 +191,6 @@ def _opened(path: str) -> TextIO:
         raise MlrqError(f"{path}: a pipe to which nobody wrote for {PATIENCE:g} seconds")
     os.set_blocking(handle, True)
     return open(handle, encoding="utf-8-sig", newline="")  # noqa: PTH123 - a handle has no path
-
-
-def _hold_no_bomb(stream: TextIO, name: str, characters: int) -> None:
-    """Raise MlrqError where a compressed file has unpacked to far more than data do."""
-    packed: Any = getattr(stream.buffer, "fileobj", None)
-    if characters > BOMB and packed is not None and characters > RATIO * packed.tell():
-        raise MlrqError(
-            f"{name}: unpacks to more than {RATIO} times its size: unpack it yourself to predict it"
-        )
 
 
 def _sink(stack: ExitStack, destination: str) -> IO[bytes]:

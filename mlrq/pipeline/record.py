@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from mlrq import __version__, kernel
+from mlrq.errors import MlrqError
+from mlrq.files import contents
 
 RUN = "run.json"
 
@@ -37,8 +39,8 @@ def record(dataset: dict[str, Any], seconds: dict[str, float]) -> dict[str, dict
 def document(folder: Path, ran: dict[str, dict[str, Any]]) -> bytes:
     """The record of the stages that `ran` now, beside those that `folder` has, for a person to read."""
     try:
-        before = json.loads((folder / RUN).read_bytes())["stages"]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        before = json.loads(contents(folder / RUN))["stages"]
+    except (OSError, MlrqError, ValueError, RecursionError, KeyError, TypeError):
         before = {}
     stages = {**(before if isinstance(before, dict) else {}), **ran}
     body = {"format": "mlrq.run", "schema": 1, "stages": stages}

@@ -8,7 +8,7 @@ from typing import Any
 from mlrq.artifacts import documents
 from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact
 from mlrq.artifacts.json_document import encode, seal
-from mlrq.files import digest, replace_together
+from mlrq.files import MOST, digest, locked, replace_together
 from mlrq.models import closed_form
 from mlrq.pipeline.record import RUN, document
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
@@ -60,21 +60,22 @@ def save(
         made[QUANTIZED] = documents.encode_quantized(quantized.artifact)
     if evaluated:
         made[EVALUATION] = encode(seal("evaluation", 1, summary(evaluated)))
-    changed = [name for name, content in made.items() if _differs(folder / name, content)]
-    # What was made of the models before goes first, lest it be taken for what is made of these.
-    outdated = []
-    if trained and FLOAT in changed and not _came_from(trained.artifact, folder / ESTIMATOR):
-        outdated.append(ESTIMATOR)
-    exported, removed = _exported(folder), []
-    if FLOAT in changed or QUANTIZED in changed:
-        outdated += [EVALUATION, CERTIFICATE]
-        models = [_sha256(made.get(name), folder / name) for name in (FLOAT, QUANTIZED)]
-        removed = [
-            name for name, content in exported.items() if not any(of and of in content for of in models)
-        ]
-    record = {RUN: document(folder, ran)} if ran else {}
-    steps = [*((name, None) for name in (*outdated, *removed)), *made.items(), *record.items()]
-    replace_together(folder, steps, (*LISTED, *exported))
+    with locked(folder):
+        changed = [name for name, content in made.items() if _differs(folder / name, content)]
+        # What was made of the models before goes first, lest it be taken for what is made of these.
+        outdated = []
+        if trained and FLOAT in changed and not _came_from(trained.artifact, folder / ESTIMATOR):
+            outdated.append(ESTIMATOR)
+        exported, removed = _exported(folder), []
+        if FLOAT in changed or QUANTIZED in changed:
+            outdated += [EVALUATION, CERTIFICATE]
+            models = [_sha256(made.get(name), folder / name) for name in (FLOAT, QUANTIZED)]
+            removed = [
+                name for name, content in exported.items() if not any(of and of in content for of in models)
+            ]
+        record = {RUN: document(folder, ran)} if ran else {}
+        steps = [*((name, None) for name in (*outdated, *removed)), *made.items(), *record.items()]
+        replace_together(folder, steps, (*LISTED, *exported))
     return Saved([folder / name for name in made], removed)
 
 
@@ -88,27 +89,34 @@ def estimator(folder: Path, origin: FloatArtifact, content: bytes) -> list[Path]
     fitted = "file" not in described and not closed_form.suffices(described["estimator"])
     if fitted or _came_from(origin, folder / ESTIMATOR):
         return exports(folder, {ESTIMATOR: content})
-    replace_together(folder, [(ESTIMATOR, content)], (*LISTED, *_exported(folder)))
+    _write(folder, {ESTIMATOR: content})
     return [folder / ESTIMATOR]
 
 
 def certificate(folder: Path, content: bytes) -> list[Path]:
     """Write the certificate of the integer model, and return the file."""
-    replace_together(folder, [(CERTIFICATE, content)], (*LISTED, *_exported(folder)))
+    _write(folder, {CERTIFICATE: content})
     return [folder / CERTIFICATE]
 
 
 def exports(folder: Path, files: dict[str, bytes]) -> list[Path]:
     """Write what was exported, and return the files."""
     made = {f"{EXPORTS}/{name}": content for name, content in files.items()}
-    replace_together(folder, list(made.items()), (*LISTED, *(_exported(folder) | made)))
+    _write(folder, made)
     return [folder / name for name in made]
+
+
+def _write(folder: Path, made: dict[str, bytes]) -> None:
+    """Write files that outdate no others."""
+    with locked(folder):
+        exported = {name for name in made if name.startswith(EXPORTS)} | set(_exported(folder))
+        replace_together(folder, list(made.items()), (*LISTED, *exported))
 
 
 def _exported(folder: Path) -> dict[str, bytes]:
     """What was exported earlier and is still there, by its name in `folder`."""
     places = sorted(path for path in (folder / EXPORTS).glob("*") if path.is_file())
-    contents = {f"{EXPORTS}/{path.name}": path.read_bytes() for path in places}
+    contents = {f"{EXPORTS}/{path.name}": path.read_bytes() for path in places if path.stat().st_size <= MOST}
     return {name: content for name, content in contents.items() if any(mark in content for mark in MARKS)}
 
 

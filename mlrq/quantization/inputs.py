@@ -82,7 +82,8 @@ def check_resolution(
     spread, largest = high - low, np.maximum(np.abs(low), np.abs(high))
     lost = (spread < limits.tiny) | (largest > limits.max)
     if integer:
-        lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
+        with np.errstate(over="ignore"):  # of the largest number, which is lost anyway
+            lost |= spread < np.spacing(np.minimum(largest, limits.max).astype(np.float32))
     if lost.any():
         listed = ", ".join(repr(names[i]) for i in np.flatnonzero(lost))
         raise MlrqError(

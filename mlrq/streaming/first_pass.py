@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlrq.datasets import Split, Stream, memory, skipping
+from mlrq.datasets.parts import SMALLEST
 from mlrq.errors import MlrqError
 from mlrq.streaming import reductions
 from mlrq.streaming.engines import Engine
@@ -163,3 +164,7 @@ def _hold_enough(stream: Stream, scan: Scan) -> None:
         if len(places):
             listed = ", ".join(f"{names[i]!r} (always {scan.low[i]:g})" for i in places)
             raise MlrqError(f"{stream.name}: constant {kind} in the training rows: {listed}: drop it")
+    close = np.flatnonzero(scan.high - scan.low < SMALLEST)
+    if len(close):
+        listed = ", ".join(repr(names[i]) for i in close)
+        raise MlrqError(f"{stream.name}: values less than {SMALLEST:g} apart: {listed}: change the unit")

@@ -206,10 +206,13 @@ def test_a_float_model_that_the_integer_one_was_not_made_from_is_not_compared_wi
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_an_interrupted_stage_is_one_line_and_leaves_the_old_artifacts(command, outputs, tmp_path):
-    # A pipe without a writer: the stage waits while it reads its dataset.
-    os.mkfifo(tmp_path / "mine.csv")
+    # In place of the package that parses the dataset: one that waits, as a slow disk would.
+    (tmp_path / "pyarrow.py").write_text("import sys\nsys.stdin.read()\n")
+    (tmp_path / "mine.csv").write_text(GOOD)
+    command.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
     before = {path: path.read_bytes() for path in outputs.iterdir()}
-    process = command.start(*CSV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = command.start(*CSV, **pipes)
     assert process.stderr.readline() == b"Reading the dataset ...\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()

@@ -1,0 +1,54 @@
+"""SIGINT and SIGTERM end the program as one exception, wherever it is; a second one ends it at once."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+_received: signal.Signals | None = None
+
+
+def received() -> signal.Signals | None:
+    """The signal that is ending the program; None while none is."""
+    return _received
+
+
+def heed() -> None:
+    """Raise KeyboardInterrupt at the first signal from now on. One that is ignored already stays ignored.
+
+    A shell without job control ignores SIGINT for what it starts in the background, lest Ctrl-C end that too.
+    """
+    global _received
+    _received = None
+    sys.unraisablehook = _again
+    for number in WORDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def ignore() -> None:
+    """Let no signal disturb an end that was reached."""
+    for number in WORDS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    global _received
+    del frame
+    if _received is not None:
+        os._exit(128 + _received)
+    _received = signal.Signals(number)
+    raise KeyboardInterrupt
+
+
+def _again(lost: Any) -> None:
+    """Send a signal again whose exception was lost, for it was raised where Python lets none through."""
+    global _received
+    if _received is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number, _received = _received, None
+    signal.raise_signal(number)
