@@ -132,7 +132,7 @@ def _temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream, name = _held_temporary(path)
     try:
-        with stream:
+        with _explained(path), stream:  # closing writes what could not be written before
             yield stream, name
     finally:
         with suppress(OSError):
