@@ -421,5 +421,5 @@ def test_gzip_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, sm
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000))
     monkeypatch.setattr("mlrq.files.BOMB", 1_000_000)
     done = run("predict", "predict.input=rows.csv.gz", "predict.output=out.csv")
-    done.refused("rows.csv.gz: unpacks to over 200 times its size")
+    done.refused("rows.csv.gz: cannot be read: unpacks to over 200 times its size")
     assert not (tmp_path / "out.csv").exists()
