@@ -4,12 +4,13 @@ from dataclasses import fields
 
 import numpy as np
 
-from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, Training
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.artifacts.schema import FIRST_ROWS, Training
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.pipeline.guard import check
 from mlrq.pipeline.results import Quantized
-from mlrq.pipeline.train import FIRST_ROWS, hold_same_training
+from mlrq.pipeline.train import hold_same_training
 from mlrq.quantization.quantize import TrainingStatistics, quantize
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import deviations
