@@ -1,13 +1,30 @@
-"""Documents changed at random, with a hash that is right: what a hand or a program could put in their place."""
+"""Documents changed at random, with a hash that is right: what anybody could put in their place."""
 
 import json
 import math
+from pathlib import Path
 from random import Random
 
-from support.hostile import FRAGMENTS
+from conftest import inside
 
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, read_float, read_quantized
 from mlrq.artifacts.json_document import encode
 from mlrq.files import digest
+from support.hostile import FRAGMENTS
+
+# Runs that together make documents of all sorts.
+VARIANTS = (
+    ("dataset=diabetes",),
+    ("dataset=diabetes", "quantization.inputs=int8", "quantization.output_range=train"),
+    (
+        "dataset=synthetic", "dataset.features=3", "dataset.targets=2", "model=ridge", "quantization.bits=4",
+        "quantization.granularity=per_feature", "quantization.feature_scale=pow2", "dataset.test_size=0",
+    ),
+    (
+        "dataset=synthetic", "dataset.features=3", "dataset.targets=2", "quantization.scheme=offset",
+        "quantization.rounding=nearest", "quantization.granularity=per_channel",
+    ),
+)  # fmt: skip
 
 DEEP = "deep"  # stands for brackets in brackets
 EXTREMES = (
@@ -23,6 +40,18 @@ EXTREMES = (
 NAMES = ("", "bits", "codes", "sha256", "schema", "format", "\ud800", "_target_", "\x1b[31m", "a\nb")
 
 
+def made(folder: Path, overrides: tuple[str, ...]) -> Path:
+    """The output folder of a run in `folder`."""
+    with inside(folder) as run:
+        assert run(*overrides).code == 0
+    return folder / "outputs"
+
+
+def read(kind: str, path: Path) -> FloatArtifact | QuantizedArtifact:
+    """The artifact of that kind at `path`."""
+    return {"float": read_float, "quantized": read_quantized}[kind](path)
+
+
 def _places(node: object, found: list[tuple[object, object]]) -> list[tuple[object, object]]:
     """Every container in `node` with each of its keys."""
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
@@ -36,7 +65,17 @@ def _number(random: Random, value: float) -> object:
     """A number near or unlike `value`, perhaps of another type."""
     try:
         near = math.nextafter(value, random.choice((-math.inf, math.inf)))
-        changes = [-value, value + 1, value - 1, value * 2, value / 3, near, float(value), str(value), [value]]
+        changes = [
+            -value,
+            value + 1,
+            value - 1,
+            value * 2,
+            value / 3,
+            near,
+            float(value),
+            str(value),
+            [value],
+        ]
         return random.choice([*changes, int(value), value * 10.0 ** random.randint(-400, 400)])
     except (OverflowError, ValueError):
         return -value
@@ -52,13 +91,22 @@ def _changed(random: Random, value: object) -> object:
         other = list(value)
         random.shuffle(other)
         where = random.randrange(len(value))
-        return random.choice((other, value[:where], value + value[where:], value + [None], [value], value[0]))
+        return random.choice((other, value[:where], value + value[where:], [*value, None], [value], value[0]))
     if isinstance(value, str):
         return random.choice((value + "\0", value[:-1], value.upper(), [value], random.choice(FRAGMENTS)))
     return [value]
 
 
-def mutate(random: Random, body: dict) -> None:
+def mutated(text: str, random: Random) -> bytes:
+    """The document `text` with up to three changes, and its hash."""
+    body = json.loads(text)
+    for _ in range(random.choice((1, 1, 1, 2, 3))):
+        if body:
+            _mutate(random, body)
+    return _sealed(body, random)
+
+
+def _mutate(random: Random, body: dict) -> None:
     """Change one place in `body`."""
     node, key = random.choice(_places(body, []))
     match random.randrange(8):
@@ -75,7 +123,7 @@ def mutate(random: Random, body: dict) -> None:
             node[key] = _changed(random, node[key])
 
 
-def sealed(body: dict, random: Random) -> bytes:
+def _sealed(body: dict, random: Random) -> bytes:
     """`body` as a file, with its hash where it has one."""
     body.pop("sha256", None)
     depth = random.choice((1, 30, 400, 900, 2000, 10**5))
