@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
 from mlrq.kernel import affine
-from mlrq.models.linear import LinearModel, hold_finite
+from mlrq.models.linear import LinearModel, require_finite
 from mlrq.stats.linear_algebra import product
 
 Predict = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -46,7 +46,7 @@ def fold(
     expected = predict(rows)
     told = _as_told(estimator, features, targets)
     if told is not None:
-        hold_finite(told, name)
+        require_finite(told, name)
         if (_deviation(told, rows, expected) <= 1).all():
             return told
     model = _probed(predict, features, targets, rows, FAR)
