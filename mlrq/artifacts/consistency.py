@@ -17,8 +17,8 @@ from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
 SUMMED, ROUNDED = 1e-6, 1e-12
 
 
-def hold(rules: Iterable[tuple[Any, str]]) -> None:
-    """Raise ValueError with the text of the first of `rules` that does not hold."""
+def require(rules: Iterable[tuple[Any, str]]) -> None:
+    """Raise ValueError with the text of the first of `rules` that does not require."""
     for holds, text in rules:
         if not holds:
             raise ValueError(text)
@@ -32,21 +32,21 @@ def array(name: str, values: list[Any], shape: tuple[int, ...], dtype: DTypeLike
             made = np.array(values, dtype=kind)
     except (ValueError, OverflowError):  # ragged, or more than fits
         made = np.empty(0)
-    hold([(made.shape == shape and np.isfinite(made).all(), f"{name}: expected {kind} of shape {shape}")])
+    require([(made.shape == shape and np.isfinite(made).all(), f"{name}: expected {kind} of shape {shape}")])
     return made
 
 
 def distinct(name: str, names: list[str]) -> tuple[str, ...]:
     """`names`, each once."""
-    hold([(len(set(names)) == len(names), f"{name}: expected distinct names")])
+    require([(len(set(names)) == len(names), f"{name}: expected distinct names")])
     return tuple(names)
 
 
-def hold_training(told: Training, width: int, count: int) -> None:
-    """Hold where a model of `width` features and `count` targets came from to itself."""
+def require_training(told: Training, width: int, count: int) -> None:
+    """Require of where a model of `width` features and `count` targets came from that it fits them, and itself."""
     low, high = array("training.input_range", told.input_range, (2, width), np.float64)
     called = [told.estimator["estimator"], *told.estimator.get("before", [])]
-    hold(
+    require(
         [
             (len(told.target_spread) == count, "training.target_spread: expected one for each target"),
             ((low <= high).all(), "training.input_range: expected the low ends before the high ones"),
@@ -62,22 +62,22 @@ def hold_training(told: Training, width: int, count: int) -> None:
     )
 
 
-def hold_first(told: Float) -> None:
-    """Hold the first predictions to the number of rows."""
+def require_first(told: Float) -> None:
+    """Require one first prediction for each of the first rows."""
     training = told.training
     count = min(FIRST_ROWS, training.test_rows or training.train_rows)
-    hold([(len(told.first_predictions) == count, f"first_predictions: expected those of {count} rows")])
+    require([(len(told.first_predictions) == count, f"first_predictions: expected those of {count} rows")])
 
 
-def hold_settings(told: Quantized) -> None:
-    """Hold a document to the settings that it says it was made with."""
+def require_settings(told: Quantized) -> None:
+    """Require that a document fits the settings that it says it was made with."""
     settings = told.settings
-    hold((False, f"settings.{fault}") for fault in settings.faults())
+    require((False, f"settings.{fault}") for fault in settings.faults())
     factor_bits = FEATURE_SCALES[settings.feature_scale].bits if settings.granularity == "per_feature" else 0
     formats = {"auto": ("float32", "float64")}.get(settings.intercept, (settings.intercept,))
     formats = ("int32", "int64") if told.inputs else formats
     proof, input_bits = told.certificate, told.inputs.bits if told.inputs else 0
-    hold(
+    require(
         [
             (told.bits == settings.bits, "bits: are not those of the settings"),
             (told.factor_bits == factor_bits, "factor_bits: are not those of the settings"),
@@ -97,8 +97,8 @@ def hold_settings(told: Quantized) -> None:
     )
 
 
-def hold_model(model: QuantizedLinear) -> None:
-    """Hold codes, zero points, offsets, factors and limits to their scheme and granularity."""
+def require_model(model: QuantizedLinear) -> None:
+    """Require codes, zero points, offsets, factors and limits to fit their scheme and granularity."""
     scheme = SCHEMES[model.scheme]
     low, high = scheme.limits(model.bits)
     zero, grids = model.zero_point, (model.scale, model.zero_point, model.offset)
@@ -106,7 +106,7 @@ def hold_model(model: QuantizedLinear) -> None:
     limits = model.output_range
     with np.errstate(all="ignore"):
         finite = np.isfinite(model.weights).all() and np.isfinite(model.intercept_value).all()
-    hold(
+    require(
         [
             (((model.codes >= low) & (model.codes <= high)).all(), f"codes: expected {low} to {high}"),
             (((zero >= min(low, 0)) & (zero <= high)).all(), f"zero_point: expected {min(low, 0)} to {high}"),
@@ -126,8 +126,8 @@ def hold_model(model: QuantizedLinear) -> None:
     )
 
 
-def hold_excess(model: QuantizedLinear, told: Quantized) -> None:
-    """Hold the excess to the certificate: not below its bound, nor above it by more than its gap and storing.
+def require_excess(model: QuantizedLinear, told: Quantized) -> None:
+    """Require an excess not below the certificate's bound, nor above it by more than its gap and storing.
 
     The certificate is of real scales and of the best intercept. Storing the scale moves predictions by
     2^-24 of themselves, storing the intercept by half a unit of its format; one that was not refitted may be
@@ -144,7 +144,7 @@ def hold_excess(model: QuantizedLinear, told: Quantized) -> None:
     least, excess = told.certificate.lower_bound, told.excess
     slack = ROUNDED * reach
     most = (least + told.certificate.gap) * (1 + SUMMED) + slack + stored
-    hold(
+    require(
         [
             (not least * (1 - SUMMED) - slack > excess, "excess: is below the certificate's lower bound"),
             (

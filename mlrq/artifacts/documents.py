@@ -18,12 +18,12 @@ from mlrq.artifacts import schema
 from mlrq.artifacts.consistency import (
     array,
     distinct,
-    hold,
-    hold_excess,
-    hold_first,
-    hold_model,
-    hold_settings,
-    hold_training,
+    require,
+    require_excess,
+    require_first,
+    require_model,
+    require_settings,
+    require_training,
 )
 from mlrq.artifacts.json_document import encode, read_document, seal
 from mlrq.artifacts.schema import SCHEMA, Training
@@ -87,8 +87,8 @@ def encode_float(artifact: FloatArtifact) -> bytes:
 
 def _float(told: schema.Float) -> FloatArtifact:
     width, count = len(told.features), len(told.targets)
-    hold_training(told.training, width, count)
-    hold_first(told)
+    require_training(told.training, width, count)
+    require_first(told)
     model = LinearModel(
         array("coefficients", told.coefficients, (count, width), np.float64),
         array("intercept", told.intercept, (count,), np.float64),
@@ -155,8 +155,8 @@ def _inputs(told: schema.Inputs | None, count: int) -> InputGrid | None:
 def _quantized(told: schema.Quantized) -> QuantizedArtifact:
     width, count, settings = len(told.features), len(told.targets), told.settings
     channels, columns = (count,), (width,)
-    hold_settings(told)
-    hold_training(told.training, width, count)
+    require_settings(told)
+    require_training(told.training, width, count)
     factor, limits = told.factor or [1.0] * width, told.output_range
     model = QuantizedLinear(
         features=distinct("features", told.features),
@@ -175,8 +175,8 @@ def _quantized(told: schema.Quantized) -> QuantizedArtifact:
         inputs=_inputs(told.inputs, width),
         output_range=None if limits is None else array("output_range", limits, (2, count), np.float32),
     )
-    hold_model(model)
-    hold_excess(model, told)
+    require_model(model)
+    require_excess(model, told)
     certificate = Certificate(**msgspec.structs.asdict(told.certificate)) if told.certificate else None
     return QuantizedArtifact(model, told.training, settings, told.excess, certificate)
 
@@ -197,7 +197,9 @@ def _read(
     try:
         artifact = parse(msgspec.convert(found, kind))
         for key, value in body(artifact).items():
-            hold([(encode(value) == encode(found[key]), f"{key}: is not what the rest and its format give")])
+            require(
+                [(encode(value) == encode(found[key]), f"{key}: is not what the rest and its format give")]
+            )
     except ValueError as error:
         raise MlrqError(f"{path}: makes no sense: {error}; {how} makes it anew") from None
     return artifact

@@ -10,7 +10,7 @@ from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.pipeline.guard import check
 from mlrq.pipeline.results import Quantized
-from mlrq.pipeline.train import hold_same_training
+from mlrq.pipeline.train import require_same_training
 from mlrq.quantization.quantize import TrainingStatistics, quantize
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import deviations
@@ -37,7 +37,7 @@ def quantize_model(
         MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
             objects and is strict.
     """
-    hold_same_training(origin.training, data)
+    require_same_training(origin.training, data)
     exact = origin.model
     # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
     # so is one that was fitted elsewhere, to rows that we do not know.

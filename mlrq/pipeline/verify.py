@@ -8,7 +8,7 @@ import numpy as np
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, encode_quantized
 from mlrq.artifacts.json_document import seal
 from mlrq.pipeline.quantize import is_least_squares
-from mlrq.pipeline.train import hold_same_training
+from mlrq.pipeline.train import require_same_training
 from mlrq.solvers.certificate import document
 from mlrq.solvers.verify import Answer, check, exact
 from mlrq.stats.summarize import summarize
@@ -28,7 +28,7 @@ def verify(data: TrainTest, origin: FloatArtifact, integer: QuantizedArtifact) -
     Raises:
         MlrqError: If `data` is not the training data, or too much for the memory that is allowed.
     """
-    hold_same_training(origin.training, data)
+    require_same_training(origin.training, data)
     if not (integer.certificate and integer.certificate.optimal):
         return "INCOMPLETE", "the codes are not claimed to be the best ones", None
     rows, values = data.training_rows("verify")
