@@ -43,7 +43,7 @@ def distinct(name: str, names: list[str]) -> tuple[str, ...]:
 
 
 def require_training(told: Training, width: int, count: int) -> None:
-    """Require of where a model of `width` features and `count` targets came from that it fits them, and itself."""
+    """Require a training record to fit itself, and `width` features and `count` targets."""
     low, high = array("training.input_range", told.input_range, (2, width), np.float64)
     called = [told.estimator["estimator"], *told.estimator.get("before", [])]
     require(
