@@ -145,28 +145,29 @@ def export(config: Config, folder: Path) -> list[Path]:
 
 
 def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
-    """Show from the training rows that the codes are the best ones, and write the certificate.
+    """Show from the training rows that the codes are the best ones.
 
     Returns:
         PROVEN or INCOMPLETE, and a line for what is proven of each scale.
 
     Raises:
-        MlrqError: If there are better codes, or the rows are not the training data.
+        MlrqError: If there are better codes, the certificate shows nothing, or the rows are not the training
+            data.
     """
     from mlrq.artifacts import documents
-    from mlrq.artifacts.json_document import encode
-    from mlrq.pipeline import save
-    from mlrq.pipeline.verify import verify
+    from mlrq.artifacts.json_document import read_document
+    from mlrq.pipeline.save import CERTIFICATE
+    from mlrq.pipeline.verify import MAKE_CERTIFICATE, verify
 
     integer = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
-    origin = documents.read_float(folder / documents.FLOAT)
+    exact, proof = folder / documents.FLOAT, folder / CERTIFICATE
+    origin = documents.read_float(exact) if exact.exists() else None
+    found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
     data = session.known(config, notify).data
     with session.progress.activity("Verifying"):
-        word, why, certificate = verify(data, origin, integer)
+        word, why = verify(data, origin, integer, found)
     if word == "REFUTED":
         raise MlrqError(f"{word}: {why}")
-    if certificate and config.save:
-        why += "".join(f"\nwritten: {path}" for path in save.certificate(folder, encode(certificate)))
     return f"{word}\n{why}"
 
 
@@ -203,8 +204,11 @@ def run(
     if "quantize" in wanted:
         assert origin is not None
         chosen = config.quantization
+        limits = chosen.max_r2_drop, chosen.strict
+        # The jobs of a sweep write one where it is asked for.
+        certificate = chosen.certificate is True or (session.sweep is None and chosen.certificate)
         with _timed(seconds, "quantize"), session.progress.activity("Quantizing"):
-            results.quantized = quantize_model(data, origin, chosen, chosen.max_r2_drop, chosen.strict)
+            results.quantized = quantize_model(data, origin, chosen, *limits, certificate)
         integer = results.quantized.artifact
     with session.progress.activity("Evaluating"):
         if "evaluate" in wanted:

@@ -58,6 +58,8 @@ def save(
             made[ESTIMATOR] = trained.estimator
     if quantized:
         made[QUANTIZED] = documents.encode_quantized(quantized.artifact)
+        if quantized.certificate:
+            made[CERTIFICATE] = encode(seal("certificate", 1, quantized.certificate))
     if evaluated:
         made[EVALUATION] = encode(seal("evaluation", 1, summary(evaluated)))
     changed = [name for name, content in made.items() if _differs(folder / name, content)]
@@ -90,12 +92,6 @@ def estimator(folder: Path, origin: FloatArtifact, content: bytes) -> list[Path]
         return exports(folder, {ESTIMATOR: content})
     replace_together(folder, [(ESTIMATOR, content)], (*LISTED, *_exported(folder)))
     return [folder / ESTIMATOR]
-
-
-def certificate(folder: Path, content: bytes) -> list[Path]:
-    """Write the certificate of the integer model, and return the file."""
-    replace_together(folder, [(CERTIFICATE, content)], (*LISTED, *_exported(folder)))
-    return [folder / CERTIFICATE]
 
 
 def exports(folder: Path, files: dict[str, bytes]) -> list[Path]:

@@ -20,6 +20,10 @@ from mlrq.datasets.skipping import Skipped
 from mlrq.errors import DataError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
+from mlrq.solvers import verify
+from mlrq.solvers.verify import Products
+from mlrq.stats import exact_sums
 from mlrq.stats.metrics import Tally, merge, tally
 from mlrq.stats.summarize import Summarizer, columns_of, gather
 from mlrq.stats.summary import Summary, combine, empty
@@ -143,6 +147,40 @@ def summarize(
         for rows, values in reader.rows(part, test=False)
     )
     return gather(tables, len(reader.stream.features), len(reader.stream.targets))
+
+
+def exact_products(
+    reader: Reader, model: QuantizedLinear, fit_to: LinearModel | None, part: Part
+) -> Products:
+    """Sums of products, without rounding, of the training rows as inference sees them, and what codes follow.
+
+    Args:
+        reader: The table.
+        model: The integer model: how inference sees features.
+        fit_to: The model whose predictions take the targets' place; None for the targets themselves.
+        part: Which part.
+    """
+    total = exact_sums.products(np.empty((len(model.features) + len(model.targets), 0)))
+    for rows, values in reader.rows(part, test=False):
+        seen = model.inputs.encode(rows) if model.inputs else rows / model.factor.astype(np.float64)
+        table = columns_of(seen, values if fit_to is None else fit_to.predict(rows))
+        total = merged_products(total, exact_sums.products(np.asarray(table)))
+    return total
+
+
+def checked_products(
+    reader: Reader, model: dict[str, Any], goal: dict[str, Any] | None, part: Part
+) -> Products:
+    """The same as the checker finds it, from `quantized.json` and the goal of a certificate."""
+    tables = (np.asarray(table).tolist() for table in reader.tables(part, test=False))
+    return verify.exact(verify.seen(model, goal, columns) for columns in tables if columns[0])
+
+
+def merged_products(first: Products, second: Products) -> Products:
+    """Of the rows of both; none where there are no rows."""
+    if not (first and second):
+        return first or second
+    return [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(first, second, strict=True)]
 
 
 # For each model: a tally of the rows, and (targets,) largest differences from the first model's predictions.

@@ -1,0 +1,63 @@
+"""A search that writes its tree down: the boxes into which it divided all codes, and what closed each."""
+
+from dataclasses import dataclass
+
+from mlrq.kernel.branch import Search
+from mlrq.kernel.tree import Tree, Walk
+
+
+@dataclass(frozen=True)
+class Cone:
+    """How a box was closed: the codes from level `q` on, the scale, and the constraints that were met."""
+
+    level: int
+    codes: tuple[int, ...]
+    scale: float
+    pairs: tuple[tuple[int, int], ...]
+
+
+# First and last value of a code, and what is below: boxes, a cone, or None where rows close it.
+Part = tuple[int, int, "list[Part] | Cone | None"]
+
+
+class Recorder(Search):
+    """See the module; `root` are the boxes of the first code."""
+
+    def __init__(self, tree: Tree, walk: Walk):
+        super().__init__(tree, walk)
+        self.parts: list[list[Part]] = [[] for _ in range(self.size)]
+        self.root = self.parts[-1]
+
+    def descend(self, q: int, box: tuple[int, int]) -> None:
+        """Begin the boxes of level q, below the code that was decided."""
+        code = self.integers[0][q + 1]
+        if self.lengths[q + 1] > 0.0:
+            self.parts[q] = []
+            self.parts[q + 1].append((code, code, self.parts[q]))
+        else:
+            self.parts[q] = self.parts[q + 1]
+        super().descend(q, box)
+
+    def leaf(self, m: float, s: float, total: float) -> None:
+        """Leave decided codes to the checker, which compares them."""
+        code = self.integers[0][0]
+        self.parts[0].append((code, code, None))
+        super().leaf(m, s, total)
+
+    def close(
+        self, q: int, upwards: bool, downwards: bool, scale: float, pairs: list[tuple[int, int]]
+    ) -> None:
+        """Write down the boxes on the sides that are closed, with what closed them."""
+        codes, up, down, first, last = (row[q] for row in self.integers[:5])
+        low, high = codes, codes
+        cone = Cone(q, tuple(self.integers[0][q:]), scale, tuple(pairs)) if pairs else None
+        if upwards and up == codes + 1:
+            high = last
+        elif upwards and up <= last:
+            self.parts[q].append((up, last, cone))
+        if downwards and down == codes - 1:
+            low = first
+        elif downwards and down >= first:
+            self.parts[q].append((first, down, cone))
+        self.parts[q].append((low, high, cone))
+        super().close(q, upwards, downwards, scale, pairs)
