@@ -11,6 +11,7 @@ from mlrq.solvers.certificate import Effort, certify
 from mlrq.solvers.problem import Problem
 from mlrq.solvers.solve import power_of_two
 from mlrq.stats.summary import Summary
+from mlrq.streaming.reductions import Products
 from mlrq.streaming.train_test import TrainTest
 
 AUTO = Effort(codes=32, bounds=400_000, tried=10_000)  # a tenth of a second, or a fifth at the most
@@ -56,22 +57,40 @@ def document(
         seen: Summary of the features as inference sees them, and of what codes are fitted to.
         wanted: true, false, or auto: where rows are in memory and it takes a tenth of a second.
     """
-    size, effort = integer.model.codes.size, AUTO if wanted == "auto" else ALL
+    per_scale, effort = integer.model.codes.size, AUTO if wanted == "auto" else ALL
     if integer.model.granularity == "per_channel":
-        size //= len(integer.model.targets)
-    if not wanted or integer.model.rounding != "exact" or size > effort.codes:
+        per_scale //= len(integer.model.targets)
+    if not wanted or integer.model.rounding != "exact" or per_scale > effort.codes:
         return None
     if wanted == "auto" and not data.in_memory:
         return None
     goal, model = followed(origin), told(integer)
-    claims, unit = verify.problems(model, data.exact_products(integer.model, origin.model if goal else None))
+    products = data.exact_products(integer.model, origin.model if goal else None)
+    found = problems(model, seen, products, effort)
+    if found is None:
+        return None
+    return {"goal": goal, "problems": found, "quantized": model["sha256"]}
+
+
+def problems(
+    model: dict[str, Any], seen: Summary, products: Products, effort: Effort
+) -> list[dict[str, Any]] | None:
+    """What a certificate has of each scale; None where one takes too much.
+
+    Args:
+        model: `quantized.json`.
+        seen: See `document`.
+        products: Of the same, without rounding.
+        effort: What one may cost.
+    """
+    claims, unit = verify.claims(model, products)
     found = []
-    for sums, codes, box, group in claims:
+    for matrix, codes, box, group in claims:
         r = np.asarray(np.kron(np.eye(len(group)), seen.feature_triangle), dtype=np.float64)
         y = seen.target_columns[group].ravel()
         units = power_of_two(r), power_of_two(y)
         problem = Problem(r / units[0], y / units[1], *box)
-        if (made := certify(problem, (sums, codes, box), (*units, unit), effort)) is None:
+        if (made := certify(problem, (matrix, codes, box), (*units, unit), effort)) is None:
             return None
         found.append(made)
-    return {"goal": goal, "problems": found, "quantized": model["sha256"]}
+    return found

@@ -117,7 +117,7 @@ class _Writer:
                 for _ in range(bits // 32):
                     numbers = self._refined(numbers, project)
                 with suppress(verify.Answer):
-                    self.claim.vector([n << unit for n, unit in zip(numbers, self.units, strict=True)])
+                    self.claim.vector(*(n << unit for n, unit in zip(numbers, self.units, strict=True)))
                     return numbers
         return None
 
@@ -138,13 +138,14 @@ class _Writer:
     def _refined(self, numbers: list[int], project: "_Projection") -> list[int]:
         """Numbers for which the undecided codes' slopes are nearer to what the constraints make of them."""
         factor, *rest = [number << unit for number, unit in zip(numbers, self.units, strict=True)]
-        rows = zip(self.claim.pull, self.claim.gram, strict=True)
         q, slopes, moved = len(project.inverse), np.zeros(self.claim.size), np.zeros(self.claim.size)
-        slopes[self.levels] = [float(factor * c - verify.dot(row, rest)) for c, row in rows]
+        slopes[self.levels] = [
+            float(factor * row[-1] - verify.dot(row, rest)) for row in self.claim.matrix[:-1]
+        ]
         asked = product(project.inverse.T, product(project.inverse, slopes[:q]))
         left = slopes[:q] - product(project.normals.T, project.weights(product(project.normals, asked)))
         moved[:q] = product(project.inverse.T, product(project.inverse, left))
-        moved *= self.tree.lengths[self.levels[0]] ** 2 / float(self.claim.gram[0][0])
+        moved *= self.tree.lengths[self.levels[0]] ** 2 / float(self.claim.matrix[0][0])
         steps = zip(numbers[1:], moved[self.levels].tolist(), self.units[1:], strict=True)
         return [numbers[0], *(number + round(ldexp(step, -unit)) for number, step, unit in steps)]
 
@@ -198,7 +199,7 @@ def certify(
 
     Args:
         problem: n codes.
-        about: Sums, codes and box of `mlrq.solvers.verify.Problem`.
+        about: Matrix, codes and box of `mlrq.solvers.verify.Problem`.
         units: Of the triangle and of the target in the problem, powers of two; and of the sums.
         effort: What it may cost.
 
@@ -206,7 +207,7 @@ def certify(
         `bound`, `order`, `tree` and `units` for the checker, which has checked them; None where it takes too
         much.
     """
-    sums, codes, box = about
+    matrix, codes, box = about
     order, inner, rank = ordered(problem)
     tree = prepare(inner, rank)
     excess = float(problem.fit(np.array(codes, dtype=np.float64)[:, None])[0][0])
@@ -218,10 +219,10 @@ def certify(
     length = float(lengths(problem.target[:, None])[0])
     exponents = [frexp(length / one * unit)[1] if one else 0 for one in own]
     names = [int(order[level]) for level in levels]
-    claim, bound = verify.Problem(sums, codes, box, names, None), None
+    claim, bound = verify.Problem(matrix, codes, box, names, None), None
     if found.threshold < excess:
         bound = max(0.0, float(claim.left * units[2] - Fraction((excess - found.threshold) * units[1] ** 2)))
-        claim = verify.Problem(sums, codes, box, names, Fraction(bound) / units[2])
+        claim = verify.Problem(matrix, codes, box, names, Fraction(bound) / units[2])
     claim.allowed = effort.tried
     writer = _Writer(claim, tree, levels, exponents, unit)
     node = writer.write(found.parts)

@@ -7,6 +7,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,6 @@ from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers import verify
-from mlrq.solvers.verify import Products
 from mlrq.stats import exact_sums
 from mlrq.stats.metrics import Tally, merge, tally
 from mlrq.stats.summarize import Summarizer, columns_of, gather
@@ -52,6 +52,7 @@ def work(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 Prints = NDArray[np.uint64]  # a fingerprint of each column
+Products = list[list[Fraction]]  # see `exact_sums.products`
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def checked_products(
 ) -> Products:
     """The same as the checker finds it, from `quantized.json` and the goal of a certificate."""
     tables = (np.asarray(table).tolist() for table in reader.tables(part, test=False))
-    return verify.exact(verify.seen(model, goal, columns) for columns in tables if columns[0])
+    found: Products = verify.exact(verify.seen(model, goal, one) for one in tables if one[0])
+    return found
 
 
 def merged_products(first: Products, second: Products) -> Products:

@@ -24,7 +24,6 @@ from mlrq.quantization.inputs import InputGrid, check_resolution, from_range
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import CALIBRATIONS, INPUTS
 from mlrq.quantization.settings import Settings
-from mlrq.solvers.verify import Products
 from mlrq.stats.metrics import Metrics, from_summary
 from mlrq.stats.summary import Summary, combine
 from mlrq.streaming import reductions
@@ -129,11 +128,11 @@ class TrainTest:
         found: Summary = self._once((id(inputs), rounded, id(fit_to)), how, lambda: combine(passed()))
         return found
 
-    def exact_products(self, model: QuantizedLinear, fit_to: LinearModel | None) -> Products:
+    def exact_products(self, model: QuantizedLinear, fit_to: LinearModel | None) -> reductions.Products:
         """See `reductions.exact_products`."""
         return reduce(reductions.merged_products, self._pass(reductions.exact_products, model, fit_to))
 
-    def checked_products(self, model: dict[str, Any], goal: dict[str, Any] | None) -> Products:
+    def checked_products(self, model: dict[str, Any], goal: dict[str, Any] | None) -> reductions.Products:
         """See `reductions.checked_products`."""
         return reduce(reductions.merged_products, self._pass(reductions.checked_products, model, goal))
 
