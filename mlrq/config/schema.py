@@ -204,7 +204,7 @@ class QuantizationConfig(Settings):
     )
     strict: bool = key(False, "make what the guard objects to an error")
     certificate: bool | str = key(
-        "auto", "write certificate.json; auto: unless rows, codes or bounds are too many", SwitchOr("auto")
+        "auto", "write certificate.json; auto: unless it takes too much", SwitchOr("auto")
     )
 
 

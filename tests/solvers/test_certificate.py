@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,35 @@ def test_of_a_thousand_changed_certificates_none_that_claims_a_falsehood_is_take
         taken += 1
     assert falsehoods > 50
     assert taken < 500  # what leaves the claim true may be taken
+
+
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+def test_where_the_search_takes_too_much_a_bound_is_proven(scheme: str) -> None:
+    model, proof, sums = made(diabetes.load(), 8, effort=replace(ALL, bounds=1500), scheme=scheme)
+    bound = float.fromhex(proof["problems"][0]["bound"])
+    word, told = verify.check(model, proof, sums)
+    assert word == "INCOMPLETE"
+    assert f"no codes have less than {bound:.12g};" in told
+    _, best, _ = made(diabetes.load(), 8, scheme=scheme)
+    assert best["problems"][0]["bound"] is None
+    better = {**proof, "problems": [{**proof["problems"][0], "bound": (bound * 1.1).hex()}]}
+    with pytest.raises(verify.Answer, match="REFUTED"):
+        verify.check(model, better, sums)
+
+
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_feature"])
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+@pytest.mark.parametrize(("bits", "which"), [(2, "both"), (3, "both"), (6, "copy"), (6, "category")])
+def test_columns_that_depend_on_others_are_proven_too(
+    bits: int, which: str, scheme: str, granularity: str
+) -> None:
+    rng = np.random.default_rng(bits)
+    rows, kind = rng.normal(size=(300, 3)), rng.integers(0, 3, 300)
+    more = {"copy": [rows[:, 0]], "category": [kind == i for i in range(3)]}
+    table = np.column_stack(
+        [rows, *(column for name in more if which in (name, "both") for column in more[name])]
+    )
+    values = (rows @ [1.0, -2.0, 0.5] + kind + rng.normal(size=300))[:, None]
+    names = [f"x{i}" for i in range(table.shape[1])], ["y"]
+    model, proof, sums = certified(table, values, names, bits, scheme=scheme, granularity=granularity)
+    assert verify.check(model, proof, sums)[0] == "PROVEN"
