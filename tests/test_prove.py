@@ -2,21 +2,15 @@
 
 import re
 import shutil
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import PROJECT
+from checks import CHECKS
+from exports import Export
 from support.exporting import artifact, random_model
 
 from mlrq.export.c import export
-
-sys.path.insert(0, str(PROJECT / "prove"))
-
-from checks import CHECKS
-from exports import Export
-
 from prove import prove, report
 
 needs_compiler = pytest.mark.skipif(not (shutil.which("gcc") or shutil.which("clang")), reason="no compiler")

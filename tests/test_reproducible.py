@@ -1,15 +1,12 @@
 """Artifacts are a function of data and settings, not of the processor, the threads or the environment."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 
 import pytest
+import reproducibility
 from conftest import PROJECT, Command
 from support.streams import CLI, written
-
-sys.path.insert(0, str(PROJECT / "benchmarks"))
-import reproducibility
 
 NAMES = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
 

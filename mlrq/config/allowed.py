@@ -19,7 +19,7 @@ class Delimiter:
 
 @dataclass(frozen=True)
 class Named:
-    """Text that names something, and so is not empty."""
+    """Text that is not empty."""
 
     what: str
 

@@ -105,7 +105,7 @@ def predict(
             sink.write((header + writer.lines(rows)).encode())
             header = ""
             progress(tally.rows)
-            _hold_no_bomb(stream, name, source.lines.characters)
+            _refuse_bomb(stream, name, source.lines.characters)
         sink.write(header.encode())
         sink.flush()
     if source.extra:
@@ -198,7 +198,7 @@ def _opened(path: str) -> TextIO:
     return open(handle, encoding="utf-8-sig", newline="")  # noqa: PTH123 - a handle has no path
 
 
-def _hold_no_bomb(stream: TextIO, name: str, characters: int) -> None:
+def _refuse_bomb(stream: TextIO, name: str, characters: int) -> None:
     """Raise MlrqError where a compressed file has unpacked to far more than data do."""
     packed: Any = getattr(stream.buffer, "fileobj", None)
     if characters > BOMB and packed is not None and characters > RATIO * packed.tell():

@@ -10,7 +10,7 @@ from mlrq.models.linear import LinearModel
 from mlrq.pipeline.certificate import document, followed
 from mlrq.pipeline.guard import check
 from mlrq.pipeline.results import Quantized
-from mlrq.pipeline.train import FIRST_ROWS, hold_same_training
+from mlrq.pipeline.train import FIRST_ROWS, require_same_training
 from mlrq.quantization.quantize import TrainingStatistics, quantize
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import deviations
@@ -39,7 +39,7 @@ def quantize_model(
         MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
             objects and is strict.
     """
-    hold_same_training(origin.training, data)
+    require_same_training(origin.training, data)
     exact = origin.model
     fit_to = exact if followed(origin) else None
     statistics = training_statistics(data, settings, fit_to)

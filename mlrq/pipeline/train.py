@@ -75,7 +75,7 @@ def _trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDAr
     return Trained(FloatArtifact(fitted.model, training, first), fitted.notices, fitted.estimator)
 
 
-def hold_same_training(origin: Training, data: TrainTest, name: str = FLOAT) -> None:
+def require_same_training(origin: Training, data: TrainTest, name: str = FLOAT) -> None:
     """Raise MlrqError unless `data` is what the model `name` was trained on."""
     split = origin.rows_split
     if (data.sha256, data.split) != (origin.sha256, split):

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.pipeline.certificate import followed, told
-from mlrq.pipeline.train import hold_same_training
+from mlrq.pipeline.train import require_same_training
 from mlrq.solvers.verify import Answer, check
 from mlrq.streaming.train_test import TrainTest
 
@@ -25,7 +25,7 @@ def verify(
     Raises:
         MlrqError: If `data` is not the training data.
     """
-    hold_same_training(integer.training, data)
+    require_same_training(integer.training, data)
     if integer.model.rounding != "exact":
         return "INCOMPLETE", "the codes are not claimed to be the best ones"
     if proof is None:

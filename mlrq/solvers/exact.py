@@ -1,5 +1,6 @@
 """The best codes and the best scale, with the proof."""
 
+import sys
 import time
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ FREE, EACH, PATIENCE = 40, 30_000, 5
 
 
 class _Spent(Exception):
-    """The budget is."""
+    """Raised when the budget is spent."""
 
 
 class _Budget:
@@ -31,7 +32,7 @@ class _Budget:
     def __init__(self, nodes: int, deadline: float):
         self.left, self.deadline, self.used = nodes, deadline, 0
 
-    def run(self, tree: Tree, walk: Walk, most: int, single: bool = False) -> None:
+    def run(self, tree: Tree, walk: Walk, most: int = sys.maxsize, single: bool = False) -> None:
         """Search until it ends, or for `most` bounds.
 
         Raises:
@@ -111,7 +112,7 @@ class _Exact:
         while self.proven < self.best.excess:
             walk = _start(self.tree, self.best.excess, threshold, low, high)
             try:
-                self.budget.run(self.tree, walk, self.budget.left)
+                self.budget.run(self.tree, walk)
             finally:
                 self.offer(walk.found)
             self.proven = threshold

@@ -119,7 +119,7 @@ def _scan(reader: Reader, part: Part) -> Scan:
 
 
 def merged_scans(first: Scan, second: Scan) -> Scan:
-    """Of the rows of both; those of `second` come after those of `first`."""
+    """Merge the scans of two parts, the rows of `first` before those of `second`."""
     return Scan(
         combine([first.summary, second.summary]),
         np.minimum(first.low, second.low),
@@ -204,7 +204,7 @@ def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> E
 
 
 def merged_errors(first: Errors, second: Errors) -> Errors:
-    """Of the rows of both."""
+    """Merge the tallies of errors of two parts, model by model."""
     return [(merge(a[0], b[0]), np.maximum(a[1], b[1])) for a, b in zip(first, second, strict=True)]
 
 

@@ -83,7 +83,7 @@ class TrainTest:
         return self._head(count, test=self.test_count > 0)
 
     def sample(self) -> Numbers:
-        """(n, features) training rows on which to check that a model is what it seems."""
+        """(n, features) training rows on which a folded model is compared with its estimator."""
         return self._head(SAMPLE_ROWS, test=False)[0]
 
     def training_rows(self, who: str) -> tuple[Numbers, Numbers]:

@@ -148,8 +148,6 @@ def test_any_model_gives_the_same_for_any_input(tmp_path_factory, several, cells
 
 @pytest.mark.parametrize("language", COMPILERS)
 def test_it_compiles_without_a_warning_and_passes_its_own_test(tmp_path, language):
-    if shutil.which(COMPILERS[language][0]) is None and language == "clang":
-        pytest.skip("clang is not installed")
     rng = np.random.default_rng(1)
     for prefix, packed, bits, input_bits in (("a", False, 8, 8), ("b_2", True, 5, 16), ("C", True, 16, 16)):
         model = random_model(
@@ -210,10 +208,10 @@ def test_the_integer_path_needs_stdint_and_no_function(tmp_path):
 @pytest.mark.parametrize("flag", ["-ffast-math", "-ffinite-math-only"])
 def test_fast_math_is_refused_by_the_code_itself(tmp_path, flag):
     written(tmp_path, random_model(np.random.default_rng(5)), prefix="m")
+    compiled(tmp_path, *C99, flag, "-DM_NO_FLOAT", "-c", "m.c")
     done = subprocess.run([*C99, flag, "-c", "m.c"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0
     assert "compile without -ffast-math, or define M_NO_FLOAT" in done.stderr
-    compiled(tmp_path, *C99, flag, "-DM_NO_FLOAT", "-c", "m.c")
 
 
 def test_california_housing_is_the_same_on_every_row(tmp_path, data, parts):

@@ -256,7 +256,7 @@ def test_a_place_that_is_none_is_told(tmp_path):
 
 
 def test_shapes_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match=r"fit|broadcast|shorter"):
+    with pytest.raises(ValueError, match=r"fit|broadcast|shorter|longer"):
         kernel.affine(np.ones((3, 2)), np.ones((1, 3)), np.ones(1))
     with pytest.raises(ValueError, match=r"fit|broadcast"):
         kernel.tally(np.ones(3), np.ones(4))

@@ -101,7 +101,7 @@ def test_what_is_copied_from_json_reads_back_the_same(value):
     assert json.loads(batch.kept[0][0]) == value
 
 
-@pytest.mark.parametrize("value", ["NaN", "[Infinity]", "1e999", "[" * 2000 + "]" * 2000])
+@pytest.mark.parametrize("value", ["NaN", "[Infinity]", "1e999", "[" * 200_000 + "]" * 200_000])
 def test_what_cannot_be_copied_as_json_is_a_fault(value):
     text = f'{{"a": 1, "id": {value}}}\n{{"a": 2, "id": 3}}\n'
     (batch,) = batches(JsonRows(lines(text), "f", ("a",), ("id",)), True)

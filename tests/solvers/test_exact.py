@@ -123,6 +123,15 @@ def test_bounds_hold_when_the_budget_runs_out(data: st.DataObject) -> None:
     assert certificate.optimal or certificate.nodes >= 0
 
 
+@pytest.mark.parametrize("nodes", range(31))
+def test_a_search_that_its_budget_ended_is_no_proof(nodes: int) -> None:
+    triangle, target = np.array([[2.0, 0.1, 2.0], [0, 3, 0], [0, 0, 0]]), np.array([[0.125, -0.125, 0.5]])
+    least = enumerated(triangle, target, -2, 1, affine=False)
+    solution = solve(triangle, target, -2, 1, nodes=nodes)
+    assert solution.certificate.lower_bound <= least
+    assert least == solution.excess or not solution.certificate.optimal
+
+
 def test_codes_have_no_common_divisor() -> None:
     solution = solve(np.eye(2), [0.75, 0.25], -128, 127)
     assert solution.codes.tolist() == [[3, 1]]

@@ -5,7 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from support.problems import NAMES, problem
+from problem_set import NAMES, problem
 
 from mlrq.kernel import build
 from mlrq.solvers.solve import Solution, solve
@@ -44,7 +44,10 @@ double enumerate(int n, int low, int high, const double *gram, const double *pul
 
 
 def quantized(name: str, units: str, bits: int, affine: bool) -> Solution:
-    return solve(*problem(name, units), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, affine=affine, nodes=BOUNDS)
+    one = problem(name, units)
+    return solve(
+        one.triangle, one.column, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, affine=affine, nodes=BOUNDS
+    )
 
 
 @pytest.mark.parametrize("affine", [False, True])
@@ -86,7 +89,8 @@ def test_bike_sharing_at_two_bits_is_the_best_of_all_sixteen_million_codes(tmp_p
     function = ctypes.CDLL(str(library)).enumerate
     function.restype = ctypes.c_double
     function.argtypes = [ctypes.c_int] * 3 + [ctypes.c_void_p] * 2 + [ctypes.c_double, ctypes.c_void_p]
-    triangle, target = problem("bikeshare")
+    one = problem("bikeshare")
+    triangle, target = one.triangle, one.column
     gram, pull, best = triangle.T @ triangle, triangle.T @ target, np.zeros(len(target), dtype=np.int64)
     gram = np.ascontiguousarray(gram)
     places = gram.ctypes.data, pull.ctypes.data, float(target @ target), best.ctypes.data
