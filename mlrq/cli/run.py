@@ -145,30 +145,32 @@ def export(config: Config, folder: Path) -> list[Path]:
 
 
 def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
-    """Show from the training rows that the codes are the best ones.
+    """Check the certificate against the training rows, and the files that go with the integer model.
 
     Returns:
-        PROVEN or INCOMPLETE, and a line for what is proven of each scale.
+        PROVEN or INCOMPLETE, a line for what is proven of each scale, and one for the files.
 
     Raises:
-        MlrqError: If there are better codes, the certificate shows nothing, or the rows are not the training
-            data.
+        MlrqError: If there are better codes, the certificate does not hold, a file is of another model, or
+            the rows are not the training data.
     """
     from mlrq.artifacts import documents
     from mlrq.artifacts.json_document import read_document
     from mlrq.pipeline.save import CERTIFICATE
-    from mlrq.pipeline.verify import MAKE_CERTIFICATE, verify
+    from mlrq.pipeline.verify import MAKE_CERTIFICATE, hold_files, verify
 
-    integer = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
-    exact, proof = folder / documents.FLOAT, folder / CERTIFICATE
+    path = Path(config.artifact or folder / documents.QUANTIZED)
+    integer = documents.read_quantized(path)
+    exact, proof = path.parent / documents.FLOAT, path.parent / CERTIFICATE
     origin = documents.read_float(exact) if exact.exists() else None
     found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
+    files = hold_files(path.parent, integer)
     data = session.known(config, notify).data
     with session.progress.activity("Verifying"):
         word, why = verify(data, origin, integer, found)
     if word == "REFUTED":
         raise MlrqError(f"{word}: {why}")
-    return f"{word}\n{why}"
+    return "\n".join(filter(None, (word, why, files)))
 
 
 def run(

@@ -1,9 +1,14 @@
-"""Verify: show from the training rows themselves, in exact integers, that the codes are the best ones."""
+"""Verify: check from the training rows, in exact integers, that codes are the best ones; and their files."""
 
+from pathlib import Path
 from typing import Any
 
+from mlrq import files
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.errors import MlrqError
+from mlrq.export import carried
 from mlrq.pipeline.certificate import followed, told
+from mlrq.pipeline.save import exported
 from mlrq.pipeline.train import require_same_training
 from mlrq.solvers.verify import Answer, check
 from mlrq.streaming.train_test import TrainTest
@@ -39,3 +44,25 @@ def verify(
         return why.args[0], why.args[1]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as why:
         return "REFUTED", f"the certificate makes no sense: {why!r}"
+
+
+def hold_files(folder: Path, integer: QuantizedArtifact) -> str:
+    """Check a folder's list of checksums, and the exports of an integer model there; what holds, in words.
+
+    Raises:
+        MlrqError: If a file is not what the list says, or an export does not carry the model.
+    """
+    if names := files.changed(folder):
+        raise MlrqError(f"REFUTED: {', '.join(names)}: not what {files.CHECKSUMS} says")
+    told = [f"{files.CHECKSUMS} holds"] if (folder / files.CHECKSUMS).is_file() else []
+    if integer.model.inputs:  # reading the artifact has compared the bound with its codes
+        bits, bound = integer.model.accumulator_bits, integer.model.accumulator_bound
+        told.append(f"no accumulator exceeds {bound:,}, of {bits} bits")
+    carry = []
+    for name, content in exported(folder).items():
+        if name.endswith((".h", ".c", ".onnx")) and not name.endswith("/float.onnx"):
+            if wrong := carried.faults(name, content, integer):
+                raise MlrqError(f"REFUTED: {name}: {', '.join(wrong)}: not of this model")
+            carry.append(name)
+    told += [f"{', '.join(carry)} carry this model"] if carry else []
+    return "; ".join(told)

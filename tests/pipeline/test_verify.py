@@ -54,6 +54,8 @@ def test_codes_that_are_not_the_best_are_refuted(run, tmp_path):
     artifact.model.codes[0, 0] += 1
     (outputs / "quantized.json").write_bytes(documents.encode_quantized(artifact))
     assert json.loads((outputs / "quantized.json").read_bytes())["certificate"]["optimal"]
+    run("verify", "dataset=diabetes").refused("REFUTED", "quantized.json: not what SHA256SUMS says")
+    (outputs / "SHA256SUMS").unlink()
     run("verify", "dataset=diabetes").refused("REFUTED", "of another quantized.json")
     proof = json.loads((outputs / "certificate.json").read_bytes())
     for name in ("sha256", "format", "schema"):
@@ -96,4 +98,60 @@ def test_the_certificate_of_a_stream_is_made_and_checked_part_by_part(run, tmp_p
     done = run("verify", *stream)
     assert done.out.splitlines()[0] == "PROVEN"
     paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
-    assert checker.main(*paths, str(tmp_path / "rows.csv")) == tuple(done.out.rstrip().split("\n", 1))
+    assert checker.main(*paths, str(tmp_path / "rows.csv")) == tuple(done.out.splitlines()[:2])
+
+
+def test_files_that_go_with_the_model_are_checked(run, tmp_path):
+    small = ("dataset=synthetic", "dataset.rows=60", "dataset.features=3", "quantization.inputs=int8")
+    outputs = tmp_path / "outputs"
+    assert run(*small).code == 0
+    assert run("export", "export=c").code == 0
+    told = run("verify", *small).out.splitlines()
+    assert told[0] == "PROVEN"
+    assert "SHA256SUMS holds; no accumulator exceeds" in told[2]
+    assert told[2].endswith("export/mlrq.c, export/mlrq.h, export/mlrq_self_test.c carry this model")
+    source = outputs / "export" / "mlrq.c"
+    text, sums = source.read_text(), outputs / "SHA256SUMS"
+    source.write_text(
+        text.replace("mlrq_intercept[MLRQ_TARGETS] = {\n    ", "mlrq_intercept[MLRQ_TARGETS] = {\n    1")
+    )
+    run("verify", *small).refused("REFUTED", "export/mlrq.c: not what SHA256SUMS says")
+    sums.unlink()
+    run("verify", *small).refused("REFUTED", "export/mlrq.c: intercept: not of this model")
+
+
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+@pytest.mark.parametrize("granularity", ["per_tensor", "per_channel", "per_feature"])
+@pytest.mark.parametrize("inputs", ["float", "int8", "int16"])
+@pytest.mark.parametrize("model", ["linear_regression", "ridge"])
+def test_every_setting_of_several_targets_is_proven(run, tmp_path, model, inputs, granularity, scheme):
+    if inputs != "float" and granularity == "per_feature":
+        return  # they exclude each other
+    table = np.random.default_rng(1).normal(size=(80, 5)).round(4)
+    lines = [",".join(map(repr, row)) for row in table.tolist()]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,c,y,z", *lines]) + "\n")
+    settings = (
+        f"model={model}",
+        f"quantization.inputs={inputs}",
+        f"quantization.granularity={granularity}",
+        f"quantization.scheme={scheme}",
+        "quantization.bits=4",
+    )
+    rows = ("dataset=csv", "dataset.path=rows.csv", "dataset.target=[y,z]")
+    assert run(*rows, *settings).code == 0
+    word, told = run("verify", *rows).out.split("\n", 1)
+    assert word == "PROVEN"
+    paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
+    assert checker.main(*paths, str(tmp_path / "rows.csv")) == (word, told[: told.index("\nSHA256SUMS")])
+
+
+def test_a_certificate_of_other_goals_is_refused(run, tmp_path):
+    for stage in ("train", "quantize"):
+        assert run(stage, "dataset=diabetes", "model=ridge").code == 0
+    path = tmp_path / "outputs" / "certificate.json"
+    proof = json.loads(path.read_bytes())
+    for name in ("sha256", "format", "schema"):
+        del proof[name]
+    path.write_bytes(encode(seal("certificate", 1, {**proof, "goal": None})))
+    (tmp_path / "outputs" / "SHA256SUMS").unlink()
+    run("verify", "dataset=diabetes").refused("REFUTED", "follow another model than float.json")
