@@ -25,7 +25,7 @@ from mlrq.solvers.recorder import Cone, Part, Recorder
 from mlrq.stats.linear_algebra import least_squares, lengths, product
 
 BITS = (6, 9, 12, 16, 20, 25, 30, 36, 44, 52, 62, 74, 96)  # of a vector's numbers, tried in turn
-ROOM = (3, 7, 12)  # by how many bits less is the fraction by which its scale is larger
+ROOM = (3, 7, 12, 18, 25, 33)  # by how many bits less is the fraction by which its scale is larger
 HALVINGS = 8  # of the interval in which the bound lies, where the search does not end
 
 

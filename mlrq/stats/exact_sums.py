@@ -1,7 +1,7 @@
 """Sums of products of doubles without rounding, which is what certificates are about.
 
-Every column is cut into limbs, integers of at most 20 bits, whose products over a few thousand rows BLAS adds
-without rounding, in whatever order it likes. `mlrq.solvers.verify.exact` finds the same in plain Python.
+Every column is cut into limbs, integers of at most 20 bits, whose products over a few thousand rows are added
+without rounding, in whatever order. `mlrq.solvers.verify.exact` finds the same in plain Python.
 """
 
 from fractions import Fraction
@@ -28,8 +28,8 @@ def products(table: npt.NDArray[np.float64]) -> list[list[Fraction]]:
                 owners.append(owner)
                 rest = rest - np.ldexp(limbs[-1], exponent)
         stacked = np.array(limbs)
-        for i, row in enumerate((stacked @ stacked.T).tolist()):
-            for j, value in enumerate(row[: i + 1]):
+        for i, limb in enumerate(stacked):
+            for j, value in enumerate(np.einsum("jr,r->j", stacked[: i + 1], limb).tolist()):
                 both = int(value) * weights[i] * weights[j]
                 total[owners[i]][owners[j]] += both if i == j or owners[i] != owners[j] else 2 * both
     return total
