@@ -24,8 +24,8 @@ from mlrq.solvers.problem import FloatArray, Problem
 from mlrq.solvers.recorder import Cone, Part, Recorder
 from mlrq.stats.linear_algebra import least_squares, lengths, product
 
-BITS = (6, 9, 12, 16, 20, 25, 30, 36, 44, 52, 62, 74, 96)  # of a vector's numbers, tried in turn
-ROOM = (3, 7, 12, 18, 25, 33)  # by how many bits less is the fraction by which its scale is larger
+BITS = (8, 14, 20, 28, 40, 62, 96)  # of a vector's numbers, tried in turn
+ROOM = (4, 8, 13, 20, 30)  # by how many bits less is the fraction by which its scale is larger
 HALVINGS = 8  # of the interval in which the bound lies, where the search does not end
 
 
