@@ -233,8 +233,8 @@ def test_a_library_of_another_source_is_not_used(tmp_path, monkeypatch):
 
 
 def test_a_compiler_that_fails_or_is_not_there_is_told_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("CC", "no-such-compiler")
-    assert build.build(tmp_path / "kernel.so") == "no-such-compiler: No such file or directory"
+    monkeypatch.setenv("CC", "./no-such-compiler")  # nowhere else, for not every folder may be looked into
+    assert build.build(tmp_path / "kernel.so") == "./no-such-compiler: No such file or directory"
     monkeypatch.setenv("CC", f"{sys.executable} -c 'import sys; sys.exit(\"out of order\")'")
     assert build.build(tmp_path / "kernel.so").endswith("failed: out of order")
     monkeypatch.delenv("CC")
