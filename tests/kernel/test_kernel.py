@@ -1,6 +1,7 @@
 """The kernel in C and the one in NumPy agree to the last bit, and compute what they say."""
 
 import os
+import shlex
 import subprocess
 import sys
 from fractions import Fraction
@@ -233,9 +234,9 @@ def test_a_library_of_another_source_is_not_used(tmp_path, monkeypatch):
 
 
 def test_a_compiler_that_fails_or_is_not_there_is_told_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("CC", "no-such-compiler")
-    assert build.build(tmp_path / "kernel.so") == "no-such-compiler: No such file or directory"
-    monkeypatch.setenv("CC", f"{sys.executable} -c 'import sys; sys.exit(\"out of order\")'")
+    monkeypatch.setenv("CC", "./no-such-compiler")  # nowhere else, for not every folder may be looked into
+    assert build.build(tmp_path / "kernel.so") == "./no-such-compiler: No such file or directory"
+    monkeypatch.setenv("CC", f"{shlex.quote(sys.executable)} -c 'import sys; sys.exit(\"out of order\")'")
     assert build.build(tmp_path / "kernel.so").endswith("failed: out of order")
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", str(tmp_path))
