@@ -36,6 +36,7 @@ class Results:
         seconds: That reading the rows and each stage took.
         saved: The files that were written.
         removed: Names of the exports that were removed, for they were of the model before.
+        uncertified: Whether a certificate was asked for, and none could be made.
     """
 
     data: "TrainTest"
@@ -46,12 +47,17 @@ class Results:
     seconds: dict[str, float] = field(default_factory=dict)
     saved: list[Path] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    uncertified: bool = False
 
     @property
     def notices(self) -> list[str]:
         """What the stages have to say that is not a result."""
         made = (self.data, self.trained, self.evaluated)
         found = [text for one in made if one for text in one.notices]
+        if self.uncertified:
+            found.append(
+                "quantization.certificate=true: none was made, for nothing is claimed or it is too large"
+            )
         if self.removed:
             names = ", ".join(self.removed)
             found.append(f"removed {names}, exported from the model before: the stage export makes them anew")
@@ -211,6 +217,7 @@ def run(
         certificate = chosen.certificate is True or (session.sweep is None and chosen.certificate)
         with _timed(seconds, "quantize"), session.progress.activity("Quantizing"):
             results.quantized = quantize_model(data, origin, chosen, *limits, certificate)
+        results.uncertified = chosen.certificate is True and results.quantized.certificate is None
         integer = results.quantized.artifact
     with session.progress.activity("Evaluating"):
         if "evaluate" in wanted:

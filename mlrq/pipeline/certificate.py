@@ -14,8 +14,8 @@ from mlrq.stats.summary import Summary
 from mlrq.streaming.reductions import Products
 from mlrq.streaming.train_test import TrainTest
 
-AUTO = Effort(codes=32, bounds=400_000, tried=10_000)  # a tenth of a second, or a fifth at the most
-ALL = Effort(codes=1_000, bounds=20_000_000, tried=2_000_000)
+AUTO = Effort(codes=32, bounds=400_000, vectors=400, tried=10_000, halvings=0)
+ALL = Effort(codes=500, bounds=2_000_000, vectors=10_000, tried=300_000, halvings=8)
 
 
 def is_least_squares(training: Training) -> bool:

@@ -34,7 +34,7 @@ def verify(
     if integer.model.rounding != "exact":
         return "INCOMPLETE", "the codes are not claimed to be the best ones"
     if proof is None:
-        return "INCOMPLETE", f"there is no certificate; {MAKE_CERTIFICATE} makes it, whatever its size"
+        return "INCOMPLETE", f"there is no certificate; {MAKE_CERTIFICATE} makes it"
     try:
         if origin and proof["goal"] != followed(origin):
             return "REFUTED", "the codes of the certificate follow another model than float.json"

@@ -6,9 +6,8 @@ a scale a little larger, so that there is room to round it to integers. What row
 search of the checker.
 """
 
-import copy
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import frexp, ldexp
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mlrq.kernel import search
-from mlrq.kernel.tree import Tree, start, widened
+from mlrq.kernel.tree import Tree, Walk, start, widened
 from mlrq.solvers import verify
 from mlrq.solvers.exact import rounding_slack
 from mlrq.solvers.ordering import ordered, prepare
@@ -26,7 +25,6 @@ from mlrq.stats.linear_algebra import least_squares, lengths, product
 
 BITS = (8, 14, 20, 28, 40, 62, 96)  # of a vector's numbers, tried in turn
 ROOM = (4, 8, 13, 20, 30)  # by how many bits less is the fraction by which its scale is larger
-HALVINGS = 8  # of the interval in which the bound lies, where the search does not end
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,16 @@ class Effort:
     Attributes:
         codes: That one scale may have.
         bounds: That its tree may take, times the number of codes.
+        vectors: That its tree may have.
         tried: Codes that the checker may try where the tree leaves it to search.
+        halvings: Of the interval in which a bound is sought, where the codes cannot be shown to be the best.
     """
 
     codes: int
     bounds: int
+    vectors: int
     tried: int
+    halvings: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,18 @@ class _Writer:
     def units(self) -> list[int]:
         """(n + 1,) powers of two that a certificate's numbers are in."""
         return [exponent - min(0, *self.exponents) for exponent in (0, *self.exponents)]
+
+    def proven(self, found: Recorder | None, effort: Effort) -> dict[str, Any] | None:
+        """What a certificate has of a scale, of a tree or else of a search; None if it takes too much."""
+        if found and found.vectors > effort.vectors:
+            return None
+        self.claim.tried, self.claim.allowed = 0, effort.tried
+        self.claim.box.clear()  # where an earlier try ended
+        node = self.write(found.root) if found else None
+        with suppress(verify.Answer):
+            self.claim.prove(node, self.units)
+            return {"bound": None, "order": self.claim.order, "tree": node, "units": self.units}
+        return None
 
     def write(self, parts: list[Part]) -> list[Any] | None:
         """The node of `parts`."""
@@ -166,30 +180,41 @@ class _Writer:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A search that ended.
+class _Search:
+    """An ordered problem, the box of its first code, and how many bounds a search may take."""
 
-    Attributes:
-        threshold: What its codes leave at least.
-        parts: Its tree.
-    """
+    tree: Tree
+    box: tuple[int, int]
+    most: int
 
-    threshold: float
-    parts: list[Part]
+    def begun(self, threshold: float) -> Walk:
+        """A search for codes that leave less than the threshold."""
+        slack = rounding_slack(self.tree, threshold)
+        return start(self.tree, threshold, widened(threshold, slack), slack, *self.box)
 
+    def least(self, threshold: float) -> float | None:
+        """The threshold, or less where codes leave less; None where the search takes too many bounds."""
+        walk = self.begun(threshold)
+        search(self.tree, walk, self.most, False)
+        if walk.level < len(self.tree.target):
+            return None
+        return threshold if widened(walk.best, walk.slack) >= threshold else walk.best * (1.0 - 2.0**-20)
 
-def _searched(tree: Tree, box: tuple[int, int], threshold: float, most: int) -> _Found | None:
-    """The tree of a search below a threshold; None where it takes more than `most` bounds."""
-    slack = rounding_slack(tree, threshold)
-    walk = start(tree, threshold, widened(threshold, slack), slack, *box)
-    recorder = Recorder(tree, copy.deepcopy(walk))
-    search(tree, walk, most, False)  # for how long it will take
-    if walk.level < len(tree.target):
-        return None
-    if widened(walk.best, slack) < threshold:  # there are better codes
-        return _searched(tree, box, walk.best * (1.0 - 2.0**-20), most)
-    recorder.run(most, False)
-    return _Found(threshold, recorder.root)
+    def largest(self, excess: float, halvings: int) -> float:
+        """The largest threshold up to the excess that was found to take few enough bounds."""
+        if (found := self.least(excess)) is not None:
+            return found
+        low, high = 0.0, excess
+        for _ in range(halvings):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.least(middle) == middle else (low, middle)
+        return low
+
+    def recorded(self, threshold: float) -> Recorder:
+        """The tree of a search that is known to end."""
+        recorder = Recorder(self.tree, self.begun(threshold))
+        recorder.run(self.most, False)
+        return recorder
 
 
 def certify(
@@ -211,36 +236,23 @@ def certify(
     order, inner, rank = ordered(problem)
     tree = prepare(inner, rank)
     excess = float(problem.fit(np.array(codes, dtype=np.float64)[:, None])[0][0])
-    if not (found := _largest(tree, inner.outer if tree.lengths[-1] else (0, 0), excess, effort)):
-        return None
     # Columns of zeros, whose codes change nothing, come last.
     levels = sorted(range(problem.size - 1, -1, -1), key=lambda level: not tree.lengths[level])
     unit, own = units[1] / units[0], [tree.lengths[level] for level in levels]
     length = float(lengths(problem.target[:, None])[0])
     exponents = [frexp(length / one * unit)[1] if one else 0 for one in own]
     names = [int(order[level]) for level in levels]
-    claim, bound = verify.Problem(matrix, codes, box, names, None), None
-    if found.threshold < excess:
-        bound = max(0.0, float(claim.left * units[2] - Fraction((excess - found.threshold) * units[1] ** 2)))
-        claim = verify.Problem(matrix, codes, box, names, Fraction(bound) / units[2])
-    claim.allowed = effort.tried
-    writer = _Writer(claim, tree, levels, exponents, unit)
-    node = writer.write(found.parts)
-    with suppress(verify.Answer):
-        claim.prove(node, writer.units)
-        shown = None if bound is None else bound.hex()
-        return {"bound": shown, "order": names, "tree": node, "units": writer.units}
-    return None
-
-
-def _largest(tree: Tree, box: tuple[int, int], excess: float, effort: Effort) -> _Found | None:
-    """The search below the excess, or the largest threshold found for which it does not take too much."""
-    most = effort.bounds // len(tree.target)
-    found, low, high = _searched(tree, box, excess, most), 0.0, excess
-    for _ in range(0 if found else HALVINGS):
-        middle = (low + high) / 2
-        if one := _searched(tree, box, middle, most):
-            found, low = one, middle
-        else:
-            high = middle
-    return found
+    writer = _Writer(verify.Problem(matrix, codes, box, names, None), tree, levels, exponents, unit)
+    first = inner.outer if tree.lengths[-1] else (0, 0)
+    searched = _Search(tree, first, effort.bounds // problem.size)
+    if searched.least(excess) == excess and (made := writer.proven(searched.recorded(excess), effort)):
+        return made
+    if made := writer.proven(None, effort):
+        return made
+    if not (threshold := searched.largest(excess, effort.halvings)):
+        return None
+    less = Fraction((excess - threshold) * units[1] ** 2)
+    bound = max(0.0, float(writer.claim.left * units[2] - less))
+    claim = verify.Problem(matrix, codes, box, names, Fraction(bound) / units[2])
+    made = replace(writer, claim=claim).proven(searched.recorded(threshold), effort)
+    return made and {**made, "bound": bound.hex()}

@@ -21,12 +21,12 @@ Part = tuple[int, int, "list[Part] | Cone | None"]
 
 
 class Recorder(Search):
-    """See the module; `root` are the boxes of the first code."""
+    """See the module; `root` are the boxes of the first code, `vectors` how many a cone closed."""
 
     def __init__(self, tree: Tree, walk: Walk):
         super().__init__(tree, walk)
         self.parts: list[list[Part]] = [[] for _ in range(self.size)]
-        self.root = self.parts[-1]
+        self.root, self.vectors = self.parts[-1], 0
 
     def descend(self, q: int, box: tuple[int, int]) -> None:
         """Begin the boxes of level q, below the code that was decided."""
@@ -51,13 +51,15 @@ class Recorder(Search):
         codes, up, down, first, last = (row[q] for row in self.integers[:5])
         low, high = codes, codes
         cone = Cone(q, tuple(self.integers[0][q:]), scale, tuple(pairs)) if pairs else None
+        closed: list[Part] = []
         if upwards and up == codes + 1:
             high = last
         elif upwards and up <= last:
-            self.parts[q].append((up, last, cone))
+            closed.append((up, last, cone))
         if downwards and down == codes - 1:
             low = first
         elif downwards and down >= first:
-            self.parts[q].append((first, down, cone))
-        self.parts[q].append((low, high, cone))
+            closed.append((first, down, cone))
+        self.parts[q] += [*closed, (low, high, cone)]
+        self.vectors += len(closed) + 1 if cone else 0
         super().close(q, upwards, downwards, scale, pairs)

@@ -71,7 +71,8 @@ def test_a_certificate_is_made_where_it_is_asked_for_and_goes_with_its_model(run
     small = ("dataset=synthetic", "dataset.rows=60", "dataset.features=3")
     assert run(*small, "quantization.certificate=false").code == 0
     assert not proof.exists()
-    assert run("verify", *small).out.splitlines()[0] == "INCOMPLETE"
+    word, told, _ = run("verify", *small).out.splitlines()
+    assert (word, told.split("; ")[0]) == ("INCOMPLETE", "there is no certificate")
     assert run("quantize", *small).code == 0
     assert run("verify", *small).out.splitlines()[0] == "PROVEN"
     assert run("quantize", *small, "quantization.bits=3", "quantization.certificate=false").code == 0
@@ -155,3 +156,12 @@ def test_a_certificate_of_other_goals_is_refused(run, tmp_path):
     path.write_bytes(encode(seal("certificate", 1, {**proof, "goal": None})))
     (tmp_path / "outputs" / "SHA256SUMS").unlink()
     run("verify", "dataset=diabetes").refused("REFUTED", "follow another model than float.json")
+
+
+def test_a_certificate_that_cannot_be_made_is_told(run):
+    small = ("dataset=synthetic", "dataset.rows=60", "dataset.features=3", "quantization.rounding=nearest")
+    done = run(*small, "quantization.certificate=true")
+    assert (done.code, done.err.splitlines()[-1]) == (
+        0,
+        "mlrq: note: quantization.certificate=true: none was made, for nothing is claimed or it is too large",
+    )

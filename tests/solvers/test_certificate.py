@@ -199,16 +199,37 @@ def test_of_a_thousand_changed_certificates_none_that_claims_a_falsehood_is_take
 
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
 def test_where_the_search_takes_too_much_a_bound_is_proven(scheme: str) -> None:
-    model, proof, sums = made(diabetes.load(), 8, effort=replace(ALL, bounds=1500), scheme=scheme)
+    stream = california_housing.load("embedded")
+    model, proof, sums = made(stream, 5, effort=replace(ALL, bounds=600, tried=500), scheme=scheme)
     bound = float.fromhex(proof["problems"][0]["bound"])
     word, told = verify.check(model, proof, sums)
     assert word == "INCOMPLETE"
     assert f"no codes have less than {bound:.12g};" in told
-    _, best, _ = made(diabetes.load(), 8, scheme=scheme)
+    _, best, _ = made(stream, 5, scheme=scheme)
     assert best["problems"][0]["bound"] is None
-    better = {**proof, "problems": [{**proof["problems"][0], "bound": (bound * 1.1).hex()}]}
+    more = {**proof, "problems": [{**proof["problems"][0], "bound": (bound * 1.1).hex()}]}
     with pytest.raises(verify.Answer, match="REFUTED"):
-        verify.check(model, better, sums)
+        verify.check(model, more, sums)
+
+
+def test_a_tree_of_too_many_vectors_is_left_to_the_search() -> None:
+    stream = diabetes.load()
+    model, proof, sums = made(stream, 8, effort=replace(ALL, vectors=0))
+    assert proof["problems"][0]["tree"] is None
+    assert verify.check(model, proof, sums)[0] == "PROVEN"
+
+
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+@pytest.mark.parametrize("bits", [3, 4, 6])
+def test_what_is_made_with_any_effort_is_accepted(bits: int, scheme: str) -> None:
+    stream = diabetes.load()
+    for tried in (30, 100, 300, 1000):
+        for bounds in (300, 1000, 5000):
+            effort = replace(ALL, bounds=bounds, tried=tried, vectors=bounds // 20)
+            model, proof, sums = made(stream, bits, effort=effort, scheme=scheme)
+            if proof:
+                bound = proof["problems"][0]["bound"]
+                assert verify.check(model, proof, sums)[0] == ("PROVEN" if bound is None else "INCOMPLETE")
 
 
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_feature"])
