@@ -212,7 +212,7 @@ def main() -> None:
                     show(lines[-1].cells())
     if "generated" in told.problem and not told.docs:
         for size in GENERATED:
-            for bits in {2, 4, 8} & set(told.bits):
+            for bits in sorted({2, 4, 8} & set(told.bits)):
                 show(line(generated(size), "raw", "symmetric", bits, repeat=1).cells())
     if told.docs:
         document(lines, told.docs)

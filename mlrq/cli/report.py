@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlrq.artifacts.documents import Training
 from mlrq.artifacts.json_document import encode
+from mlrq.artifacts.schema import Training
 from mlrq.cli.run import Results
 from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard

@@ -165,16 +165,19 @@ def _parameters(step: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in sorted(found.items())}
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON; what JSON does not have by its class alone, for a repr may hold an address."""
+def _plain(value: Any, depth: int = 4) -> Any:
+    """A parameter as JSON; what JSON does not have by its class alone, for a repr may hold an address.
+
+    So are lists in more than `depth` lists.
+    """
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+    if isinstance(value, list | tuple) and depth:
+        return [_plain(item, depth - 1) for item in value]
     return f"<{type(value).__name__}>"
 
 

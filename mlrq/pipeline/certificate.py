@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, Training, encode_quantized
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, encode_quantized
+from mlrq.artifacts.schema import Training
 from mlrq.solvers import verify
 from mlrq.solvers.certificate import Effort, certify
 from mlrq.solvers.problem import Problem

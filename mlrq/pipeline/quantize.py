@@ -5,12 +5,13 @@ from dataclasses import fields
 import numpy as np
 
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.artifacts.schema import FIRST_ROWS
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.pipeline.certificate import document, followed
 from mlrq.pipeline.guard import check
 from mlrq.pipeline.results import Quantized
-from mlrq.pipeline.train import FIRST_ROWS, require_same_training
+from mlrq.pipeline.train import require_same_training
 from mlrq.quantization.quantize import TrainingStatistics, quantize
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import deviations
