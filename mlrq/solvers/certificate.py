@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mlrq.kernel import search
-from mlrq.kernel.tree import Tree, Walk, start, widened
+from mlrq.kernel.tree import Tree
 from mlrq.solvers import verify
-from mlrq.solvers.exact import rounding_slack
 from mlrq.solvers.ordering import ordered, prepare
 from mlrq.solvers.problem import FloatArray, Problem
-from mlrq.solvers.recorder import Cone, Part, Recorder
+from mlrq.solvers.recorder import Cone, Part, Recorder, Searches
 from mlrq.stats.linear_algebra import least_squares, lengths, product
 
 BITS = (8, 14, 20, 28, 40, 62, 96)  # of a vector's numbers, tried in turn
@@ -179,44 +177,6 @@ class _Writer:
         return normals, limits
 
 
-@dataclass(frozen=True)
-class _Search:
-    """An ordered problem, the box of its first code, and how many bounds a search may take."""
-
-    tree: Tree
-    box: tuple[int, int]
-    most: int
-
-    def begun(self, threshold: float) -> Walk:
-        """A search for codes that leave less than the threshold."""
-        slack = rounding_slack(self.tree, threshold)
-        return start(self.tree, threshold, widened(threshold, slack), slack, *self.box)
-
-    def least(self, threshold: float) -> float | None:
-        """The threshold, or less where codes leave less; None where the search takes too many bounds."""
-        walk = self.begun(threshold)
-        search(self.tree, walk, self.most, False)
-        if walk.level < len(self.tree.target):
-            return None
-        return threshold if widened(walk.best, walk.slack) >= threshold else walk.best * (1.0 - 2.0**-20)
-
-    def largest(self, excess: float, halvings: int) -> float:
-        """The largest threshold up to the excess that was found to take few enough bounds."""
-        if (found := self.least(excess)) is not None:
-            return found
-        low, high = 0.0, excess
-        for _ in range(halvings):
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.least(middle) == middle else (low, middle)
-        return low
-
-    def recorded(self, threshold: float) -> Recorder:
-        """The tree of a search that is known to end."""
-        recorder = Recorder(self.tree, self.begun(threshold))
-        recorder.run(self.most, False)
-        return recorder
-
-
 def certify(
     problem: Problem, about: tuple[Any, list[int], Any], units: tuple[float, float, Fraction], effort: Effort
 ) -> dict[str, Any] | None:
@@ -244,7 +204,7 @@ def certify(
     names = [int(order[level]) for level in levels]
     writer = _Writer(verify.Problem(matrix, codes, box, names, None), tree, levels, exponents, unit)
     first = inner.outer if tree.lengths[-1] else (0, 0)
-    searched = _Search(tree, first, effort.bounds // problem.size)
+    searched = Searches(tree, first, effort.bounds // problem.size)
     if searched.least(excess) == excess and (made := writer.proven(searched.recorded(excess), effort)):
         return made
     if made := writer.proven(None, effort):

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from mlrq.kernel import search
 from mlrq.kernel.branch import Search
-from mlrq.kernel.tree import Tree, Walk
+from mlrq.kernel.tree import Tree, Walk, start, widened
+from mlrq.solvers.exact import rounding_slack
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,41 @@ class Recorder(Search):
         self.parts[q] += [*closed, (low, high, cone)]
         self.vectors += len(closed) + 1 if cone else 0
         super().close(q, upwards, downwards, scale, pairs)
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Searches of an ordered problem, with the box of its first code, of so many bounds at most."""
+
+    tree: Tree
+    box: tuple[int, int]
+    most: int
+
+    def _begun(self, threshold: float) -> Walk:
+        """A search for codes that leave less than the threshold."""
+        slack = rounding_slack(self.tree, threshold)
+        return start(self.tree, threshold, widened(threshold, slack), slack, *self.box)
+
+    def least(self, threshold: float) -> float | None:
+        """The threshold, or less where codes leave less; None where the search takes too many bounds."""
+        walk = self._begun(threshold)
+        search(self.tree, walk, self.most, False)
+        if walk.level < len(self.tree.target):
+            return None
+        return threshold if widened(walk.best, walk.slack) >= threshold else walk.best * (1.0 - 2.0**-20)
+
+    def largest(self, excess: float, halvings: int) -> float:
+        """The largest threshold up to the excess that was found to take few enough bounds."""
+        if (found := self.least(excess)) is not None:
+            return found
+        low, high = 0.0, excess
+        for _ in range(halvings):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.least(middle) == middle else (low, middle)
+        return low
+
+    def recorded(self, threshold: float) -> Recorder:
+        """The tree of a search that is known to end."""
+        recorder = Recorder(self.tree, self._begun(threshold))
+        recorder.run(self.most, False)
+        return recorder
