@@ -2,12 +2,15 @@
 
 import copy
 import csv
+import itertools
 import json
 import random
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +251,25 @@ def test_columns_that_depend_on_others_are_proven_too(
     names = [f"x{i}" for i in range(table.shape[1])], ["y"]
     model, proof, sums = certified(table, values, names, bits, scheme=scheme, granularity=granularity)
     assert verify.check(model, proof, sums)[0] == "PROVEN"
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_the_checkers_search_agrees_with_enumeration_in_fractions(seed: int, affine: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-3, 4, (6, 3)).tolist()
+    if seed % 4 == 0:  # a column that depends on the others
+        rows = [[a, b, a - b] for a, b, _ in rows]
+    matrix = [*zip(*rows, strict=True), rng.integers(-9, 10, 6).tolist()]
+    gram = [[verify.dot(one, two) for two in matrix] for one in matrix]
+    least, left = -2, {}
+    for codes in itertools.product(range(-3, 4) if affine else range(least, least + 4), repeat=3):
+        if max(0, *codes) - min(0, *codes) <= 3:
+            *rest, along = [verify.dot(row, codes) for row in gram]
+            length = verify.dot(rest, codes)
+            left[codes] = gram[-1][-1] - (Fraction(along**2, length) if along > 0 else 0)
+    for codes in [*rng.permutation(list(left))[:20].tolist(), min(left, key=left.get)]:
+        problem = verify.Problem(gram, list(codes), (least, 1, affine), rng.permutation(3).tolist(), None)
+        best = left[tuple(codes)] == min(left.values())
+        with nullcontext() if best else pytest.raises(verify.Answer, match="are better"):
+            problem.prove(None, [])
