@@ -37,7 +37,7 @@ class Make:
     """make in the project's folder, with its outputs elsewhere and the Python that runs the tests."""
 
     def __init__(self, out: Path) -> None:
-        self.out, self.python = out, shlex.quote(sys.executable)
+        self.out, self.python = out, sys.executable
         self.project, self.environment = PROJECT, {}
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess:

@@ -43,7 +43,7 @@ def distinct(name: str, names: list[str]) -> tuple[str, ...]:
 
 
 def require_training(told: Training, width: int, count: int) -> None:
-    """Require a training record to fit itself, and `width` features and `count` targets."""
+    """Require where a model came from to fit its `width` features and `count` targets, and itself."""
     low, high = array("training.input_range", told.input_range, (2, width), np.float64)
     called = [told.estimator["estimator"], *told.estimator.get("before", [])]
     require(

@@ -198,7 +198,7 @@ def _read(
         artifact = parse(msgspec.convert(found, kind))
         for key, value in body(artifact).items():
             require(
-                [(encode(value) == encode(found[key]), f"{key}: is not what its format and the rest give")]
+                [(encode(value) == encode(found[key]), f"{key}: is not what the rest and its format give")]
             )
     except ValueError as error:
         raise MlrqError(f"{path}: makes no sense: {error}; {how} makes it anew") from None

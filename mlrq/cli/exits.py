@@ -87,10 +87,14 @@ def terminable() -> Iterator[None]:
     """Let SIGTERM end the block as an exception does, so that nothing is left lying about."""
 
     def end(*_: object) -> NoReturn:
-        fail(TERMINATED, "terminated")
+        sys.exit(TERMINATED)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except SystemExit as leaving:
+        if leaving.code == TERMINATED:  # said when the block has ended, lest its progress come after it
+            fail(TERMINATED, "terminated")
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)

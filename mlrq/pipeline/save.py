@@ -58,6 +58,8 @@ def save(
             made[ESTIMATOR] = trained.estimator
     if quantized:
         made[QUANTIZED] = documents.encode_quantized(quantized.artifact)
+        if quantized.certificate:
+            made[CERTIFICATE] = encode(seal("certificate", 1, quantized.certificate))
     if evaluated:
         made[EVALUATION] = encode(seal("evaluation", 1, summary(evaluated)))
     changed = [name for name, content in made.items() if _differs(folder / name, content)]
@@ -65,16 +67,14 @@ def save(
     outdated = []
     if trained and FLOAT in changed and not _came_from(trained.artifact, folder / ESTIMATOR):
         outdated.append(ESTIMATOR)
-    exported, removed = _exported(folder), []
+    found, removed = exported(folder), []
     if FLOAT in changed or QUANTIZED in changed:
         outdated += [EVALUATION, CERTIFICATE]
         models = [_sha256(made.get(name), folder / name) for name in (FLOAT, QUANTIZED)]
-        removed = [
-            name for name, content in exported.items() if not any(of and of in content for of in models)
-        ]
+        removed = [name for name, content in found.items() if not any(of and of in content for of in models)]
     record = {RUN: document(folder, ran)} if ran else {}
     steps = [*((name, None) for name in (*outdated, *removed)), *made.items(), *record.items()]
-    replace_together(folder, steps, (*LISTED, *exported))
+    replace_together(folder, steps, (*LISTED, *found))
     return Saved([folder / name for name in made], removed)
 
 
@@ -88,24 +88,18 @@ def estimator(folder: Path, origin: FloatArtifact, content: bytes) -> list[Path]
     fitted = "file" not in described and not closed_form.suffices(described["estimator"])
     if fitted or _came_from(origin, folder / ESTIMATOR):
         return exports(folder, {ESTIMATOR: content})
-    replace_together(folder, [(ESTIMATOR, content)], (*LISTED, *_exported(folder)))
+    replace_together(folder, [(ESTIMATOR, content)], (*LISTED, *exported(folder)))
     return [folder / ESTIMATOR]
-
-
-def certificate(folder: Path, content: bytes) -> list[Path]:
-    """Write the certificate of the integer model, and return the file."""
-    replace_together(folder, [(CERTIFICATE, content)], (*LISTED, *_exported(folder)))
-    return [folder / CERTIFICATE]
 
 
 def exports(folder: Path, files: dict[str, bytes]) -> list[Path]:
     """Write what was exported, and return the files."""
     made = {f"{EXPORTS}/{name}": content for name, content in files.items()}
-    replace_together(folder, list(made.items()), (*LISTED, *(_exported(folder) | made)))
+    replace_together(folder, list(made.items()), (*LISTED, *(exported(folder) | made)))
     return [folder / name for name in made]
 
 
-def _exported(folder: Path) -> dict[str, bytes]:
+def exported(folder: Path) -> dict[str, bytes]:
     """What was exported earlier and is still there, by its name in `folder`."""
     places = sorted(path for path in (folder / EXPORTS).glob("*") if path.is_file())
     contents = {f"{EXPORTS}/{path.name}": path.read_bytes() for path in places}

@@ -22,13 +22,6 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    library = tmp_path_factory.mktemp("kernel") / "kernel.so"
-    assert build.build(library) is None
-    return native.load(library)
-
-
 def integers(generator, targets, features, largest_weight, bits):
     weights = generator.integers(-largest_weight, largest_weight, (targets, features), endpoint=True)
     bias = generator.integers(-(2**20), 2**20, targets)
