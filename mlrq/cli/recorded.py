@@ -1,7 +1,6 @@
 """The dataset of a stage that starts from a model: the one that it was made from, where no other is named."""
 
 import json
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -47,21 +46,29 @@ def overrides(given: list[str]) -> list[str]:
         stage = next(recorded[name] for name in stages if name in recorded)
         values, directory = dict(stage["dataset"]), str(stage["directory"])
         name, schema = next(one for one in DATASETS.items() if values["_target_"] == one[1].LOADER)
+        if "path" in values and "dataset.path" not in texts:
+            values["path"] = _found(values["path"], directory)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError, RecursionError, KeyError, TypeError, StopIteration):
         raise MlrqError(f"{path}: names no dataset of mlrq: add dataset=NAME") from None
     values = {item.name: values[item.name] for item in fields(schema)[1:] if item.name in values}
-    if "path" in values:
-        values["path"] = _found(str(values["path"]), directory)
     return [f"dataset={name}", *(f"dataset.{key}={_typed(value)}" for key, value in values.items())]
 
 
 def _found(path: str, directory: str) -> str:
-    """`path`, which was given in `directory`, as it is reached from here."""
-    elsewhere = Path(directory, path)
-    reachable = "://" in path or os.path.exists(path) or not elsewhere.exists()  # noqa: PTH110
-    return path if reachable else str(elsewhere)
+    """`path`, which was given in `directory`, as it is reached from here.
+
+    Raises:
+        MlrqError: If it names a file that is not there any more.
+        ValueError: If it can name no file.
+    """
+    if "://" in path or any(letter in path for letter in "*?["):
+        return path
+    for place in (Path(path), Path(directory, path)):
+        if place.exists():
+            return str(place)
+    raise MlrqError(f"{path}: the model was made from it, and it is not there: name it by dataset.path=FILE")
 
 
 def _value(text: str) -> str:
@@ -73,4 +80,5 @@ def _typed(value: Any) -> str:
     """A plain value as Hydra reads it."""
     if isinstance(value, list):
         return f"[{','.join(map(_typed, value))}]"
-    return quoted(value) if isinstance(value, str) else json.dumps(value)
+    # What looks like an interpolation is text.
+    return quoted(value.replace("${", "\\${")) if isinstance(value, str) else json.dumps(value)

@@ -1,6 +1,7 @@
 """A stage that starts from a model takes the dataset that the model was made from."""
 
 import json
+from pathlib import Path
 
 import pytest
 from conftest import rows_csv
@@ -42,7 +43,7 @@ def test_what_is_given_goes_on_top(run, tmp_path, trained):
     run("evaluate", "dataset=california_housing").refused("name the dataset that it was trained on, it's.csv")
     (tmp_path / "moved.csv").write_bytes((tmp_path / "my data" / "it's.csv").read_bytes())
     (tmp_path / "my data" / "it's.csv").unlink()
-    run("evaluate").refused("my data/it's.csv: ")
+    run("evaluate").refused("my data/it's.csv: the model was made from it", "dataset.path=FILE")
     assert run("evaluate", "dataset.path=moved.csv").code == 0
 
 
@@ -80,3 +81,24 @@ def test_what_is_recorded_is_checked_as_what_is_typed(run, tmp_path, trained):
     assert done.code == 2
     assert done.faults
     assert all(fault.startswith("dataset.") for fault in done.faults)
+
+
+@pytest.mark.parametrize(
+    "path", ["${oc.env:HOME}", "a\0b", None, ["a"], {"a": 1}, "", "x" * 5000, "a\nb", "."]
+)
+def test_a_recorded_path_is_a_path_and_nothing_more(run, tmp_path, trained, path):
+    place = tmp_path / "outputs" / "run.json"
+    record = json.loads(place.read_text())
+    record["stages"]["quantize"]["dataset"]["path"] = path
+    place.write_text(json.dumps(record))
+    done = run("evaluate")
+    done.refused()
+    assert "fault of mlrq" not in done.err
+    assert str(Path.home()) not in done.err
+
+
+def test_a_name_that_looks_like_an_interpolation_is_found_again(run, tmp_path, california, parts):
+    (tmp_path / "${x}.csv").write_text(rows_csv(california, parts.test_rows[:300]))
+    assert run(*TABLE, "dataset.path='\\${x}.csv'").code == 0
+    done = run("evaluate")
+    assert done.code == 0, done.err
