@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlrq.artifacts.schema import FIRST_ROWS, Float, Quantized, Training
+from mlrq.artifacts.schema import FIRST_ROWS, FLOAT32_MOST, Float, Quantized, Training
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
 
@@ -122,8 +122,18 @@ def require_model(model: QuantizedLinear) -> None:
             ),
             (limits is None or (limits[0] <= limits[1]).all(), "output_range: expected low before high"),
             (finite, "scale: expected weights that are finite"),
+            (_resolved(model), "inputs.scale: expected ranges that float32 can hold"),
         ]
     )
+
+
+def _resolved(model: QuantizedLinear) -> bool:
+    """Whether both ends of each integer input are float32 numbers, or next to one."""
+    grid = model.inputs
+    if grid is None:
+        return True
+    ends = [grid.scale.astype(np.float64) * end + grid.offset for end in (grid.low, grid.high)]
+    return bool((np.abs(ends) <= 2 * FLOAT32_MOST).all())
 
 
 def require_excess(model: QuantizedLinear, told: Quantized) -> None:
