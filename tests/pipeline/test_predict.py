@@ -16,6 +16,7 @@ from conftest import rows_csv, settled
 from support.processes import wait
 
 from mlrq.artifacts.documents import read_quantized
+from mlrq.pipeline.predict import Writer
 
 
 @pytest.fixture
@@ -423,3 +424,9 @@ def test_gzip_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, sm
     done = run("predict", "predict.input=rows.csv.gz", "predict.output=out.csv")
     done.refused("rows.csv.gz: unpacks to more than 500 times its size")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_cell_with_a_line_end_of_any_kind_is_read_back():
+    rows = [["a\rb", "1"], ["c\nd", "2"], ["e\r\nf", "3"], ["g", "4"]]
+    text = Writer(["x\ry", "z"], ",").header + Writer(["x\ry", "z"], ",").lines(rows)
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["x\ry", "z"], *rows]
