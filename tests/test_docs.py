@@ -38,7 +38,11 @@ def compiler_of_size() -> str:
     ).stdout.strip()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+@pytest.mark.parametrize(
+    "page",
+    [README, *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES if page != README)],
+    ids=lambda page: str(page.relative_to(PROJECT)),
+)
 def test_every_command_runs_and_prints_what_the_page_shows(page, run):
     not_run, typed = dict(NOT_RUN), typed_on(page)
     if "make size" in typed and compiler_of_size() not in page.read_text().split():

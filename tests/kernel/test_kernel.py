@@ -85,7 +85,13 @@ def test_c_and_numpy_give_the_same_bits_for_anything(compiled, columns, rows, st
 
 
 @needs_compiler
-@pytest.mark.parametrize("flags", ["-march=x86-64", "-march=x86-64-v3", "-O1", "-Ofast -ffp-contract=fast"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("-march=x86-64", "-march=x86-64-v3", "-O1")),
+        "-Ofast -ffp-contract=fast",
+    ],
+)
 def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkeypatch, flags):
     if "x86" in flags and "avx2" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor cannot run what these flags make")
