@@ -10,7 +10,7 @@ override ARGS := $(value ARGS)
 override OUT  := $(or $(value OUT),outputs)
 GOALS   := $(MAKECMDGOALS)
 export ARGS OUT GOALS
-MLRQ    := $(PY) -m mlrq.cli.make run
+MLRQ    := "$(PY)" -m mlrq.cli.make run
 EMPTY   :=
 O       := $(subst $(EMPTY) $(EMPTY),\ ,$(OUT))
 
@@ -41,13 +41,13 @@ export: $(O)/quantized.json ## Write C, ONNX or an estimator: ARGS="export=onnx"
 size: $(READY) ## Bytes on a Cortex-M0, and a self-test on an emulated one
 	@$(MLRQ) size >/dev/null
 	@$(MLRQ) size-export >/dev/null
-	@$(PY) microcontroller/size.py "$$OUT/size/export" $(if $(AT_MOST),--at-most $(AT_MOST))
+	@"$(PY)" microcontroller/size.py "$$OUT/size/export" $(if $(AT_MOST),--at-most $(AT_MOST))
 
 prove: $(READY) ## Prove exported C, for all inputs
 	@$(MLRQ) size >/dev/null
 	@$(MLRQ) size-export >/dev/null
-	@$(PY) prove/prove.py "$$OUT/size/export" "$$OUT/size/quantized.json"
-	@$(PY) prove/prove.py
+	@"$(PY)" prove/prove.py "$$OUT/size/export" "$$OUT/size/quantized.json"
+	@"$(PY)" prove/prove.py
 
 parity: $(READY) ## Hold Python, C and ONNX Runtime to the same integers
 	@$(PYTEST) tests/export -m "slow or not slow"
@@ -87,10 +87,10 @@ ENGINE = $(shell for engine in $(or $(CONTAINER_ENGINE),docker podman); do \
 docker: $(O)/image.id ## Build the image; CONTAINER_ENGINE=, PYTHON_IMAGE= choose
 
 docker-reproduce: $(O)/quantized.json | $(READY) ## Build the image twice from nothing, compare files
-	@$(PY) container/reproduce.py "$(ENGINE)"
+	@"$(PY)" container/reproduce.py "$(ENGINE)"
 
 docker-test: $(O)/image.id $(O)/evaluation.json | $(READY) ## Hold the image to the host's numbers
-	@$(PY) container/check.py "$(ENGINE)" "$$OUT"
+	@"$(PY)" container/check.py "$(ENGINE)" "$$OUT"
 
 $(O)/image.id: Dockerfile .dockerignore container/build container/build.lock requirements-image.lock \
                $(SOURCES) $(O)/quantized.json $(O)/image.args
@@ -98,7 +98,7 @@ $(O)/image.id: Dockerfile .dockerignore container/build container/build.lock req
 
 # A stamp of a stage's overrides: it changes only when they do.
 $(O)/%.args: FORCE | $(READY)
-	@$(PY) -m mlrq.cli.make stamp $*
+	@"$(PY)" -m mlrq.cli.make stamp $*
 
 FORCE:
 
@@ -106,7 +106,7 @@ FORCE:
 
 # The kernel is compiled with mlrq, and again where its source has changed since.
 $(READY): $(VENV)/.packages $(wildcard mlrq/kernel/*.[ch]) mlrq/kernel/build.py
-	@$(PY) -m mlrq.kernel >/dev/null || true
+	@"$(PY)" -m mlrq.kernel >/dev/null || true
 	@touch $@
 
 $(VENV)/.packages: requirements.lock pyproject.toml hatch_build.py
@@ -116,8 +116,8 @@ $(VENV)/.packages: requirements.lock pyproject.toml hatch_build.py
 	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV) || \
 	  { echo "python3 -m venv failed: on Debian, apt install python3-venv" >&2; exit 1; }
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@"$(PY)" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@"$(PY)" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 lock: $(READY) ## Pin the newest versions of everything, by hash
@@ -154,9 +154,9 @@ format: $(READY) ## Put the code in the project's style
 	@$(VENV)/bin/ruff format .
 
 bench: $(READY) ## Measure start-up, integer prediction and the solvers
-	@$(PY) benchmarks/startup.py
-	@$(PY) benchmarks/integer_prediction.py
-	@$(PY) benchmarks/solvers.py
+	@"$(PY)" benchmarks/startup.py
+	@"$(PY)" benchmarks/integer_prediction.py
+	@"$(PY)" benchmarks/solvers.py
 
 clean: ## Remove the outputs and the environment
 	@find "$$OUT" -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} + 2>/dev/null || true

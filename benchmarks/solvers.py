@@ -1,15 +1,15 @@
-"""Excess loss and proof of each rounding on the tables of `benchmarks/problems`, beside GPTQ and SCIP.
+"""Excess loss of each rounding on the tables of `benchmarks/problems`, beside GPTQ and SCIP.
 
     python benchmarks/solvers.py                                 # every problem, width, scheme and unit
     python benchmarks/solvers.py --problem bikeshare --bits 3 --scip scip/bin/python --scip-seconds 60
     python benchmarks/solvers.py --docs docs/proof.md            # write the table and docs/solvers.png
 
 The excess of a line is a share of the float model's mean squared error, in percent. `nearest` is each weight
-rounded at the conventional scale; `gptq` passes each rounding's error on to the weights that follow, at
-that scale, in the order of the columns (Frantar et al., 2023); `gptq act` in the order of falling variance;
+rounded at the conventional scale; `gptq` passes each rounding's error on to the weights that follow, at that
+scale, in the order of the columns (Frantar et al., 2023); `gptq act` in the order of falling variance;
 `babai` is the same idea, the best of many scales; `exact` the least excess. `bounds` is how many lower bounds
-its proof took, and `ms` its wall-clock time in this process, the best of three runs. SCIP (pyscipopt, from an
-environment of its own) is given the same problem as a model of integers and one product each.
+its search took, and `ms` its wall-clock time in this process, the best of three runs. SCIP (pyscipopt, from
+an environment of its own) is given the same problem as a model of integers and one product each.
 """
 
 import argparse
@@ -42,7 +42,7 @@ SHOWN = (2, 3, 4, 8)  # widths in the documentation's table
 
 @dataclass(frozen=True)
 class Line:
-    """One problem at one width: the excess of each of `COLUMNS`, and what the proof took."""
+    """One problem at one width: the excess of each of `COLUMNS`, and what the search took."""
 
     problem: Problem
     units: str
@@ -57,12 +57,12 @@ class Line:
         """The line's text."""
         proof = self.exact.certificate
         shares = [f"{100 * excess / self.problem.noise:.4g}" for excess in self.excess]
-        told = "proven" if proof.optimal else f"at least {100 * proof.lower_bound / self.problem.noise:.4g}"
+        told = "optimal" if proof.optimal else f"at least {100 * proof.lower_bound / self.problem.noise:.4g}"
         where = [self.problem.name, self.units, self.scheme, str(self.bits)]
         return [*where, *shares, told, f"{proof.nodes:,}", f"{1000 * self.seconds:.1f}", self.rival]
 
 
-HEADER = ["problem", "units", "scheme", "bits", *COLUMNS, "proof", "bounds", "ms", "SCIP"]
+HEADER = ["problem", "units", "scheme", "bits", *COLUMNS, "exact is", "bounds", "ms", "SCIP"]
 WIDTHS = [12, 11, 9, 4, *[10] * len(COLUMNS), 16, 11, 9, 0]
 
 
@@ -161,7 +161,7 @@ def document(lines: list[Line], page: Path) -> None:
             table.append(" | ".join([cells[0], str(len(one.problem.column)), *cells[3:9], *cells[10:12]]))
     proven = sum(one.exact.certificate.optimal for one in lines)
     slowest = max(one.seconds for one in lines)
-    said = f"{proven} of {len(lines)} problems proven, none in more than {1000 * slowest:.0f} ms."
+    said = f"{proven} of {len(lines)} searches ended, none after more than {1000 * slowest:.0f} ms."
     text = "\n".join([*(f"| {row} |" for row in table), "", said])
     before, rest = page.read_text().split(MARKERS[0])
     page.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{rest.split(MARKERS[1])[1]}")
@@ -212,7 +212,7 @@ def main() -> None:
                     show(lines[-1].cells())
     if "generated" in told.problem and not told.docs:
         for size in GENERATED:
-            for bits in {2, 4, 8} & set(told.bits):
+            for bits in sorted({2, 4, 8} & set(told.bits)):
                 show(line(generated(size), "raw", "symmetric", bits, repeat=1).cells())
     if told.docs:
         document(lines, told.docs)

@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Let closed standard input and error be empty and unheard; without standard output there is no point.
+    """Put the null device where standard input or error is closed; without standard output, exit.
 
     Left closed, their descriptors would go to the next files that are opened, and messages into artifacts.
     """

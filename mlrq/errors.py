@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to see, its kinds, and foreign text made safe to print."""
+"""The exceptions whose text is for the user, and `printable`, which makes text from outside safe to print."""
 
 import difflib
 import unicodedata

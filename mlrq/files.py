@@ -191,6 +191,16 @@ def _write_checksums(folder: Path, names: Sequence[str]) -> None:
     write(folder / CHECKSUMS, "".join(lines).encode())
 
 
+def changed(folder: Path) -> list[str]:
+    """Names of files that are not what the list of checksums in `folder` says; none without a list."""
+    path, found = folder / CHECKSUMS, []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        told, _, name = line.partition("  ")
+        if not (folder / name).is_file() or digest((folder / name).read_bytes()) != told:
+            found.append(name)
+    return found
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make `folder`, and hold it as a lock: what is looked at in the block does not change until it ends.

@@ -24,6 +24,7 @@ from mlrq import cli
 from mlrq.cli import main
 from mlrq.config import composition
 from mlrq.datasets import Stream, california_housing
+from mlrq.kernel import build, native
 from mlrq.pipeline.results import Trained
 from mlrq.pipeline.train import train
 from mlrq.streaming import reductions
@@ -235,3 +236,14 @@ def rows_csv(dataset: Stream, rows: np.ndarray) -> str:
     """`rows` as a CSV text whose cells read back to the same doubles."""
     lines = [",".join(dataset.features), *(",".join(map(repr, row)) for row in rows.tolist())]
     return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> native.Native:
+    """The kernel in C: the checkout's own library, or one that is compiled now."""
+    found = native.load()
+    if found is None:
+        library = tmp_path_factory.mktemp("kernel") / "kernel.so"
+        assert build.build(library) is None
+        found = native.load(library)
+    return found

@@ -1,4 +1,4 @@
-"""Foreign text is one line of visible characters, however hostile, and of bounded length."""
+"""Pretrained text is one line of visible characters, however hostile, and of bounded length."""
 
 import unicodedata
 

@@ -1,6 +1,7 @@
 """Make rebuilds what changed, and nothing else."""
 
 import atexit
+import json
 import os
 import shlex
 import shutil
@@ -37,7 +38,7 @@ class Make:
     """make in the project's folder, with its outputs elsewhere and the Python that runs the tests."""
 
     def __init__(self, out: Path) -> None:
-        self.out, self.python = out, shlex.quote(sys.executable)
+        self.out, self.python = out, sys.executable
         self.project, self.environment = PROJECT, {}
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess:
@@ -123,6 +124,24 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(remake):
     fitted = make.stamps()
     assert make("train", "ARGS=model=lasso").returncode == 0
     assert make.stamps() == fitted
+
+
+def test_evaluating_without_args_keeps_the_model_and_its_dataset(make, tmp_path):
+    lines = [f"{i},{i * i % 7},{i + i % 3}" for i in range(60)]
+    (tmp_path / "mine.csv").write_text("\n".join(["a,b,c", *lines]))
+    overrides = f"dataset=csv dataset.path={tmp_path / 'mine.csv'} dataset.target=c quantization.bits=5"
+    assert make("evaluate", f"ARGS={overrides}").returncode == 0
+    stamps = make.stamps()
+    assert make("evaluate").returncode == 0
+    assert make.stamps() == stamps
+    assert make("evaluate", "ARGS=samples=3").returncode == 0
+    after = make.stamps()
+    assert [after[name] for name in ("float.json", "quantized.json")] == [
+        stamps[name] for name in ("float.json", "quantized.json")
+    ]
+    assert len(json.loads((make.out / "evaluation.json").read_text())["samples"]["actual"]) == 3
+    assert make("verify").returncode == 0
+    assert make.stamps()["quantized.json"] == stamps["quantized.json"]
 
 
 def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(remake):

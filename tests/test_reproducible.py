@@ -28,6 +28,7 @@ def found():
         return dict(zip(together, pool.map(reproducibility.hashes, together.values()), strict=True))
 
 
+@pytest.mark.slow
 def test_any_processor_threads_and_environment_give_the_same_bytes(found):
     first = found["as it comes"]
     assert len(found) >= 5

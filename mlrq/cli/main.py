@@ -66,6 +66,10 @@ def _hold_directory() -> None:
 
 def _run(line: CommandLine, session: Session) -> None:
     """Do what a command line asks for, once that is known to be allowed."""
+    if not line.command and any(text.startswith("stage=") for text in line.overrides):
+        from mlrq.cli import recorded
+
+        line.overrides = [*recorded.overrides(line.overrides), *line.overrides]
     composed, sweeps = _composed(line)
     if not gc.isenabled():  # as mlrq.__main__ left it
         gc.freeze()  # what the start has made

@@ -21,8 +21,14 @@ UNHEEDED = {
     "quantize": ("samples", "report", "predict", "export"),
     "evaluate": ("model_path", "predict", "export"),
 }
-HEEDED = {"predict": ("predict", "artifact", "engine"), "export": ("export", "artifact")}  # and nothing else
-NOT_OF_THE_MODEL = ("predict", "artifact", "engine", "export")
+# What these heed, and nothing else.
+HEEDED = {
+    "predict": ("predict", "artifact", "engine"),
+    "export": ("export", "artifact"),
+    "verify": ("artifact", "engine"),
+}
+TAKING = ("evaluate", *HEEDED)  # goals that only take the model
+NOT_OF_THE_MODEL = ("samples", "report", "predict", "artifact", "engine", "export")
 INTEGER_INPUTS = "quantization.inputs=int8"
 
 
@@ -72,9 +78,11 @@ def overrides(stage: str) -> list[str]:
         return [os.environ.get("CONTAINER_ENGINE", ""), os.environ.get("PYTHON_IMAGE", "")]
     words, goals = given(), os.environ.get("GOALS", "").split()
     chosen, before = [word for word in words if not _about(word, UNHEEDED[stage])], _recorded(stage)
-    only_takes = any(goal in HEEDED or goal.startswith("docker") for goal in goals)
+    takes = any(goal in TAKING or goal.startswith("docker") for goal in goals)
+    only_takes = takes and not {"all", "train", "quantize"}.intersection(goals)
     if only_takes and before is not None and all(_about(word, NOT_OF_THE_MODEL) for word in words):
-        chosen = before
+        again = {_key(word) for word in chosen}
+        chosen = [*(word for word in before if _key(word) not in again), *chosen]
     told = any(_key(word) in ("quantization.inputs", "experiment") for word in chosen)
     integer = stage != "train" and "export" in goals and _exports_c(words) and not told
     return [*chosen, INTEGER_INPUTS] if integer else chosen

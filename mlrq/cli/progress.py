@@ -1,4 +1,4 @@
-"""Signs of life on standard error for what lasts over a second: drawn on a terminal, lines elsewhere.
+"""Progress on standard error for passes that last over a second: drawn on a terminal, lines elsewhere.
 
 Whoever knows what is going on says so (`activity`), whoever works on rows counts them (`count`, `watched`),
 and a thread shows both. What is said meanwhile goes `aside`, for it would be written into the line.

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlrq.artifacts.documents import Training
 from mlrq.artifacts.json_document import encode
+from mlrq.artifacts.schema import Training
 from mlrq.cli.run import Results
 from mlrq.errors import MESSAGE, NAME, printable
 from mlrq.pipeline.guard import Guard
@@ -153,7 +153,7 @@ def _trained(result: Trained, score: Score) -> None:
 
 
 def _quantized(result: Quantized) -> None:
-    """The section on the integer model: codes, weight errors, proof; then its first predictions."""
+    """The section on the integer model: codes, weight errors, bounds; then its first predictions."""
     model, exact = result.artifact.model, result.origin.model
     head = _named(model.targets, "target")
     weights = table(*head, "feature", "weight", "code", "quantized", "error", left=1 + len(head))
@@ -197,18 +197,18 @@ def _quantized(result: Quantized) -> None:
 
 
 def _facts(result: Quantized) -> list[str | Text]:
-    """The lines below the codes: errors, proof, accumulator, saturation, size."""
+    """The lines below the codes: errors, bounds, accumulator, saturation, size."""
     model, artifact, guard = result.artifact.model, result.artifact, result.guard
     part = _intercept_part(result)
     lines = [
         f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}",
         f"excess loss on the training rows {artifact.excess:.6g}{part}",
-        f"proof: {_proof(artifact.certificate)}{', but for the intercept' if part else ''}",
+        f"codes: {_claim(artifact.certificate)}{'; but for the intercept' if part else ''}",
     ]
     if model.inputs:
         lines += [
             f"inputs: {model.inputs.bits}-bit integers; {_saturated(result)} saturate",
-            f"accumulator: {model.accumulator_bits} bits, proven to stay within {model.accumulator_bound:,}",
+            f"accumulator: {model.accumulator_bits} bits, within {model.accumulator_bound:,} for all inputs",
             *_clipping(guard),
         ]
     lines.append(_payload(model))
@@ -230,13 +230,13 @@ def _intercept_part(result: Quantized) -> str:
     return f", {part:.6g} of it from the intercept" if part > 1e-3 * result.artifact.excess else ""
 
 
-def _proof(certificate: Certificate | None) -> str:
-    """The certificate in words: optimal, or the lower bound of the excess."""
+def _claim(certificate: Certificate | None) -> str:
+    """What the solver says of the codes, in words: optimal, or a lower bound. `verify` is what proves it."""
     if certificate is None:
-        return "none, each weight was rounded by itself"
-    effort = f"{certificate.nodes:,} lower bounds computed"
+        return "each weight was rounded by itself"
+    effort = f"floating point, {certificate.nodes:,} lower bounds computed"
     if certificate.optimal:
-        return f"no codes and no scale have less excess ({effort})"
+        return f"optimal ({effort})"
     return f"the least excess is at least {certificate.lower_bound:.6g} ({effort})"
 
 

@@ -36,6 +36,7 @@ class Results:
         seconds: That reading the rows and each stage took.
         saved: The files that were written.
         removed: Names of the exports that were removed, for they were of the model before.
+        uncertified: Whether a certificate was asked for, and none could be made.
     """
 
     data: "TrainTest"
@@ -46,12 +47,17 @@ class Results:
     seconds: dict[str, float] = field(default_factory=dict)
     saved: list[Path] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    uncertified: bool = False
 
     @property
     def notices(self) -> list[str]:
         """What the stages have to say that is not a result."""
         made = (self.data, self.trained, self.evaluated)
         found = [text for one in made if one for text in one.notices]
+        if self.uncertified:
+            found.append(
+                "quantization.certificate=true: none was made, for nothing is claimed or it is too large"
+            )
         if self.removed:
             names = ", ".join(self.removed)
             found.append(f"removed {names}, exported from the model before: the stage export makes them anew")
@@ -145,29 +151,32 @@ def export(config: Config, folder: Path) -> list[Path]:
 
 
 def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
-    """Show from the training rows that the codes are the best ones, and write the certificate.
+    """Check the certificate against the training rows, and the files that go with the integer model.
 
     Returns:
-        PROVEN or INCOMPLETE, and a line for what is proven of each scale.
+        PROVEN or INCOMPLETE, a line for what is proven of each scale, and one for the files.
 
     Raises:
-        MlrqError: If there are better codes, or the rows are not the training data.
+        MlrqError: If there are better codes, the certificate does not hold, a file is of another model, or
+            the rows are not the training data.
     """
     from mlrq.artifacts import documents
-    from mlrq.artifacts.json_document import encode
-    from mlrq.pipeline import save
-    from mlrq.pipeline.verify import verify
+    from mlrq.artifacts.json_document import read_document
+    from mlrq.pipeline.save import CERTIFICATE
+    from mlrq.pipeline.verify import MAKE_CERTIFICATE, hold_files, verify
 
-    integer = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
-    origin = documents.read_float(folder / documents.FLOAT)
+    path = Path(config.artifact or folder / documents.QUANTIZED)
+    integer = documents.read_quantized(path)
+    exact, proof = path.parent / documents.FLOAT, path.parent / CERTIFICATE
+    origin = documents.read_float(exact) if exact.exists() else None
+    found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
+    files = hold_files(path.parent, integer)
     data = session.known(config, notify).data
     with session.progress.activity("Verifying"):
-        word, why, certificate = verify(data, origin, integer)
+        word, why = verify(data, origin, integer, found)
     if word == "REFUTED":
         raise MlrqError(f"{word}: {why}")
-    if certificate and config.save:
-        why += "".join(f"\nwritten: {path}" for path in save.certificate(folder, encode(certificate)))
-    return f"{word}\n{why}"
+    return "\n".join(filter(None, (word, why, files)))
 
 
 def run(
@@ -203,8 +212,12 @@ def run(
     if "quantize" in wanted:
         assert origin is not None
         chosen = config.quantization
+        limits = chosen.max_r2_drop, chosen.strict
+        # The jobs of a sweep write one where it is asked for.
+        certificate = chosen.certificate is True or (session.sweep is None and chosen.certificate)
         with _timed(seconds, "quantize"), session.progress.activity("Quantizing"):
-            results.quantized = quantize_model(data, origin, chosen, chosen.max_r2_drop, chosen.strict)
+            results.quantized = quantize_model(data, origin, chosen, *limits, certificate)
+        results.uncertified = chosen.certificate is True and results.quantized.certificate is None
         integer = results.quantized.artifact
     with session.progress.activity("Evaluating"):
         if "evaluate" in wanted:

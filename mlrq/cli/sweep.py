@@ -31,7 +31,7 @@ COLUMNS = (
     ("MSE", 4),
     ("max diff", 4),
     ("excess", None),
-    ("proof", None),
+    ("gap", None),
     ("ms", None),
     ("payload bits", None),
     ("artifact bytes", None),
@@ -106,13 +106,11 @@ def _varying(outcomes: list[dict[str, Any]]) -> list[str]:
     return sorted(key for key, found in values.items() if len(found) > 1)
 
 
-def proof(certificate: dict[str, Any] | None, excess: float) -> str:
-    """What is proven of codes: that they are the best, or how much of their excess may be too much."""
+def gap(certificate: dict[str, Any] | None, excess: float) -> str:
+    """The share of the excess that may be too much, in floating point: 0% where the codes are optimal."""
     if certificate is None:
-        return "none"
-    if certificate["optimal"]:
-        return "optimal"
-    return f"gap {certificate['gap'] / excess:.0%}" if excess > 0 else "optimal"
+        return "unknown"
+    return f"{certificate['gap'] / excess:.0%}" if excess > 0 and not certificate["optimal"] else "0%"
 
 
 def _measured(metrics: dict[str, dict[str, float]]) -> dict[str, float | None]:
@@ -152,7 +150,7 @@ def rows(outcomes: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
                 **_measured(outcome["quantized"]),
                 "max diff": outcome["max_difference"],
                 "excess": outcome["excess"],
-                "proof": proof(outcome["certificate"], outcome["excess"]),
+                "gap": gap(outcome["certificate"], outcome["excess"]),
                 "ms": None if outcome["seconds"] is None else round(1000 * outcome["seconds"]),
                 "payload bits": outcome["payload_bits"],
                 "artifact bytes": outcome["bytes"],
@@ -222,7 +220,7 @@ def _show(header: list[str], texts: list[list[str]]) -> None:
             texts = [row[:place] + row[place + 1 :] for row in texts]
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for name, *cells in zip(header, *texts, strict=True):
-        words = name in ("scheme", "rounding", "proof") or not cells[-1][-1:].isdigit()
+        words = name in ("scheme", "rounding", "gap") or not cells[-1][-1:].isdigit()
         made.add_column(name, justify="left" if words else "right", width=_widest(name, cells))
     for row in texts:
         made.add_row(*row, style="bold" if row[header.index("bits")] == "float" else None)

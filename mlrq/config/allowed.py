@@ -19,7 +19,7 @@ class Delimiter:
 
 @dataclass(frozen=True)
 class Named:
-    """Text that names something, and so is not empty."""
+    """Text that is not empty."""
 
     what: str
 
@@ -58,3 +58,19 @@ class NumberOr:
     def __call__(self, value: Any) -> bool:
         """Whether `value` is one or the other."""
         return Within(0)(value) if isinstance(value, int | float) else bool(value == self.word)
+
+
+@dataclass(frozen=True)
+class SwitchOr:
+    """True, false, or a word."""
+
+    word: str
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return f"true, false or {self.word}"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is one of them."""
+        return isinstance(value, bool) or bool(value == self.word)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from mlrq.config.allowed import Columns, Delimiter, Named, NumberOr
+from mlrq.config.allowed import Columns, Delimiter, Named, NumberOr, SwitchOr
 from mlrq.errors import nearest
 from mlrq.models.targets import ESTIMATORS, MODULE
 from mlrq.quantization.keys import Key, OneOf, Within, faults, key
@@ -203,6 +203,9 @@ class QuantizationConfig(Settings):
         "auto", "drop of training R2; auto: 0.01 from 8 bits, else any", NumberOr("auto"), null="any"
     )
     strict: bool = key(False, "make what the guard objects to an error")
+    certificate: bool | str = key(
+        "auto", "write certificate.json; auto: unless it takes too much", SwitchOr("auto")
+    )
 
 
 @dataclass

@@ -128,7 +128,7 @@ def load(
             lost.append(str(error))
             continue
         features = feature_names(schema.names, target, features, file)
-        _hold_numeric(schema, [*features, *target], file)
+        _require_numeric(schema, [*features, *target], file)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             if rows:
@@ -192,7 +192,7 @@ def _opened(filesystem: Any, path: str) -> Any:
         raise DataError(f"{path}: cannot be read as Parquet: {first_line(error)}") from error
 
 
-def _hold_numeric(schema: Any, columns: list[str], file: str) -> None:
+def _require_numeric(schema: Any, columns: list[str], file: str) -> None:
     """Raise MlrqError unless `schema` has each of `columns` once, as integers or floats."""
     from pyarrow import types
 

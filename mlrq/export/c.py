@@ -84,7 +84,7 @@ def provenance(artifact: QuantizedArtifact) -> list[str]:
         f"           {quoted(training.source)}",
         f"           SHA-256 {quoted(training.sha256)}",
         f"codes      {model.bits} bits, {model.scheme}, {model.granularity}, rounding {model.rounding}",
-        f"excess     {artifact.excess!r}{', proven to be the least' if optimal else ''}",
+        f"excess     {artifact.excess!r}{', optimal (floating point)' if optimal else ''}",
         f"inputs     {quoted(settings.inputs)}, calibration {quoted(settings.calibration)}",
     ]
 

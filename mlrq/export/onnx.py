@@ -229,6 +229,12 @@ def _file(
     return bytes(made.SerializeToString(deterministic=True))
 
 
+def constants(content: bytes) -> dict[str, NDArray[Any]]:
+    """The constant tensors of an ONNX file, by name."""
+    made = ModelProto.FromString(content)
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
+
+
 def _text(value: Any) -> str:
     """A string made printable, anything else as compact JSON in ASCII."""
     if isinstance(value, str):

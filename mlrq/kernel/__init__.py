@@ -3,6 +3,8 @@
 `MLRQ_KERNEL=numpy` in the environment chooses NumPy.
 """
 
+import os
+
 from mlrq.kernel import branch, householder, inference, native, reference
 from mlrq.kernel.householder import canonical, summed
 from mlrq.kernel.inference import Integers, positions
@@ -13,7 +15,7 @@ __all__ = [
     "infer", "positions", "scan", "scrambled", "search", "stack", "summed", "tally",
 ]  # fmt: skip
 
-_native = native.load()
+_native = None if os.environ.get("MLRQ_KERNEL") == "numpy" else native.load()
 NAME = "C" if _native else "NumPy"
 affine = _native.affine if _native else reference.affine
 below = _native.below if _native else reference.below

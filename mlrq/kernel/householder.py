@@ -85,8 +85,13 @@ def centred(
 
     Returns:
         (k + 1, k + 1) float64 upper triangular with a diagonal >= 0.
+
+    Raises:
+        ValueError: If the columns are not of one length.
     """
     width, rows = len(columns) + 1, len(columns[0])
+    if any(len(column) != rows for column in columns):
+        raise ValueError("columns are not of one length")
     side_by_side = max(1, BLOCK // width)
     work = np.zeros((width, width, side_by_side))
     work[..., 0] = triangle.T

@@ -1,7 +1,6 @@
 """The compiled library: the functions of `mlrq.kernel.reference` and `.inference`, with the same bits."""
 
 import ctypes
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -176,7 +175,7 @@ def _table(columns: Columns) -> tuple[list[FloatArray], ctypes.Array[ctypes.c_vo
 
 def load(path: Path = LIBRARY) -> Native | None:
     """The library at `path`; None if it is not there, is another version's, or cannot be loaded here."""
-    if os.environ.get("MLRQ_KERNEL") == "numpy" or not path.exists():
+    if not path.exists():
         return None
     try:
         library = ctypes.CDLL(str(path))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlrq.errors import MlrqError
 from mlrq.kernel import affine
-from mlrq.models.linear import LinearModel, hold_finite
+from mlrq.models.linear import LinearModel, require_finite
 from mlrq.stats.linear_algebra import product
 
 Predict = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -46,10 +46,12 @@ def fold(
     expected = predict(rows)
     told = _as_told(estimator, features, targets)
     if told is not None:
-        hold_finite(told, name)
+        require_finite(told, name)
         if (_deviation(told, rows, expected) <= 1).all():
             return told
-    model = _probed(predict, features, targets, rows)
+    model = _probed(predict, features, targets, rows, FAR)
+    if not (np.isfinite(model.coefficients).all() and np.isfinite(model.intercept).all()):
+        model = _probed(predict, features, targets, rows, 1.0)  # a link function overflows far away
     if not np.isfinite(expected).all():
         raise MlrqError(
             f"{name} has predictions that are not finite; if it did not converge, scale its features"
@@ -57,10 +59,11 @@ def fold(
     deviation = np.nan_to_num(_deviation(model, rows, expected), nan=np.inf)
     if (deviation > 1).any():
         row, target = np.unravel_index(int(deviation.argmax()), deviation.shape)
-        apart = abs(model.predict(rows[row : row + 1])[0, target] - expected[row, target])
+        with np.errstate(all="ignore"):  # a link function sends the probed rows to infinity
+            apart = np.nan_to_num(abs(model.predict(rows[row : row + 1]) - expected[row]), nan=np.inf)[0]
         raise MlrqError(
             f"{name} is not linear: for row {row + 1} it predicts {expected[row, target]:.6g}, "
-            f"{apart:.3g} away from the nearest affine function (is there a link function, a kernel?)"
+            f"{apart[target]:.3g} away from the nearest affine function (is there a link function, a kernel?)"
         )
     return model
 
@@ -134,12 +137,16 @@ def _as_told(estimator: Any, features: tuple[str, ...], targets: tuple[str, ...]
 
 
 def _probed(
-    predict: Predict, features: tuple[str, ...], targets: tuple[str, ...], rows: NDArray[np.float64]
+    predict: Predict,
+    features: tuple[str, ...],
+    targets: tuple[str, ...],
+    rows: NDArray[np.float64],
+    far: float,
 ) -> LinearModel:
-    """The affine function through one typical row and that row with each feature moved by itself."""
+    """The affine function through the middle row and that row with each feature moved by `far` its range."""
     low, high = rows.min(axis=0), rows.max(axis=0)
     size = np.maximum(high - low, np.spacing(np.maximum(np.abs(low), np.abs(high))))
-    step = FAR * np.ldexp(1.0, np.frexp(size)[1])
+    step = far * np.ldexp(1.0, np.frexp(size)[1])
     middle = rows[len(rows) // 2]
     moved = np.tile(middle, (2 * len(features), 1))
     moved[: len(features)] += np.diag(step)

@@ -25,7 +25,7 @@ from mlrq.errors import MlrqError
 from mlrq.kernel import stack
 from mlrq.models import estimators
 from mlrq.models.estimators import Fitted
-from mlrq.models.linear import LinearModel, hold_finite
+from mlrq.models.linear import LinearModel, require_finite
 from mlrq.stats.linear_algebra import independent, least_squares, lengths, product, triangularise
 from mlrq.stats.summary import Summary
 
@@ -117,7 +117,7 @@ def fit(
     else:
         intercept = -product(coefficients, summary.mean[:width]) if standardize else np.zeros(len(targets))
     model = LinearModel(coefficients, intercept, features, targets)
-    hold_finite(model, name)
+    require_finite(model, name)
     return Fitted(model, notices)
 
 

@@ -30,7 +30,7 @@ class LinearModel:
         return affine(rows, self.coefficients, self.intercept)
 
 
-def hold_finite(model: LinearModel, name: str) -> None:
+def require_finite(model: LinearModel, name: str) -> None:
     """Raise MlrqError, with the `name` of what was fitted, unless all numbers of `model` are finite."""
     if not (np.isfinite(model.coefficients).all() and np.isfinite(model.intercept).all()):
         raise MlrqError(

@@ -25,7 +25,7 @@ MOST_NAMED = 5  # columns or types in one message
 
 
 @dataclass(frozen=True)
-class Foreign:
+class Pretrained:
     """A fitted estimator, and the file it came from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Foreign:
         }
 
 
-def load(path: Path) -> Foreign:
+def load(path: Path) -> Pretrained:
     """The estimator in a joblib, pickle or skops file. Loading a joblib file runs the code in it.
 
     Raises:
@@ -70,20 +70,20 @@ def load(path: Path) -> Foreign:
         warnings.simplefilter("always")
         estimator = read(data, path)
     notices = sorted({f"{path}: {_warning(item.message)}" for item in caught})
-    return Foreign(estimator, path, digest(data), notices)
+    return Pretrained(estimator, path, digest(data), notices)
 
 
 def linear(
-    foreign: Foreign,
+    pretrained: Pretrained,
     features: tuple[str, ...],
     targets: tuple[str, ...],
     rows: NDArray[np.float64],
     samples: NDArray[np.float64],
 ) -> tuple[LinearModel, NDArray[np.float64]]:
-    """The `LinearModel` of a foreign estimator, and that estimator's own predictions for `samples`.
+    """The `LinearModel` of a pretrained estimator, and that estimator's own predictions for `samples`.
 
     Args:
-        foreign: The estimator.
+        pretrained: The estimator.
         features: Names of the columns of `rows`.
         targets: Names of its outputs.
         rows: (n, features) float64 on which the two must agree; see `fold`.
@@ -93,19 +93,19 @@ def linear(
         MlrqError: One line, if the estimator was fitted on other features or in another order, or is not
             linear.
     """
-    estimator, name = foreign.estimator, type(foreign.estimator).__name__
+    estimator, name = pretrained.estimator, type(pretrained.estimator).__name__
     if not hasattr(estimator, "predict"):
-        raise MlrqError(f"{foreign.path}: holds a {name}, not a fitted regressor")
+        raise MlrqError(f"{pretrained.path}: holds a {name}, not a fitted regressor")
     if statsmodels.is_results(estimator):
         estimator = statsmodels.Regressor(estimator)
-    _match(estimator, features, f"{foreign.path}: {name}")
+    _match(estimator, features, f"{pretrained.path}: {name}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that arrays have no names, which were compared above
             model = fold(estimator, features, targets, rows)
             return model, predicting(estimator, features, len(targets))(samples)
     except MlrqError as error:
-        raise MlrqError(f"{foreign.path}: {error}") from error
+        raise MlrqError(f"{pretrained.path}: {error}") from error
 
 
 def _joblib(data: bytes, path: Path) -> Any:
@@ -163,16 +163,19 @@ def _parameters(step: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in sorted(found.items())}
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON; what JSON does not have by its class alone, for a repr may hold an address."""
+def _plain(value: Any, depth: int = 4) -> Any:
+    """A parameter as JSON; what JSON does not have by its class alone, for a repr may hold an address.
+
+    So are lists in more than `depth` lists.
+    """
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+    if isinstance(value, list | tuple) and depth:
+        return [_plain(item, depth - 1) for item in value]
     return f"<{type(value).__name__}>"
 
 

@@ -1,4 +1,4 @@
-"""A fitted statsmodels regression as a regressor of its features alone: the constant is its own business."""
+"""A fitted statsmodels regression as a regressor of its features; the constant's column is added here."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def is_results(found: Any) -> bool:
-    """Whether it is what statsmodels' `fit` returns."""
+    """Whether `found` is the results object of a statsmodels regression."""
     return type(found).__module__.startswith("statsmodels.") and hasattr(found, "params")
 
 

@@ -6,7 +6,7 @@ from mlrq.artifacts import documents
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError
 from mlrq.pipeline.results import Evaluation
-from mlrq.pipeline.train import hold_same_training
+from mlrq.pipeline.train import require_same_training
 from mlrq.streaming.train_test import TrainTest
 
 
@@ -33,7 +33,7 @@ def evaluate(
         )
     notices = []
     if data.sha256 == artifact.training.sha256:
-        hold_same_training(artifact.training, data, "the model")
+        require_same_training(artifact.training, data, "the model")
     else:
         notices.append(f"{data.name} is not the data that the model was trained on")
     scores = data.score((origin.model, model) if origin else (model,))

@@ -1,4 +1,4 @@
-"""The guard: what quantizing did to the model, on the rows it was trained on, and whether to worry.
+"""The guard: compare the integer model with the float model on the training rows, and object to a loss.
 
 Integer inputs saturate at the ends of their ranges. That changes the model by itself, and may even improve
 it where outliers ruin the fit; so it is measured apart, with a float model of the same inputs, clipped but

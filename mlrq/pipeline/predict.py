@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Literal, TextIO
 
 import numpy as np
 
@@ -55,8 +55,13 @@ class Writer:
             keys = [json.dumps(name) + ": " for name in self.columns]
             pairs = (map("".join, zip(keys, row, strict=True)) for row in rows)
             return "".join("{" + ", ".join(row) + "}\n" for row in pairs)
+        text = self._csv(rows, csv.QUOTE_MINIMAL)
+        return self._csv(rows, csv.QUOTE_ALL) if "\r" in text else text  # which not every Python quotes
+
+    def _csv(self, rows: Sequence[Sequence[str]], quoting: Literal[0, 1]) -> str:
         text = io.StringIO()
-        csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerows(rows)
+        writer = csv.writer(text, delimiter=self.delimiter or ",", lineterminator="\n", quoting=quoting)
+        writer.writerows(rows)
         return text.getvalue()
 
 

@@ -4,12 +4,14 @@ from dataclasses import fields
 
 import numpy as np
 
-from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, Training
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.artifacts.schema import FIRST_ROWS
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
+from mlrq.pipeline.certificate import document, followed
 from mlrq.pipeline.guard import check
 from mlrq.pipeline.results import Quantized
-from mlrq.pipeline.train import FIRST_ROWS, hold_same_training
+from mlrq.pipeline.train import require_same_training
 from mlrq.quantization.quantize import TrainingStatistics, quantize
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import deviations
@@ -22,6 +24,7 @@ def quantize_model(
     settings: Settings,
     max_r2_drop: float | str | None = "auto",
     strict: bool = False,
+    certificate: bool | str = False,
 ) -> Quantized:
     """Make the integer model of a float model.
 
@@ -31,17 +34,17 @@ def quantize_model(
         settings: How to quantize.
         max_r2_drop: For the guard; see `mlrq.pipeline.guard.check`.
         strict: Whether what the guard objects to is an error.
+        certificate: Whether to make one; see `mlrq.pipeline.certificate.document`.
 
     Raises:
         MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
             objects and is strict.
     """
-    hold_same_training(origin.training, data)
+    require_same_training(origin.training, data)
     exact = origin.model
-    # Ordinary least squares is fitted to the data once more, as integers; any other model is followed, and
-    # so is one that was fitted elsewhere, to rows that we do not know.
-    fit_to = None if is_least_squares(origin.training) else exact
-    made = quantize(exact, training_statistics(data, settings, fit_to), settings)
+    fit_to = exact if followed(origin) else None
+    statistics = training_statistics(data, settings, fit_to)
+    made = quantize(exact, statistics, settings)
     model = made.model
     guard = check(model, exact, data, fit_to, max_r2_drop)
     if strict and guard.notices:
@@ -55,9 +58,12 @@ def quantize_model(
         "formula": exact.predict(first_rows),
         "integer": model.predict(first_rows),
     }
+    artifact = QuantizedArtifact(model, origin.training, recorded, made.excess, made.certificate)
+    seen = statistics.coded or statistics.summary.divided(model.factor.astype(np.float64))
     return Quantized(
-        QuantizedArtifact(model, origin.training, recorded, made.excess, made.certificate),
+        artifact,
         origin,
+        document(data, origin, artifact, seen, certificate),
         weight_error=model.weights - exact.coefficients,
         intercept_excess=made.intercept_excess,
         intercept_error=model.intercept_value - made.intercept,
@@ -68,13 +74,6 @@ def quantize_model(
         ),
         guard=guard,
     )
-
-
-def is_least_squares(training: Training) -> bool:
-    """Whether the float model is the least squares fit of the training rows, with nothing held back."""
-    chosen = training.estimator["estimator"]
-    plain = chosen.get("fit_intercept", True) and not chosen.get("positive", False)
-    return "file" not in training.estimator and plain and chosen["_target_"].endswith(".LinearRegression")
 
 
 def training_statistics(

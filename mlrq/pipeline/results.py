@@ -36,6 +36,7 @@ class Quantized:
     Attributes:
         artifact: The integer model.
         origin: The float model.
+        certificate: The body of `certificate.json`; None without one.
         weight_error: (targets, features) float64, quantized minus float.
         intercept_excess: The part of the excess that the intercept has.
         intercept_error: (targets,) float64, what storing the intercept changed of the value meant.
@@ -48,6 +49,7 @@ class Quantized:
 
     artifact: QuantizedArtifact
     origin: FloatArtifact
+    certificate: dict[str, Any] | None
     weight_error: NDArray[np.float64]
     intercept_excess: float
     intercept_error: NDArray[np.float64]

@@ -58,6 +58,8 @@ def save(
             made[ESTIMATOR] = trained.estimator
     if quantized:
         made[QUANTIZED] = documents.encode_quantized(quantized.artifact)
+        if quantized.certificate:
+            made[CERTIFICATE] = encode(seal("certificate", 1, quantized.certificate))
     if evaluated:
         made[EVALUATION] = encode(seal("evaluation", 1, summary(evaluated)))
     with locked(folder):
@@ -66,16 +68,16 @@ def save(
         outdated = []
         if trained and FLOAT in changed and not _came_from(trained.artifact, folder / ESTIMATOR):
             outdated.append(ESTIMATOR)
-        exported, removed = _exported(folder), []
+        found, removed = exported(folder), []
         if FLOAT in changed or QUANTIZED in changed:
             outdated += [EVALUATION, CERTIFICATE]
             models = [_sha256(made.get(name), folder / name) for name in (FLOAT, QUANTIZED)]
             removed = [
-                name for name, content in exported.items() if not any(of and of in content for of in models)
+                name for name, content in found.items() if not any(of and of in content for of in models)
             ]
         record = {RUN: document(folder, ran)} if ran else {}
         steps = [*((name, None) for name in (*outdated, *removed)), *made.items(), *record.items()]
-        replace_together(folder, steps, (*LISTED, *exported))
+        replace_together(folder, steps, (*LISTED, *found))
     return Saved([folder / name for name in made], removed)
 
 
@@ -93,12 +95,6 @@ def estimator(folder: Path, origin: FloatArtifact, content: bytes) -> list[Path]
     return [folder / ESTIMATOR]
 
 
-def certificate(folder: Path, content: bytes) -> list[Path]:
-    """Write the certificate of the integer model, and return the file."""
-    _write(folder, {CERTIFICATE: content})
-    return [folder / CERTIFICATE]
-
-
 def exports(folder: Path, files: dict[str, bytes]) -> list[Path]:
     """Write what was exported, and return the files."""
     made = {f"{EXPORTS}/{name}": content for name, content in files.items()}
@@ -109,11 +105,11 @@ def exports(folder: Path, files: dict[str, bytes]) -> list[Path]:
 def _write(folder: Path, made: dict[str, bytes]) -> None:
     """Write files that outdate no others."""
     with locked(folder):
-        exported = {name for name in made if name.startswith(EXPORTS)} | set(_exported(folder))
-        replace_together(folder, list(made.items()), (*LISTED, *exported))
+        found = {name for name in made if name.startswith(EXPORTS)} | set(exported(folder))
+        replace_together(folder, list(made.items()), (*LISTED, *found))
 
 
-def _exported(folder: Path) -> dict[str, bytes]:
+def exported(folder: Path) -> dict[str, bytes]:
     """What was exported earlier and is still there, by its name in `folder`."""
     places = sorted(path for path in (folder / EXPORTS).glob("*") if path.is_file())
     contents = {f"{EXPORTS}/{path.name}": path.read_bytes() for path in places if path.stat().st_size <= MOST}

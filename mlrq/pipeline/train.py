@@ -1,19 +1,18 @@
 """Train: fit a float model to the training rows, or take one that was fitted elsewhere."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.artifacts.documents import FLOAT, FloatArtifact, Training
+from mlrq.artifacts.documents import FLOAT, FloatArtifact
+from mlrq.artifacts.schema import FIRST_ROWS, Estimator, Training
 from mlrq.errors import MlrqError
 from mlrq.models import closed_form, estimators, pretrained
 from mlrq.models.estimators import Fitted
 from mlrq.pipeline.results import Trained
 from mlrq.streaming.train_test import TrainTest
-
-FIRST_ROWS = 5  # rows whose predictions are compared one by one, and judged
 
 
 def train(data: TrainTest, model: dict[str, Any], cache: Path | None = None) -> Trained:
@@ -70,12 +69,12 @@ def _trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDAr
         test_rows=data.test_count,
         target_spread=data.target_spread.tolist(),
         input_range=[end[:width].tolist() for end in (data.low, data.high)],
-        estimator=model,
+        estimator=cast(Estimator, model),
     )
     return Trained(FloatArtifact(fitted.model, training, first), fitted.notices, fitted.estimator)
 
 
-def hold_same_training(origin: Training, data: TrainTest, name: str = FLOAT) -> None:
+def require_same_training(origin: Training, data: TrainTest, name: str = FLOAT) -> None:
     """Raise MlrqError unless `data` is what the model `name` was trained on."""
     split = origin.rows_split
     if (data.sha256, data.split) != (origin.sha256, split):

@@ -1,56 +1,68 @@
-"""Verify: show from the training rows themselves, in exact integers, that the codes are the best ones."""
+"""Verify: check from the training rows, in exact integers, that codes are the best ones; and their files."""
 
-import json
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, encode_quantized
-from mlrq.artifacts.json_document import seal
-from mlrq.pipeline.quantize import is_least_squares
-from mlrq.pipeline.train import hold_same_training
-from mlrq.solvers.certificate import document
-from mlrq.solvers.verify import Answer, check, exact
-from mlrq.stats.summarize import summarize
+from mlrq import files
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.errors import MlrqError
+from mlrq.export import carried
+from mlrq.pipeline.certificate import followed, told
+from mlrq.pipeline.save import exported
+from mlrq.pipeline.train import require_same_training
+from mlrq.solvers.verify import Answer, check
 from mlrq.streaming.train_test import TrainTest
 
-Verdict = tuple[str, str, dict[str, Any] | None]
+MAKE_CERTIFICATE = "`mlrq quantize quantization.certificate=true`"
 
 
-def verify(data: TrainTest, origin: FloatArtifact, integer: QuantizedArtifact) -> Verdict:
-    """PROVEN, REFUTED or INCOMPLETE, why, and the certificate, which is made and checked here.
+def verify(
+    data: TrainTest, origin: FloatArtifact | None, integer: QuantizedArtifact, proof: dict[str, Any] | None
+) -> tuple[str, str]:
+    """PROVEN, REFUTED or INCOMPLETE, and why.
 
     Args:
-        data: What the float model was trained on; all training rows are taken into memory.
-        origin: The float model.
+        data: What the float model was trained on.
+        origin: The float model, if it is at hand; then what codes follow has to be its predictions.
         integer: The integer model that was made of it.
+        proof: The certificate, if there is one.
 
     Raises:
-        MlrqError: If `data` is not the training data, or too much for the memory that is allowed.
+        MlrqError: If `data` is not the training data.
     """
-    hold_same_training(origin.training, data)
-    if not (integer.certificate and integer.certificate.optimal):
-        return "INCOMPLETE", "the codes are not claimed to be the best ones", None
-    rows, values = data.training_rows("verify")
-    model, followed = integer.model, None if is_least_squares(origin.training) else origin.model
-    factor = model.factor.astype(np.float64)
-    seen = model.inputs.encode(rows).astype(np.float64) if model.inputs else rows / factor
-    goal = followed.predict(rows) if followed else values
-    summary = summarize(seen, goal)
-    told = json.loads(encode_quantized(integer))
-    named = None
-    if followed:
-        named = {"coefficients": followed.coefficients.tolist(), "intercept": followed.intercept.tolist()}
-    sums = len(rows), *exact([*seen.T.tolist(), *goal.T.tolist()])
+    require_same_training(integer.training, data)
+    if integer.model.rounding != "exact":
+        return "INCOMPLETE", "the codes are not claimed to be the best ones"
+    if proof is None:
+        return "INCOMPLETE", f"there is no certificate; {MAKE_CERTIFICATE} makes it"
     try:
-        body = document(told, named, sums, summary.feature_triangle, summary.target_columns)
-        if body is None:
-            return (
-                "INCOMPLETE",
-                "a certificate would be too large: more bits or features than it is for",
-                None,
-            )
-        certificate = seal("certificate", 1, body)
-        return "PROVEN", check(told, certificate, *sums), certificate
+        if origin and proof["goal"] != followed(origin):
+            return "REFUTED", "the codes of the certificate follow another model than float.json"
+        model = told(integer)
+        return check(model, proof, data.checked_products(model, proof["goal"]))
     except Answer as why:
-        return why.args[0], why.args[1], None
+        return why.args[0], why.args[1]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as why:
+        return "REFUTED", f"the certificate makes no sense: {why!r}"
+
+
+def hold_files(folder: Path, integer: QuantizedArtifact) -> str:
+    """Check a folder's list of checksums, and the exports of an integer model there; what holds, in words.
+
+    Raises:
+        MlrqError: If a file is not what the list says, or an export does not carry the model.
+    """
+    if names := files.changed(folder):
+        raise MlrqError(f"REFUTED: {', '.join(names)}: not what {files.CHECKSUMS} says")
+    told = [f"{files.CHECKSUMS} holds"] if (folder / files.CHECKSUMS).is_file() else []
+    if integer.model.inputs:  # reading the artifact has compared the bound with its codes
+        bits, bound = integer.model.accumulator_bits, integer.model.accumulator_bound
+        told.append(f"no accumulator exceeds {bound:,}, of {bits} bits")
+    carry = []
+    for name, content in exported(folder).items():
+        if name.endswith((".h", ".c", ".onnx")) and not name.endswith("/float.onnx"):
+            if wrong := carried.faults(name, content, integer):
+                raise MlrqError(f"REFUTED: {name}: {', '.join(wrong)}: not of this model")
+            carry.append(name)
+    told += [f"{', '.join(carry)} carry this model"] if carry else []
+    return "; ".join(told)

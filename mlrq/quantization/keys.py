@@ -54,7 +54,7 @@ class Within:
 
     def __call__(self, value: Any) -> bool:
         """Whether `value` lies there."""
-        return math.isfinite(value) and self.low <= value <= self.high and value < self.below
+        return bool(abs(value) < math.inf) and self.low <= value <= self.high and value < self.below
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ ROUNDINGS = {
         "each weight to the nearest code", "mlrq.quantization.rounding:nearest", colour="tab:red", marker="s"
     ),
     "babai": Rounding("all weights together, fast", together=True, colour="tab:orange", marker="^"),
-    "exact": Rounding("all weights together, proven best", together=True, colour="tab:green", marker="o"),
+    "exact": Rounding("all weights together, the best", together=True, colour="tab:green", marker="o"),
 }
 
 INTERCEPTS = {

@@ -23,7 +23,7 @@ FREE, EACH, PATIENCE = 40, 30_000, 5
 
 
 class _Spent(Exception):
-    """The budget is."""
+    """Raised when the budget is spent."""
 
 
 class _Budget:

@@ -7,36 +7,34 @@ the table is a double, so a whole number times a power of two: all that follows 
 
 The claim. Of all codes p (integers low..high, less a zero point among them if the scheme is affine) and all
 scales s >= 0, the given codes come nearest to the target y over the training rows: ||y - s X p||^2 is least.
-X has the features as inference sees them; X and y are less their means, for which the best intercept makes
-up. Targets that share a scale are one y, end to end.
+X has the features as inference sees them; y is a target, or a float model's predictions, and targets that
+share a scale are one y, end to end; both are less their means, for which the best intercept makes up.
 
 The argument. X is needed only in G = X'X, c = X'y and y'y. At its best scale p leaves y'y - (c'p)^2 / p'Gp;
-call that E for the given codes. Others leave no less, which is shown for a box of them at a time:
-1. By a vector. Let v = a y - X u for integers a, u, and g = X'v = a c - G u. If g'p <= 0 for all p in the
-   box, then v'(y - s X p) >= v'y for all s >= 0, so that by Cauchy and Schwarz, where v'y > 0,
-       ||y - s X p||^2 >= (v'y)^2 / ||v||^2,
-   which has to be at least E. g'p is largest at a corner of the box; where the box slides with the zero
-   point, where that or a code is at an end.
-2. By search. Let T be a triangle of integers with T'T below 4^k [X, y]'[X, y]: the difference is positive
-   semidefinite, for it is diagonally dominant. Then 4^k ||y - s X p||^2 is at least the sum of squares of
-   any rows of T (-s p, 1). Every code decided settles a row, and the settled rows make A - 2 B s + C s^2, at
-   least A - B^2 / C (A, if B <= 0). If that is at least 4^k E, then by argument 1 so it is for all codes on
-   one side. Where every code is decided, fractions are compared.
-3. By division of the values of the next code, in the order given, into ranges: smaller boxes.
-The certificate is such a division: a list [box, end, box, end, ..., box] of the boxes up to each end and the
-last, in which a list of integers a, u1, ..., un, in given units, is a vector, and null is a search.
+E is what the given codes leave, or a bound that the certificate claims. No codes leave less, box by box:
+1. By a vector, a list of integers a, u1, ..., un in given units. Let v = a y - X u, g = X'v = a c - G u. If
+   g'p <= 0 for all p in the box, then v'(y - s X p) >= v'y for all s >= 0, so by Cauchy and Schwarz, where
+   v'y > 0, ||y - s X p||^2 is at least (v'y)^2 / ||v||^2, which has to be at least E. g'p is largest at a
+   corner of the box; where the box slides with the zero point, where that or a code is at an end.
+2. By search, null. Elimination without fractions (Bareiss) makes of [X, y]'[X, y] rows r and pivots d with
+   ||y - s X p||^2 is the sum of (r_k (-s p, 1))^2 / (d_k d_k-1); columns that depend on others have none. A
+   code that is decided settles its row, and the settled rows make A - 2 B s + C s^2, at least A - B^2 / C
+   (A, if B <= 0), also with A and C rounded down and B up. If that is at least E, then by argument 1 it is
+   for all codes on one side. Where every code is decided, fractions are compared.
+3. By division of the values of the next code, in the order given, into ranges: a list [box, end, box, end,
+   ..., box] of the smaller boxes up to each end, and the last. The tree of a certificate is all codes' box.
 """
 
 import csv
-import gzip
 import hashlib
 import json
-import math
 import random
 import sys
 from array import array
 from fractions import Fraction
-from operator import mul
+from itertools import islice
+from operator import add, mul
+from pathlib import Path
 from typing import Any
 
 
@@ -45,58 +43,43 @@ class Answer(Exception):
 
 
 def dot(one: Any, two: Any) -> int:
-    """Sum of products."""
+    """Sum of products, as far as both go."""
     return sum(map(mul, one, two))
 
 
 class Problem:
-    """One scale: its sums, its box, its order, and E = error / over."""
+    """One scale: [X, y]'[X, y], the box, the order of the codes, and E."""
 
-    searched = 3_000_000  # codes that may be tried
-
-    def __init__(
-        self, sums: Any, codes: list[int], box: Any, order: list[int], claim: Fraction | None
-    ) -> None:
-        gram, pull, self.total = sums
-        if sorted(order) != list(range(len(pull))):
-            raise Answer("REFUTED", "the order is not one of the codes")
-        self.gram, self.pull = [[gram[i][j] for j in order] for i in order], [pull[i] for i in order]
-        self.order, self.size, self.tried = order, len(order), 0
-        self.box: list[tuple[int, int]] = []  # ranges of the codes before
-        self.rows: list[tuple[list[int], int]] = []
-        low, high, self.sliding = box
-        self.width, codes, least, most = high - low, [codes[i] for i in order], min(0, *codes), max(0, *codes)
+    def __init__(self, matrix: Any, codes: list[int], box: Any, order: list[int], claim: Fraction | None):
+        self.matrix = [[matrix[i][j] for j in [*order, -1]] for i in [*order, -1]]
+        self.order, self.size, self.tried, self.allowed = order, len(order), 0, 3_000_000  # codes of searches
+        self.box = list[tuple[int, int]]()  # ranges of the codes before
+        (low, high, self.sliding), codes = box, [codes[i] for i in order]
+        self.width, least, most = high - low, min(0, *codes), max(0, *codes)
         self.outer = (-self.width, self.width) if self.sliding else (low, high)
-        if most - least > self.width or not (self.sliding or low <= least <= most <= high):
-            raise Answer("REFUTED", "a code is outside its box")
-        self.along, self.length = self.fit(codes)
-        self.left = Fraction(self.total * self.length - max(self.along, 0) ** 2, self.length)
-        self.error, self.over = (self.left if claim is None else claim).as_integer_ratio()
-
-    def fit(self, codes: list[int]) -> tuple[int, int]:
-        """p'c and p'Gp."""
-        return dot(self.pull, codes), dot([dot(row, codes) for row in self.gram], codes) or 1
+        inside = most - least <= self.width and (self.sliding or low <= least <= most <= high)
+        if not inside or sorted(order) != list(range(len(matrix) - 1)):
+            raise Answer("REFUTED", "a code is outside its box, or in no order")
+        *rest, self.along = [dot(row, codes) for row in self.matrix]
+        self.length = dot(rest, codes) or 1
+        self.left = self.matrix[-1][-1] - Fraction(max(self.along, 0) ** 2, self.length)
+        self.bound = self.left if claim is None else claim
+        self.rows, self.rest, self.goal = self.eliminated()
 
     def limits(self, i: int, codes: list[int]) -> tuple[int, int]:
         """The range of code i: of the box, and of what slides with the codes before."""
         low, high = self.box[i] if i < len(self.box) else self.outer
-        if not self.sliding:
-            return low, high
-        before = [(code, code) for code in codes] or self.box[:i]
-        least, most = max([0, *(a for a, _ in before)]), min([0, *(b for _, b in before)])
-        return max(low, least - self.width), min(high, most + self.width)
+        before = [(0, 0), *(zip(codes, codes, strict=True) if codes else self.box[:i])]
+        least, most = max(a for a, _ in before) - self.width, min(b for _, b in before) + self.width
+        return (max(low, least), min(high, most)) if self.sliding else (low, high)
 
     def prove(self, node: Any, units: list[int]) -> None:
         """Show that no codes in the box leave less than E."""
         if node is None:
-            if not self.rows:
-                self.triangle()
-            self.search(0, [], *self.rest)
+            self.search(0, [], self.rest, 0, 0)
         elif all(isinstance(number, int) for number in node):
-            self.vector([number << unit for number, unit in zip(node, units, strict=True)])
+            self.vector(*(number << unit for number, unit in zip(node, units, strict=True)))
         else:
-            if len(self.box) == self.size:
-                raise Answer("REFUTED", f"no code is left to divide {self.box}")
             start, last = self.limits(len(self.box), [])
             for part, end in zip(node[::2], [*node[1::2], last], strict=True):
                 if start <= end:
@@ -104,199 +87,164 @@ class Problem:
                     self.prove(part, units)
                     self.box.pop()
                 start = max(start, end + 1)
-            if start <= last:
-                raise Answer("REFUTED", f"codes from {start} on are in no part of {self.box}")
 
-    def vector(self, numbers: list[int]) -> None:
+    def vector(self, a: int, *u: int) -> None:
         """Argument 1."""
-        a, *u = numbers
-        slopes = [a * c - dot(row, u) for c, row in zip(self.pull, self.gram, strict=True)]
-        along = a * self.total - dot(u, self.pull)
-        enough = along > 0 and along**2 * self.over >= self.error * (a * along - dot(u, slopes))
+        *g, along = [a * row[-1] - dot(row, u) for row in self.matrix]
         box, width = self.box + [self.outer] * (self.size - len(self.box)), self.width
-        start, last = max(low for low, _ in [*box, (0, 0)]) - width, min(high for _, high in [*box, (0, 0)])
-        shifts = {start, last, *(t for low, high in box for t in (low, high - width) if start <= t <= last)}
-        for t in shifts if self.sliding else (None,):
-            ends = box if t is None else [(max(low, t), min(high, t + width)) for low, high in box]
-            most = sum(g * (high if g > 0 else low) for (low, high), g in zip(ends, slopes, strict=True))
-            enough = enough and most <= 0
-        if not enough:
-            raise Answer("REFUTED", f"the vector {numbers} does not show that {self.box} has nothing better")
+        first, last = max(0, *(low for low, _ in box)) - width, min(0, *(high for _, high in box))
+        ends = {first, last, *(t for low, high in box for t in (low, high - width) if first <= t <= last)}
+        boxes = [[(max(low, t), min(high, t + width)) for low, high in box] for t in ends if self.sliding]
+        most = max(dot(g, [one[x > 0] for x, one in zip(g, each, strict=True)]) for each in boxes or [box])
+        if most > 0 or along <= 0 or along**2 < self.bound * (a * along - dot(u, g)):
+            raise Answer("REFUTED", f"the vector {a, *u} does not show that {self.box} has nothing better")
 
-    def triangle(self) -> None:
-        """T of argument 2: for each code the coefficients of those up to it, and of y; and the rest."""
-        size = self.size + 1
-        turn = [*reversed(range(self.size)), self.size]  # what is decided first is eliminated last
-        full = [*([*row, c] for row, c in zip(self.gram, self.pull, strict=True)), [*self.pull, self.total]]
-        full = [[full[i][j] for j in turn] for i in turn]
-        bits = [row[i].bit_length() for i, row in enumerate(full) if row[i]] or [1]
-        shift, top = max(0, 180 - min(bits) // 2), 1 << max(bits) + 360
-        full, rows = [[value << 2 * shift for value in row] for row in full], list[list[int]]()
-        for i in range(size):
-            done = [row[i] for row in rows]
-            rest = [full[i][j] - dot(done, [row[j] for row in rows]) for j in range(i, size)]
-            pivot = math.isqrt(max(0, rest[0] - (full[i][i] >> 140)))
-            rows.append([0] * i + [pivot] + [value // pivot if pivot else 0 for value in rest[1:]])
-        weight = [top // (math.isqrt(full[i][i]) or 1) for i in range(size)]
-        for i in range(size):
-            rest = [full[i][j] - sum(row[i] * row[j] for row in rows) for j in range(size)]
-            if 2 * rest[i] * weight[i] < dot(map(abs, rest), weight):
-                raise Answer("INCOMPLETE", "the sums are too nearly dependent for a search")
-        self.rows = [(row[i : size - 1][::-1], row[-1]) for i, row in enumerate(rows[:-1])][::-1]
-        self.rest, self.goal = (rows[-1][-1] ** 2, 0, 0), -(-(self.error << 2 * shift) // self.over)
+    def eliminated(self) -> Any:
+        """Of argument 2: rows of codes (those before, own; y; product of pivots), the rest, and E."""
+        turn, over, rows = [*reversed(range(self.size)), -1], 1, []  # what is decided first comes last
+        full = [[self.matrix[i][j] for j in turn] for i in turn]
+        self.shift = max(0, 180 - min([row[i].bit_length() for i, row in enumerate(full) if row[i]] or [0]))
+        while len(full) > 1:
+            (d, *own), *full = full
+            rows.append(([*own[-2::-1], d], own[-1], d * over or 1))
+            pairs = [(head, zip(row, own, strict=True)) for head, *row in full]
+            full = [[(d * x - head * y) // over if d else x for x, y in row] for head, row in pairs]
+            over = d or over
+        return rows[::-1], (full[0][0] << self.shift) // over, -(-self.bound * 2**self.shift // 1)
 
     def search(self, i: int, codes: list[int], a: int, b: int, c: int) -> None:
         """Argument 2 for codes i.. after those decided, whose rows make a - 2 b s + c s^2."""
         if i == self.size:
-            along, length = self.fit(codes)
-            if along > 0 and (self.total * length - along**2) * self.over < self.error * length:
-                better = [codes[self.order.index(j)] for j in range(self.size)]
-                raise Answer("REFUTED", f"these codes, less the zero point, are better: {better}", better)
+            *rest, along = [dot(row, codes) for row in self.matrix]
+            if along > 0 and self.matrix[-1][-1] - Fraction(along**2, dot(rest, codes)) < self.bound:
+                raise Answer("REFUTED", f"these are better: {[codes[self.order.index(j)] for j in range(i)]}")
             return
-        (*known, own), target = self.rows[i]
+        (*known, own), target, over = self.rows[i]
         before, (low, high) = dot(known, codes), self.limits(i, codes)
         middle = (target * c - before * b) // (own * b) if b > 0 and own else 0
-        up = min(max(middle + 1, low), high + 1)
-        down = up - 1
+        down = (up := min(max(middle + 1, low), high + 1)) - 1
         while up <= high or down >= low:
             upward = up <= high and (down < low or up - middle <= middle + 1 - down)
             code, up, down = (up, up + 1, down) if upward else (down, up, down - 1)
             x, self.tried = before + own * code, self.tried + 1
-            less, more, most = a + target**2, b + target * x, c + x**2
+            less, most = a + (target**2 << self.shift) // over, c + (x**2 << self.shift) // over
+            more = b - (-target * x << self.shift) // over
             least, side = (less * most - more**2, target * most - more * x) if more > 0 else (less, target)
-            if least < self.goal * (most if more > 0 else 1):
-                if self.tried > self.searched:
-                    raise Answer("INCOMPLETE", f"more than {self.searched:,} codes to try")
-                self.search(i + 1, [*codes, code], less, more, most)
-            else:
+            if least >= self.goal * (most if more > 0 else 1):
                 low, high = (low if side < 0 < own else code + 1), (high if side > 0 and own else code - 1)
+            elif self.tried > self.allowed:
+                raise Answer("INCOMPLETE", f"more than {self.allowed:,} codes to try")
+            else:
+                self.search(i + 1, [*codes, code], less, more, most)
 
 
-def exact(columns: list[list[float]]) -> tuple[list[int], list[list[int]], int]:
-    """Sums, and sums of products, of columns of doubles times 2^power as integers, and the power."""
-    ratios = [[x.as_integer_ratio() for x in column] for column in columns]
-    power = max(bottom.bit_length() for column in ratios for _, bottom in column)
-    whole = [[top << power - bottom.bit_length() for top, bottom in column] for column in ratios]
-    products = [[dot(one, two) for two in whole[: i + 1]] for i, one in enumerate(whole)]
-    return [sum(column) for column in whole], products, power - 1
+def exact(parts: Any) -> Any:
+    """Sums of products of a column of ones and columns of doubles, which come in parts."""
+    total: Any = []
+    for columns in parts:
+        ratios = [[x.as_integer_ratio() for x in column] for column in [[1.0] * len(columns[0]), *columns]]
+        most = max(below.bit_length() for column in ratios for _, below in column)
+        whole, unit = [[x << most - of.bit_length() for x, of in one] for one in ratios], 4 ** (most - 1)
+        sums = [[Fraction(dot(x, y), unit) for y in whole[: i + 1]] for i, x in enumerate(whole)]
+        total = [list(map(add, *rows)) for rows in zip(total, sums, strict=True)] if total else sums
+    return total
 
 
-def training(count: int, split: Any) -> list[int]:
-    """Positions of the training rows: all, where test rows are in files of their own."""
-    order, full = list(range(count)), (1 << 64) - 1
+def training(split: Any) -> Any:
+    """Of each row whether it is a training row: all are, where test rows are in files of their own."""
+    count, tests = split["train_rows"] + split["test_rows"], split["test_rows"]
     if split["split"] == "hash":  # splitmix64 of the position
 
-        def scrambled(number: int) -> int:
-            number = number + 0x9E3779B97F4A7C15 & full
+        def mixed(number: int) -> int:
+            number = (number + 0x9E3779B97F4A7C15) % 2**64
             for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-                number = (number ^ number >> shift) * factor & full
+                number = (number ^ number >> shift) * factor % 2**64
             return number
 
-        key, limit = scrambled(split["seed"]), int(split["test_size"] * 2.0**64)
-        return [i for i in order if scrambled(i ^ key) >= limit]
-    if split["split"] == "shuffle":  # numpy.random.RandomState(seed).permutation, test rows first
-        state, twister = [split["seed"]], random.Random()
-        for i in range(1, 624):
-            state.append(1812433253 * (state[-1] ^ state[-1] >> 30) + i & 0xFFFFFFFF)
-        twister.setstate((3, (*state, 624), None))
-        for i in range(count - 1, 0, -1):
-            while (j := twister.getrandbits(32) & (1 << i.bit_length()) - 1) > i:
-                pass
-            order[i], order[j] = order[j], order[i]
-        return sorted(order[math.ceil(split["test_size"] * count) :])
-    return order
+        return (mixed(i ^ mixed(split["seed"])) >= int(split["test_size"] * 2.0**64) for i in range(count))
+    if split["split"] != "shuffle":
+        return iter([True] * (count - tests))
+    state, twister, order = [split["seed"]], random.Random(), list(range(count))
+    for i in range(1, 624):  # numpy.random.RandomState(seed).permutation, test rows first
+        state.append((1812433253 * (state[-1] ^ state[-1] >> 30) + i) % 2**32)
+    twister.setstate((3, (*state, 624), None))
+    for i in range(count - 1, 0, -1):
+        while (j := twister.getrandbits(32) % 2 ** i.bit_length()) > i:
+            pass
+        order[i], order[j] = order[j], order[i]
+    return map(set(order[tests:]).__contains__, range(count))
 
 
-def seen(model: Any, columns: list[list[float]], goal: Any, targets: list[list[float]]) -> list[list[float]]:
+def seen(model: Any, goal: Any, columns: list[list[float]]) -> list[list[float]]:
     """Features as inference sees them (divided, or QuantizeLinear's codes), and what codes are fitted to."""
-    if goal:  # what a float model predicts
-        targets = [[0.0] * len(columns[0]) for _ in targets]
-        for target, weights, intercept in zip(targets, goal["coefficients"], goal["intercept"], strict=True):
-            for column, weight in zip(columns, weights, strict=True):
-                target[:] = [before + x * weight for before, x in zip(target, column, strict=True)]
-            target[:] = [before + intercept for before in target]
-    if grid := model["inputs"]:
+    columns, targets = columns[: (width := len(model["features"]))], columns[width:]
+    for t in range(len(targets) if goal else 0):  # what a float model predicts
+        targets[t] = [0.0] * len(columns[0])
+        for column, weight in zip(columns, goal["coefficients"][t], strict=True):
+            targets[t] = [before + x * weight for before, x in zip(targets[t], column, strict=True)]
+        targets[t] = [before + goal["intercept"][t] for before in targets[t]]
+    if grid := model["inputs"]:  # in float32, as is the quotient
         most = 2 ** (grid["bits"] - 1)
         for i, (offset, scale) in enumerate(zip(grid["offset"], grid["scale"], strict=True)):
-            shifted = array(
-                "f", [x - offset for x in array("f", columns[i])]
-            )  # in float32, as is the quotient
-            steps = array("f", [x / scale for x in shifted])
+            steps = array("f", [x / scale for x in array("f", [x - offset for x in array("f", columns[i])])])
             columns[i] = [float(round(min(max(x, -most), most - 1))) for x in steps]
     elif model["factor"]:
         columns = [[x / by for x in column] for column, by in zip(columns, model["factor"], strict=True)]
     return columns + targets
 
 
-def centred(count: int, sums: list[int], products: list[list[int]]) -> list[list[int]]:
-    """Sums of products of columns less their means, times the count."""
-    every = range(len(sums))
-    return [[count * products[max(i, j)][min(i, j)] - sums[i] * sums[j] for j in every] for i in every]
-
-
-def stacked(matrix: list[list[int]], width: int, group: list[int]) -> tuple[list[list[int]], list[int], int]:
-    """G, c and y'y of the targets of a group, end to end."""
-    zeros = [[0] * width * i for i in range(len(group))]
-    gram = [zeros[i] + row[:width] + zeros[-1 - i] for i in range(len(group)) for row in matrix[:width]]
-    pull = [value for t in group for value in matrix[width + t][:width]]
-    return gram, pull, sum(matrix[width + t][width + t] for t in group)
-
-
-def check(model: Any, proof: Any, count: int, sums: list[int], products: list[list[int]], power: int) -> str:
-    """What is proven, in words, from `exact` of the training rows; an Answer for less than that."""
-    if proof["quantized"] != model["sha256"]:
-        raise Answer("REFUTED", "the certificate is of another quantized.json")
-    width, half, lines, every = len(model["features"]), 1 << model["bits"] - 1, [], range(len(sums))
-    matrix = centred(count, sums, products)
-    groups, unit = [list(every)[:-width]], Fraction(1, count**2 << 2 * power)
-    if model["settings"]["granularity"] == "per_channel":
-        groups = [[t] for t in groups[0]]
-    for group, part in zip(groups, proof["problems"], strict=True):
+def claims(model: Any, products: Any) -> tuple[list[Any], Fraction]:
+    """For each scale [X, y]'[X, y] in integers, the codes, their box and the targets; and the unit."""
+    count, width, sums = products[0][0], len(model["features"]), [column[0] for column in products]
+    every, half, found = range(1, len(products)), 1 << model["bits"] - 1, []
+    less = [[count * products[max(i, j)][min(i, j)] - sums[i] * sums[j] for j in every] for i in every]
+    whole = max(value.denominator for row in less for value in row)
+    full, targets = [[int(value * whole) for value in row] for row in less], list(range(len(less) - width))
+    for group in [[t] for t in targets] if model["settings"]["granularity"] == "per_channel" else [targets]:
+        cells = [(i % width, i // width) for i in range(width * len(group))]
+        matrix = [[*(full[f][h] * (k == m) for h, m in cells), full[f][width + group[k]]] for f, k in cells]
+        matrix.append([*(row[-1] for row in matrix), sum(full[width + t][width + t] for t in group)])
         codes = [code - model["zero_point"][t] for t in group for code in model["codes"][t]]
-        box = -half, half - 1, model["settings"]["scheme"] == "affine"
-        claim = part["bound"] and Fraction(float.fromhex(part["bound"])) / unit
-        problem = Problem(stacked(matrix, width, group), codes, box, part["order"], claim)
+        found.append((matrix, codes, (-half, half - 1, model["settings"]["scheme"] == "affine"), group))
+    return found, 1 / (count**2 * whole)
+
+
+def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
+    """PROVEN or INCOMPLETE, and what is, from `exact` of the training rows; an Answer for less than that."""
+    count, told, (problems, unit) = int(products[0][0]), list[str](), claims(model, products)
+    if (proof["quantized"], count) != (model["sha256"], model["training"]["train_rows"]):
+        raise Answer("REFUTED", "the certificate or the rows are of another quantized.json")
+    for (matrix, codes, box, group), part in zip(problems, proof["problems"], strict=True):
+        bound = None if part["bound"] is None else Fraction(float.fromhex(part["bound"]))
+        problem = Problem(matrix, codes, box, part["order"], bound and bound / unit)
         problem.prove(part["tree"], part["units"])
         off = Fraction(model["scale"][group[0]]) - Fraction(max(problem.along, 0), problem.length)
-        lines.append(
-            f"{', '.join(model['targets'][t] for t in group)}: a mean squared error of "
-            f"{float(problem.left * unit):.12g} on the {count:,} training rows, and no codes have less"
-            f"{f' than {float(claim * unit):.12g}' if claim else ''}; their scale as float32 adds "
-            f"{float(off**2 * problem.length * unit):.3g}"
-        )
-    if any(part["bound"] for part in proof["problems"]):
-        raise Answer("INCOMPLETE", "\n".join(lines))
-    return "\n".join(lines)
+        names, left = ", ".join(model["targets"][t] for t in group), float(problem.left * unit)
+        less = "less" if bound is None else f"less than {float(bound):.12g}"
+        told += [f"{names}: mean squared error {left:.12g} on {count:,} training rows; no codes have {less}"]
+        told[-1] += f"; their scale as float32 adds {float(off**2 * problem.length * unit):.3g}"
+    return "INCOMPLETE" if any(part["bound"] for part in proof["problems"]) else "PROVEN", "\n".join(told)
 
 
-def read(path: str) -> Any:
-    """A document whose hash is right."""
-    with open(path, "rb") as file:  # noqa: PTH123
-        document = json.load(file)
-    body = {key: value for key, value in document.items() if key != "sha256"}
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
-    if hashlib.sha256(text.encode()).hexdigest() != document["sha256"]:
-        raise Answer("REFUTED", f"{path} was changed")
-    return document
-
-
-def main(quantized: str, certificate: str, table: str) -> tuple[str, str]:
-    """PROVEN, REFUTED or INCOMPLETE, and why."""
+def main(quantized: str, certificate: str, table: str) -> Any:
+    """PROVEN, REFUTED or INCOMPLETE, and why; of the rows, some thousands are in memory at a time."""
     try:
-        model, proof = read(quantized), read(certificate)
-        with (gzip.open if table.endswith(".gz") else open)(table, "rt", newline="") as file:
-            head, *rows = csv.reader(file)
-        kept = [rows[i] for i in training(len(rows), model["training"])]
-        places = [head.index(name) for name in model["features"] + model["targets"]]
-        columns, width = [[float(row[i]) for row in kept] for i in places], len(model["features"])
-        sums = exact(seen(model, columns[:width], proof["goal"], columns[width:]))
-        return "PROVEN", check(model, proof, len(kept), *sums)
-    except Answer as why:
-        return why.args[0], why.args[1]
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as why:
-        return "REFUTED", f"the files make no sense: {why!r}"
+        model, proof = documents = [json.loads(Path(name).read_bytes()) for name in (quantized, certificate)]
+        for body in documents:
+            own = {key: value for key, value in body.items() if key != "sha256"}
+            text = json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+            if hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest() != body["sha256"]:
+                raise Answer("REFUTED", f"{body['format']} was changed")
+        with Path(table).open(newline="") as file:
+            places = list(map(next(rows := csv.reader(file)).index, model["features"] + model["targets"]))
+            kept = (row for row, kept in zip(rows, training(model["training"]), strict=True) if kept)
+            parts = iter(lambda: list(islice(kept, 4096)), [])
+            columns = ([[float(row[i]) for row in part] for i in places] for part in parts)
+            return check(model, proof, exact(seen(model, proof["goal"], part) for part in columns))
+    except Exception as why:
+        return why.args if isinstance(why, Answer) else ("REFUTED", f"the files make no sense: {why!r}")
 
 
 if __name__ == "__main__":
-    print(*(told := main(*sys.argv[1:])), sep="\n")
-    sys.exit(("PROVEN", "REFUTED", "INCOMPLETE").index(told[0]))
+    print(*(answer := main(*sys.argv[1:])), sep="\n")
+    sys.exit(("PROVEN", "REFUTED", "INCOMPLETE").index(answer[0]))

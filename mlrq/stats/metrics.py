@@ -142,7 +142,7 @@ def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
 
 
 def merge(first: Tally, second: Tally) -> Tally:
-    """The tally of the rows of both. The order matters in the last bits only."""
+    """Merge the tallies of two sets of rows. The order matters in the last bits only."""
     if not first.count or not second.count:
         return first if first.count else second
     count = first.count + second.count

@@ -74,7 +74,7 @@ def first_pass(stream: Stream, split: Split, engine: Engine, notify: Notify, cac
     if shuffled:
         reader = Reader(memory.shuffle(reader.stream, split), split, first_pass_done=True)
         scan = _scan(reader, engine)
-    _hold_enough(stream, scan)
+    _require_enough(stream, scan)
     if split.test_size and scan.tests < LEAST_TEST_ROWS:
         left = f"{_rows(scan)} {scan.tests} for the test, but R2 needs {LEAST_TEST_ROWS}"
         notices = [*notices, f"{stream.name}: {left}: add rows or raise dataset.test_size"]
@@ -150,7 +150,7 @@ def _rows(scan: Scan) -> str:
     return "1 row leaves" if count == 1 else f"{count:,} rows leave"
 
 
-def _hold_enough(stream: Stream, scan: Scan) -> None:
+def _require_enough(stream: Stream, scan: Scan) -> None:
     """Raise MlrqError unless there are rows to learn from, and no constant column."""
     width, train = len(stream.features), scan.summary.count
     needed = max(width, 2)

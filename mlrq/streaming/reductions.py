@@ -7,6 +7,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,9 @@ from mlrq.datasets.skipping import Skipped
 from mlrq.errors import DataError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
+from mlrq.quantization.model import QuantizedLinear
+from mlrq.solvers import verify
+from mlrq.stats import exact_sums
 from mlrq.stats.metrics import Tally, merge, tally
 from mlrq.stats.summarize import Summarizer, columns_of, gather
 from mlrq.stats.summary import Summary, combine, empty
@@ -48,6 +52,7 @@ def work(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 Prints = NDArray[np.uint64]  # a fingerprint of each column
+Products = list[list[Fraction]]  # see `exact_sums.products`
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def _scan(reader: Reader, part: Part) -> Scan:
 
 
 def merged_scans(first: Scan, second: Scan) -> Scan:
-    """Of the rows of both; those of `second` come after those of `first`."""
+    """Merge the scans of two parts, the rows of `first` before those of `second`."""
     return Scan(
         combine([first.summary, second.summary]),
         np.minimum(first.low, second.low),
@@ -145,6 +150,41 @@ def summarize(
     return gather(tables, len(reader.stream.features), len(reader.stream.targets))
 
 
+def exact_products(
+    reader: Reader, model: QuantizedLinear, fit_to: LinearModel | None, part: Part
+) -> Products:
+    """Sums of products, without rounding, of the training rows as inference sees them, and what codes follow.
+
+    Args:
+        reader: The table.
+        model: The integer model: how inference sees features.
+        fit_to: The model whose predictions take the targets' place; None for the targets themselves.
+        part: Which part.
+    """
+    total = exact_sums.products(np.empty((len(model.features) + len(model.targets), 0)))
+    for rows, values in reader.rows(part, test=False):
+        seen = model.inputs.encode(rows) if model.inputs else rows / model.factor.astype(np.float64)
+        table = columns_of(seen, values if fit_to is None else fit_to.predict(rows))
+        total = merged_products(total, exact_sums.products(np.asarray(table)))
+    return total
+
+
+def checked_products(
+    reader: Reader, model: dict[str, Any], goal: dict[str, Any] | None, part: Part
+) -> Products:
+    """The same as the checker finds it, from `quantized.json` and the goal of a certificate."""
+    tables = (np.asarray(table).tolist() for table in reader.tables(part, test=False))
+    found: Products = verify.exact(verify.seen(model, goal, one) for one in tables if one[0])
+    return found
+
+
+def merged_products(first: Products, second: Products) -> Products:
+    """Of the rows of both; none where there are no rows."""
+    if not (first and second):
+        return first or second
+    return [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(first, second, strict=True)]
+
+
 # For each model: a tally of the rows, and (targets,) largest differences from the first model's predictions.
 Errors = list[tuple[Tally, Numbers]]
 
@@ -164,7 +204,7 @@ def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> E
 
 
 def merged_errors(first: Errors, second: Errors) -> Errors:
-    """Of the rows of both."""
+    """Merge the tallies of errors of two parts, model by model."""
     return [(merge(a[0], b[0]), np.maximum(a[1], b[1])) for a, b in zip(first, second, strict=True)]
 
 

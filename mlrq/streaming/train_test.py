@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mlrq.datasets import Split, Stream
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid, check_resolution, from_range
+from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import CALIBRATIONS, INPUTS
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import Metrics, from_summary
@@ -82,7 +83,7 @@ class TrainTest:
         return self._head(count, test=self.test_count > 0)
 
     def sample(self) -> Numbers:
-        """(n, features) training rows on which to check that a model is what it seems."""
+        """(n, features) training rows on which a folded model is compared with its estimator."""
         return self._head(SAMPLE_ROWS, test=False)[0]
 
     def training_rows(self, who: str) -> tuple[Numbers, Numbers]:
@@ -126,6 +127,14 @@ class TrainTest:
         passed = partial(self._pass, reductions.summarize, *how)
         found: Summary = self._once((id(inputs), rounded, id(fit_to)), how, lambda: combine(passed()))
         return found
+
+    def exact_products(self, model: QuantizedLinear, fit_to: LinearModel | None) -> reductions.Products:
+        """See `reductions.exact_products`."""
+        return reduce(reductions.merged_products, self._pass(reductions.exact_products, model, fit_to))
+
+    def checked_products(self, model: dict[str, Any], goal: dict[str, Any] | None) -> reductions.Products:
+        """See `reductions.checked_products`."""
+        return reduce(reductions.merged_products, self._pass(reductions.checked_products, model, goal))
 
     def saturated(self, inputs: InputGrid) -> tuple[float, float | None]:
         """Fractions of the training and of the test cells that saturate, 0 to 1; None without test rows."""

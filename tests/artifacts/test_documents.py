@@ -21,7 +21,8 @@ from mlrq.quantization.settings import Settings
 
 KINDS = {"float.json": read_float, "quantized.json": read_quantized}
 NEAREST = Settings(rounding="nearest")
-DEFAULTS = asdict(NEAREST)
+DEFAULTS = asdict(Settings())
+PROOF = {"optimal": True, "gap": 0.0, "lower_bound": 1e-4, "nodes": 1}
 
 
 @pytest.fixture(scope="module")
@@ -205,13 +206,17 @@ NONSENSE = {
     "codes": [[[1.5] * 8], [[1] * 7], [1] * 8, [[128] + [0] * 7], [[-129] + [0] * 7], "x", [[2**70] * 8],
               [["1"] * 8], [[True] * 8], [[1] * 8, [1] * 8], {}],
     "scale": [[0.0], [-1.0], [0.1], [1e300], ["x"], [[1.0]], [1.0, 1.0], 1.0, [1e-60]],
-    "zero_point": [[0.5], [1000], [0, 0], 0, ["0"]],
-    "offset": [[0.1], [1e300], [], ["x"]],
+    "zero_point": [[0.5], [1000], [0, 0], 0, ["0"], [1]],
+    "offset": [[0.1], [1e300], [], ["x"], [1.0]],
     "intercept": [[0.1], [1e300], [], ["x"], [[1.0]]],
     "bits": [1, 17, 8.0, "8", [], True],
     "settings": [[], "x", {}, {"scheme": "odd"},
                  DEFAULTS | {"scheme": "odd"}, DEFAULTS | {"scheme": []}, DEFAULTS | {"granularity": "odd"},
-                 DEFAULTS | {"rounding": "odd"}, DEFAULTS | {"more": 1}],
+                 DEFAULTS | {"rounding": "odd"}, DEFAULTS | {"more": 1}, DEFAULTS | {"bits": 7},
+                 DEFAULTS | {"rounding": "nearest"}, DEFAULTS | {"granularity": "per_feature"},
+                 DEFAULTS | {"inputs": "int8"}, DEFAULTS | {"output_range": "train"},
+                 DEFAULTS | {"intercept": "int32"}, DEFAULTS | {"nodes": 0}, DEFAULTS | {"seconds": "1"},
+                 DEFAULTS | {"percentile": 0}, DEFAULTS | {"refit_intercept": 1}],
     "intercept_format": ["int8", "int64", "", 3, []],
     "factor": [[1.0] * 7, [0.0] * 8, [-1.0] * 8, [1.0] * 8, "x"],
     "factor_bits": [8, 32, -1, "0"],
@@ -219,8 +224,10 @@ NONSENSE = {
                {"bits": 8, "scale": [0.0] * 8, "offset": [0.0] * 8}],
     "output_range": [[[0.0]], [[0.0, 1.0]], "x", [["a"], ["b"]]],
     "accumulator": [{}, {"bits": 32, "bound": 1}, 3],
-    "excess": ["x", [], {}],
-    "certificate": [{}, [], {"optimal": True}, "proof"],
+    "excess": ["x", [], {}, "1", True, 1, -0.5, 1e-9, 1.0, 1e300],
+    "certificate": [{}, [], {"optimal": True}, "proof", PROOF | {"gap": 1e-6}, PROOF | {"gap": -1e-6},
+                    PROOF | {"nodes": 1.0}, PROOF | {"nodes": -1}, PROOF | {"lower_bound": 1.0},
+                    PROOF | {"lower_bound": 0.0}, PROOF | {"optimal": 1}, PROOF | {"more": 1}],
     "training": [[], "x", {}, {"dataset": "d"}],
 }  # fmt: skip
 
@@ -254,7 +261,15 @@ TRAINING = [
     ("target_spread", [0.0]), ("target_spread", [-1.0]), ("target_spread", [1.0, 2.0]),
     ("target_spread", ["x"]), ("target_spread", 1.0), ("input_range", [[0.0], [1.0]]),
     ("input_range", [[1.0] * 8, [0.0] * 8]), ("input_range", None), ("estimator", []), ("split", "odd"),
-    ("split", 1),
+    ("split", 1), ("train_rows", 0), ("train_rows", 2.5), ("train_rows", True), ("test_rows", -1),
+    ("test_size", 0), ("test_size", 0.0), ("test_size", 1.0), ("seed", 2**32), ("seed", 42.0),
+    ("sha256", "0" * 63), ("sha256", "g" * 64), ("target_spread", [True]), ("more", 1),
+    ("estimator", {"name": "x", "standardize": False, "estimator": {}}),
+    ("estimator", {"name": "x", "standardize": 0, "estimator": {"_target_": "x"}}),
+    ("estimator", {"name": "x", "standardize": False, "estimator": {"_target_": "x", "a": {}}}),
+    ("estimator", {"name": "x", "standardize": False, "estimator": {"_target_": "x", "a": [[[[[1]]]]]}}),
+    ("estimator", {"name": "x", "standardize": False, "estimator": {"_target_": "x"}, "before": [{}]}),
+    ("estimator", {"name": "x", "standardize": False, "estimator": {"_target_": "x"}, "file": {"name": "x"}}),
 ]  # fmt: skip
 
 

@@ -106,6 +106,7 @@ def test_only_what_is_missing_runs(run, tmp_path, swept):
     assert before(run("resume=s")) == [f"quantization.bits={bits}" for bits in (2, 4, 8)]
 
 
+@pytest.mark.slow
 def test_points_may_be_added_and_keep_their_files_under_other_numbers(run, tmp_path):
     assert run("-m", "quantization.bits=4,8", "model=ridge", "hydra.sweep.dir=s").code == 0
     kept = [(tmp_path / "s" / job / "quantized.json").read_bytes() for job in "01"]
@@ -138,7 +139,12 @@ def outdated(job, tmp_path, monkeypatch, reason):
 
 @pytest.mark.parametrize(
     "reason",
-    ["the data changed", "another mlrq did it before", "failed before", "its files are not what they were"],
+    [
+        pytest.param("the data changed", marks=pytest.mark.slow),
+        pytest.param("another mlrq did it before", marks=pytest.mark.slow),
+        pytest.param("failed before", marks=pytest.mark.slow),
+        "its files are not what they were",
+    ],
 )
 def test_what_is_no_longer_true_runs_again_and_says_why(run, tmp_path, monkeypatch, reason):
     rows = "a,b,y\n" + "".join(f"{i},{i * i % 7},{2 * i + i % 3}\n" for i in range(60))
@@ -155,6 +161,7 @@ def test_what_is_no_longer_true_runs_again_and_says_why(run, tmp_path, monkeypat
     assert table(tmp_path / "s") == table(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_another_setting_is_another_point_and_another_engine_or_place_is_not(run, swept):
     assert before(run("resume=s", "quantization.nodes=1234567")) == []
     assert before(run("resume=s", "dataset.seed=1")) == []
@@ -197,6 +204,7 @@ def test_jobs_side_by_side_are_resumed_too(command, tmp_path):
     assert set(parallel) <= set(recorded)
 
 
+@pytest.mark.slow
 def test_the_newest_sweep_is_the_last(run, tmp_path):
     for name, bits in (("a", 4), ("b", 8)):
         assert run("-m", f"quantization.bits={bits}", f"hydra.sweep.dir=o/sweeps/{name}").code == 0

@@ -62,7 +62,7 @@ def test_streams_that_take_turns_are_read_once_each(run, tmp_path, scans):
     assert len(scans) == 2 * parts
 
 
-@pytest.mark.parametrize("save", ["true", "false"])
+@pytest.mark.parametrize("save", ["true", pytest.param("false", marks=pytest.mark.slow)])
 def test_more_streams_than_are_kept_do_not_pile_up(run, tmp_path, monkeypatch, save):
     written(tmp_path / "t")
     seeds = ",".join(map(str, range(session.MOST_STREAMS + 2)))

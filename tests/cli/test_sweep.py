@@ -115,6 +115,7 @@ def test_a_sweep_in_which_every_job_fails_lists_them_and_has_no_table(run, tmp_p
     assert not (sweep_folder(tmp_path) / "sweep.csv").exists()
 
 
+@pytest.mark.slow
 def test_jobs_may_run_in_processes_side_by_side(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the joblib extra is not installed")
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "model=lasso")
@@ -137,7 +138,7 @@ def test_a_sweep_of_the_quantizers_shows_the_reference_beside_ours(run, tmp_path
         assert f"{float(found[f'reference_{name}']['test R2']):.4f}" == published[name]["r2"]
 
 
-@pytest.mark.parametrize("flags", [(), ("--config-dir", "own")])
+@pytest.mark.parametrize("flags", [pytest.param((), marks=pytest.mark.slow), ("--config-dir", "own")])
 def test_an_experiment_that_sets_the_mode_is_a_sweep_by_itself(run, tmp_path, flags):
     """Wherever it is; and without one the next run is none."""
     (tmp_path / "own" / "experiment").mkdir(parents=True)

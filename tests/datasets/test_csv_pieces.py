@@ -201,6 +201,7 @@ def test_a_gz_that_is_cut_short_is_refused(tmp_path):
         streamed(path)
 
 
+@pytest.mark.slow
 def test_batches_have_the_size_that_parquets_have(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     count = rows_per_batch(3) + 1000

@@ -34,7 +34,7 @@ def artifact(targets):
         tuple(f"y{i}" for i in range(targets)),
     )
     training = replace(TRAINING, target_spread=[1.0] * targets, input_range=[[0.0] * 4, [1.0] * 4])
-    return FloatArtifact(model, training, np.zeros((1, targets)))
+    return FloatArtifact(model, training, np.zeros((2, targets)))
 
 
 def loaded(blob):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlrq.kernel import branch, build, native
+from mlrq.kernel import branch, build
 from mlrq.kernel.tree import Tree, Walk, start, widened
 from mlrq.solvers.ordering import ordered, prepare
 from mlrq.solvers.problem import Problem
@@ -16,13 +16,6 @@ from mlrq.stats.linear_algebra import triangularise
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="no C compiler on this machine")
 ARRAYS = ("floats", "sums", "slopes", "integers", "found")
 NUMBERS = ("best", "reach", "level", "nodes")
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    library = tmp_path_factory.mktemp("kernel") / "kernel.so"
-    assert build.build(library) is None
-    return native.load(library)
 
 
 def begun(seed: int, size: int, box: tuple[int, int], sliding: bool, kind: str) -> tuple[Tree, Walk]:

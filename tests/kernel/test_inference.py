@@ -22,13 +22,6 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    library = tmp_path_factory.mktemp("kernel") / "kernel.so"
-    assert build.build(library) is None
-    return native.load(library)
-
-
 def integers(generator, targets, features, largest_weight, bits):
     weights = generator.integers(-largest_weight, largest_weight, (targets, features), endpoint=True)
     bias = generator.integers(-(2**20), 2**20, targets)
@@ -122,7 +115,13 @@ def test_numbers_are_encoded_to_the_same_codes(compiled, seed, rows, features, b
 
 
 @needs_compiler
-@pytest.mark.parametrize("flags", ["-march=x86-64", "-march=x86-64-v3", "-O1", "-Ofast -ffp-contract=fast"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("-march=x86-64", "-march=x86-64-v3", "-O1")),
+        "-Ofast -ffp-contract=fast",
+    ],
+)
 def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkeypatch, flags):
     if "x86" in flags and "avx2" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor cannot run what these flags make")

@@ -173,7 +173,8 @@ def test_the_report_names_the_file_and_what_was_saved(run, mine):
     assert "Load: Ridge" in done.out
     assert "Train:" not in done.out
     assert [line.split()[1] for line in done.out.splitlines() if line.startswith("saved ")] == [
-        str(Path("outputs") / name) for name in ("float.json", "quantized.json", "evaluation.json")
+        str(Path("outputs") / name)
+        for name in ("float.json", "quantized.json", "certificate.json", "evaluation.json")
     ]
 
 

@@ -16,6 +16,7 @@ from conftest import rows_csv, settled
 from support.processes import wait
 
 from mlrq.artifacts.documents import read_quantized
+from mlrq.pipeline.predict import Writer
 
 
 @pytest.fixture
@@ -418,8 +419,14 @@ def test_a_pipe_to_which_nobody_writes_is_refused_and_another_is_read(run, tmp_p
 
 def test_gzip_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, small, monkeypatch):
     small("float")
-    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000))
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" + b"\n" * 8_000_000))
     monkeypatch.setattr("mlrq.files.BOMB", 1_000_000)
     done = run("predict", "predict.input=rows.csv.gz", "predict.output=out.csv")
     done.refused("rows.csv.gz: cannot be read: unpacks to over 200 times its size")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_cell_with_a_line_end_of_any_kind_is_read_back():
+    rows = [["a\rb", "1"], ["c\nd", "2"], ["e\r\nf", "3"], ["g", "4"]]
+    text = Writer(["x\ry", "z"], ",").header + Writer(["x\ry", "z"], ",").lines(rows)
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["x\ry", "z"], *rows]

@@ -38,6 +38,7 @@ def contents(out) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
+LISTED = {"float.json", "quantized.json", "certificate.json", "export/float.onnx"}
 OF_THE_INTEGER_MODEL = {"mlrq.h", "mlrq.c", "mlrq_self_test.c", "model.onnx"}
 
 
@@ -47,7 +48,7 @@ def test_every_export_carries_the_hash_of_its_artifact_and_is_listed(exported):
     for name in OF_THE_INTEGER_MODEL:
         assert integer in (exported / "export" / name).read_bytes()
     assert exact in (exported / "export" / "float.onnx").read_bytes()
-    assert listed(exported) == {"float.json", "quantized.json", "evaluation.json", "export/float.onnx"} | {
+    assert listed(exported) == {*LISTED, "evaluation.json"} | {
         f"export/{name}" for name in OF_THE_INTEGER_MODEL
     }
 
@@ -59,7 +60,7 @@ def test_another_integer_model_takes_the_exports_of_the_one_before_with_it(run, 
     told = f"removed {removed}, exported from the model before: the stage export makes them anew"
     assert done.err == f"mlrq: note: {told}\n"
     assert names(exported) == {"main.c", "float.onnx"}
-    assert listed(exported) == {"float.json", "quantized.json", "export/float.onnx"}
+    assert listed(exported) == LISTED
 
 
 def test_another_float_model_takes_only_its_own_export_with_it(run, exported):

@@ -53,6 +53,7 @@ def test_a_bad_number_is_named_whichever_process_finds_it(command, tmp_path):
     command(*CLI, "engine=joblib", "engine.workers=2").refused(message)
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_one_line(command, tmp_path):
     pytest.importorskip("distributed")
     written(tmp_path / "t")

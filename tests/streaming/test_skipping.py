@@ -45,7 +45,7 @@ def damage(folder):
         file.write(bytes(group.total_byte_size // 2))
 
 
-def hold_learned_from(source, gone):
+def require_learned_from(source, gone):
     """The fit, the counts and the first test rows are those of the rows that are not `gone`."""
     there = np.ones(len(ROWS), dtype=bool)
     there[gone] = False
@@ -72,7 +72,7 @@ def test_a_row_group_with_a_bad_number_is_left_out_whole(tmp_path, value, reason
     expected = hashed(whole)
     set_cell(tmp_path / "t", 1, 900, value)
     source = hashed(loaded(tmp_path / "t"))
-    hold_learned_from(source, BROKEN)
+    require_learned_from(source, BROKEN)
     counted = "1 of 9 row groups skipped (700 of 5,000 rows)"
     assert source.source == f"{expected.source}, {counted}"
     assert source.notices == [f"{counted}: {tmp_path}/t/1.parquet, row group 1, {reason}"]
@@ -87,7 +87,7 @@ def test_a_damaged_page_is_left_out_with_its_row_group(tmp_path):
     with pytest.raises(MlrqError, match="row group 1"):
         hashed(loaded(tmp_path / "t", "fail"))
     source = hashed(loaded(tmp_path / "t"))
-    hold_learned_from(source, BROKEN)
+    require_learned_from(source, BROKEN)
     assert "1.parquet, row group 1: cannot be read: " in source.notices[0]
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_changed_before_the_first_pass_is_left_out(tmp_path):
     stream = replace(written(tmp_path / "t"), skip=True)
     set_cell(tmp_path / "t", 1, 0, 5.0)
     source = hashed(stream)
-    hold_learned_from(source, SECOND)
+    require_learned_from(source, SECOND)
     assert "3 of 9 row groups skipped (1,667 of 5,000 rows)" in source.notices[0]
     assert "1.parquet: changed while it was being read" in source.notices[0]
 
@@ -105,7 +105,7 @@ def test_a_file_whose_footer_is_unreadable_has_no_positions(tmp_path):
     expected = hashed(loaded(tmp_path / "t", "fail"))
     (tmp_path / "t" / "00.parquet").write_text("no Parquet")
     source = hashed(loaded(tmp_path / "t"))
-    hold_learned_from(source, slice(0, 0))
+    require_learned_from(source, slice(0, 0))
     assert source.sha256 == expected.sha256  # the very same rows
     assert source.source == "t (4 Parquet files, 9 row groups), 1 file skipped"
     assert "00.parquet: cannot be read as Parquet" in source.notices[0]

@@ -73,7 +73,7 @@ def test_a_run_that_is_terminated_leaves_nothing(tmp_path):
     started.terminate()
     error = started.communicate()[1]
     assert started.returncode == 143
-    assert error.splitlines()[-1] == "mlrq: error: terminated"
+    assert error.splitlines()[-1] == "mlrq: error: terminated; what was written before is whole"
     assert left(tmp_path / "outputs") == []
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mlrq.artifacts.documents import QuantizedArtifact, Training
+from mlrq.artifacts.documents import QuantizedArtifact
+from mlrq.artifacts.schema import Training
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.quantize import Quantization
@@ -19,7 +20,7 @@ TRAINING = Training(
     test_rows=2,
     target_spread=[1.0],
     input_range=[[0.0], [1.0]],
-    estimator={"name": "none", "estimator": {"_target_": "none"}},
+    estimator={"name": "none", "standardize": False, "estimator": {"_target_": "none"}},
 )
 
 

@@ -129,7 +129,7 @@ class Reader:
                 assert ("mlrq: error: " in block.text) == (done.code != 0), where
                 done = Outcome(0, done.out, done.err)
             elif block.kind == "table":
-                self._hold_table(block, where)
+                self._require_table(block, where)
         assert done is None or done.code == 0, f"{page.name}: the last block failed: {done}"
 
     def _type(self, block: Block, where: str) -> Outcome | None:
@@ -197,7 +197,7 @@ class Reader:
             exec(compile(block.text, "page", "exec"), {})
         return Outcome(0, printed.getvalue(), "")
 
-    def _hold_table(self, block: Block, where: str) -> None:
+    def _require_table(self, block: Block, where: str) -> None:
         """A table with the columns of a sweep's has its rows, if there was a sweep."""
         sweeps = sorted(Path("outputs/sweeps").glob("*/sweep.md"), key=lambda path: path.stat().st_mtime_ns)
         stated = rows(block.text)

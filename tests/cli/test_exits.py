@@ -1,0 +1,68 @@
+"""How a command ends."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from mlrq.cli import signals
+from mlrq.cli.exits import explained
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def closing() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        print("closed", file=sys.stderr)
+
+
+@pytest.fixture
+def heeded(monkeypatch):
+    """The signals as the command line heeds them."""
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(signals, "_received", None)
+    signals.heed()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_ended_a_command_is_said_last(heeded, capsys, number):
+    with pytest.raises(SystemExit) as leaving, explained(), closing():
+        os.kill(os.getpid(), number)
+    assert leaving.value.code == 128 + number
+    line = f"mlrq: error: {signals.WORDS[number]}; what was written before is whole\n"
+    assert capsys.readouterr().err == "closed\n" + line
+
+
+class Deaf:
+    """Its end lets no exception through."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_signal_that_python_lost_comes_again(heeded, capsys):
+    with pytest.raises(SystemExit) as leaving, explained():
+        time.sleep(60 + bool(Deaf()))
+    assert leaving.value.code == 130
+    assert capsys.readouterr().err == "mlrq: error: interrupted; what was written before is whole\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_an_interrupt_that_is_ignored_stays_ignored(heeded):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signals.heed()
+    os.kill(os.getpid(), signal.SIGINT)
+    assert signals.received() is None
