@@ -8,6 +8,11 @@ from typing import Any
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
+
+class Ended(KeyboardInterrupt):
+    """A signal came. Of a plain KeyboardInterrupt Python dies by SIGINT, even where it was caught."""
+
+
 _received: signal.Signals | None = None
 
 
@@ -17,7 +22,7 @@ def received() -> signal.Signals | None:
 
 
 def heed() -> None:
-    """Raise KeyboardInterrupt at the first signal from now on. One that is ignored already stays ignored.
+    """Raise `Ended` at the first signal from now on. One that is ignored already stays ignored.
 
     A shell without job control ignores SIGINT for what it starts in the background, lest Ctrl-C end that too.
     """
@@ -41,7 +46,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     if _received is not None:
         os._exit(128 + _received)
     _received = signal.Signals(number)
-    raise KeyboardInterrupt
+    raise Ended
 
 
 def _again(lost: Any) -> None:
