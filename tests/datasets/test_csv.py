@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -96,10 +95,7 @@ def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(MlrqError, match="/dev/null: is no file"):
         load("/dev/null", ["y"], None, ",")
     os.mkfifo(tmp_path / "pipe.csv")
-    with (
-        subprocess.Popen(["sh", "-c", 'echo a,y > "$0"', tmp_path / "pipe.csv"]),
-        pytest.raises(MlrqError, match=r"pipe\.csv: is no file but a pipe or a device"),
-    ):
+    with pytest.raises(MlrqError, match=r"pipe\.csv: is no file but a pipe or a device"):
         load(str(tmp_path / "pipe.csv"), ["y"], None, ",")
 
 
