@@ -133,11 +133,14 @@ lock: $(READY) ## Pin the newest versions of everything, by hash
 # On every core; tests of one group, such as those that start a dask cluster, follow each other on one of them.
 PYTEST := $(VENV)/bin/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
+# Of properties: new examples, or the same ones every time.
+EXAMPLES ?= search
+
 test: $(READY) ## Run the tests, but for the slowest
 	@$(PYTEST)
 
 test-all: $(READY) ## Run all tests, properties on new examples
-	@$(PYTEST) -m "slow or not slow" --hypothesis-profile search
+	@$(PYTEST) -m "slow or not slow" --hypothesis-profile $(EXAMPLES)
 	@$(MAKE) --no-print-directory prove
 
 lint: $(READY) ## Check style, types, workflows and the Dockerfile

@@ -199,5 +199,6 @@ def test_exports_of_any_float_model_agree(drawn):
         reach = np.abs(rows) @ np.abs(weights).T + np.abs(model.intercept)
         estimator = joblib.load(io.BytesIO(sklearn.export(artifact)))
         found = estimator.predict(rows).reshape(expected.shape)
-        assert (np.abs(found - expected) <= 1e-14 * reach).all()
+        # Where the sum of the terms is beyond a double, the order in which they cancel decides.
+        assert ((np.abs(found - expected) <= 1e-14 * reach) | (reach == np.inf)).all()
     refused(lambda: onnx.export_float(artifact))
