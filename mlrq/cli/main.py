@@ -32,7 +32,7 @@ def main() -> None:
         if "--version" in line.switches:
             print(f"mlrq {__version__}", flush=True)
             return
-        _hold_directory()
+        _require_directory()
         if any(item.startswith("resume=") for item in line.overrides):
             from mlrq.cli import resume
 
@@ -56,7 +56,7 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _hold_directory() -> None:
+def _require_directory() -> None:
     """Raise MlrqError where the working directory is no more: relative paths are in it."""
     try:
         Path.cwd()

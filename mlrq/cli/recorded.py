@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from mlrq.config.composition import quoted
 from mlrq.config.schema import SCHEMAS, DatasetConfig
 from mlrq.errors import MlrqError
+from mlrq.files import contents
 from mlrq.pipeline.record import RUN
 
 # Stages that read rows and start from a model, and the stages whose record says which rows those are.
@@ -41,16 +42,16 @@ def overrides(given: list[str]) -> list[str]:
     if "artifact" in texts:
         folder = Path(_value(texts["artifact"])).parent
     path = folder / RUN
+    if not path.exists():
+        return []
     try:
-        recorded = json.loads(path.read_bytes())["stages"]
+        recorded = json.loads(contents(path))["stages"]
         stage = next(recorded[name] for name in stages if name in recorded)
         values, directory = dict(stage["dataset"]), str(stage["directory"])
         name, schema = next(one for one in DATASETS.items() if values["_target_"] == one[1].LOADER)
         if "path" in values and "dataset.path" not in texts:
             values["path"] = _found(values["path"], directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, StopIteration):
+    except (ValueError, RecursionError, KeyError, TypeError, StopIteration):
         raise MlrqError(f"{path}: names no dataset of mlrq: add dataset=NAME") from None
     values = {item.name: values[item.name] for item in fields(schema)[1:] if item.name in values}
     return [f"dataset={name}", *(f"dataset.{key}={_typed(value)}" for key, value in values.items())]

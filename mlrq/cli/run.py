@@ -163,14 +163,14 @@ def verify(config: Config, folder: Path, session: Session, notify: Callable[[str
     from mlrq.artifacts import documents
     from mlrq.artifacts.json_document import read_document
     from mlrq.pipeline.save import CERTIFICATE
-    from mlrq.pipeline.verify import MAKE_CERTIFICATE, hold_files, verify
+    from mlrq.pipeline.verify import MAKE_CERTIFICATE, check_files, verify
 
     path = Path(config.artifact or folder / documents.QUANTIZED)
     integer = documents.read_quantized(path)
     exact, proof = path.parent / documents.FLOAT, path.parent / CERTIFICATE
     origin = documents.read_float(exact) if exact.exists() else None
     found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
-    files = hold_files(path.parent, integer)
+    files = check_files(path.parent, integer)
     data = session.known(config, notify).data
     with session.progress.activity("Verifying"):
         word, why = verify(data, origin, integer, found)

@@ -46,7 +46,7 @@ def verify(
         return "REFUTED", f"the certificate makes no sense: {why!r}"
 
 
-def hold_files(folder: Path, integer: QuantizedArtifact) -> str:
+def check_files(folder: Path, integer: QuantizedArtifact) -> str:
     """Check a folder's list of checksums, and the exports of an integer model there; what holds, in words.
 
     Raises:
