@@ -95,6 +95,7 @@ def test_evaluate_makes_the_chain_and_a_second_run_does_nothing(remake, tmp_path
     assert make.stamps() == stamps
 
 
+@pytest.mark.slow
 def test_other_overrides_remake_only_the_stages_that_they_reach(remake):
     make = remake
     before = make.stamps()
@@ -126,6 +127,7 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(remake):
     assert make.stamps() == fitted
 
 
+@pytest.mark.slow
 def test_evaluating_without_args_keeps_the_model_and_its_dataset(make, tmp_path):
     lines = [f"{i},{i * i % 7},{i + i % 3}" for i in range(60)]
     (tmp_path / "mine.csv").write_text("\n".join(["a,b,c", *lines]))
@@ -155,6 +157,7 @@ def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(remake):
     assert make("quantize", "ARGS=quantization.bits=17").returncode != 0
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_through_make(make):
     assert make("sweep", "ARGS=quantization.bits=4,8").returncode == 0
     (folder,) = (make.out / "sweeps").iterdir()
@@ -264,6 +267,7 @@ def test_a_quote_that_is_not_closed_is_refused_before_anything_runs(make):
     assert "the stage is what the target says" in make("train", "ARGS=stage=quantize").stderr
 
 
+@pytest.mark.slow
 def test_the_outputs_and_the_checkout_may_lie_in_folders_with_spaces(make, tmp_path, california, parts):
     checkout = tmp_path / "my checkout"
     checkout.mkdir()
@@ -283,6 +287,7 @@ def test_the_outputs_and_the_checkout_may_lie_in_folders_with_spaces(make, tmp_p
     assert (checkout / "my out" / "export" / "mlrq.c").exists()
 
 
+@pytest.mark.slow
 def test_exporting_c_of_a_model_of_float_inputs_quantizes_with_integer_ones(make):
     assert make("quantize", "ARGS=quantization.bits=4").returncode == 0
     done = make("export", "ARGS=export=c")

@@ -102,6 +102,7 @@ def test_overrides_that_are_refused(run, tmp_path, given_overrides):
 @given(st.lists(texts("\x00"), min_size=2, max_size=2, unique=True))
 @example(["[/red]", ":smile:"])
 @FEW
+@pytest.mark.slow
 def test_a_sweep(run, tmp_path, hostile):
     first, second = ("x" + text.replace("${", "$") for text in hostile)
     values = ",".join(QuotedString(text, Quote.single).with_quotes() for text in (first, second))

@@ -58,6 +58,7 @@ main()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+@pytest.mark.slow
 def test_a_sweep_that_is_interrupted_and_resumed_ends_as_one_that_was_not(command, run, tmp_path):
     done = command.python(INTERRUPTED, *WIDE)
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
@@ -182,6 +183,7 @@ def test_what_failed_is_listed_again_and_the_rest_is_not_done_again(run, tmp_pat
     assert before(done) == ["quantization.bits=4"]
 
 
+@pytest.mark.slow
 def test_where_all_is_done_the_data_is_read_once_for_its_hash(run, tmp_path, scans, monkeypatch):
     parts = len(written(tmp_path / "t").parts)
     assert run("-m", *CLI, "model=ridge,linear_regression", "quantization.bits=4,8").code == 0

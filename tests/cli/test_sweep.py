@@ -66,6 +66,7 @@ def test_the_plot_is_a_picture(run, tmp_path, monkeypatch):
     assert len(picture) > 5000
 
 
+@pytest.mark.slow
 def test_the_float_model_is_fitted_once_a_sweep(run, tmp_path, monkeypatch):
     fitted = []
     build = estimators.build_estimator

@@ -178,6 +178,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says in a
 
 @LINUX
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(command, outputs, tmp_path, california, parts, kind):
     block = parts.test_rows
     peaks = []

@@ -79,6 +79,7 @@ def test_a_certificate_is_made_where_it_is_asked_for_and_goes_with_its_model(run
     assert not proof.exists()
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_sweep_make_certificates_only_where_they_are_asked_for(run, tmp_path):
     small = ("-m", "dataset=synthetic", "dataset.rows=60", "dataset.features=3", "quantization.bits=3,4")
     assert run(*small).code == 0

@@ -36,6 +36,7 @@ def test_sixty_four_features_at_four_bits_beat_nearest_and_babai(affine: bool) -
     assert exact.certificate.gap == exact.excess - exact.certificate.lower_bound
 
 
+@pytest.mark.slow
 def test_five_hundred_features_return_within_the_budget_with_a_gap() -> None:
     triangle, target = correlated(500, seed=0)
     solution = solve(triangle, target, -8, 7, nodes=20_000)

@@ -162,6 +162,7 @@ for rows, features in ((40_000, 8), (9_000, 62), (3_000, 150), (1_200, 400)):
 """
 
 
+@pytest.mark.slow
 def test_any_number_of_blas_threads_gives_the_same_bits() -> None:
     outputs = {
         subprocess.run(

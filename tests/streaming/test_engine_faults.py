@@ -69,6 +69,7 @@ def nothing_half_written(folder, files):
     assert sorted(path.name for path in (folder / "outputs").iterdir()) == sorted((*files, "run.json"))
 
 
+@pytest.mark.slow
 def test_dask_loses_a_worker_in_mid_run_and_makes_the_same_bytes(start, tmp_path, expected, cluster):
     victim, other = cluster.workers
     for worker in cluster.workers:
@@ -114,6 +115,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_joblib_loses_a_worker_in_mid_run_and_makes_the_same_bytes(command, tmp_path, expected):
     done = command.python(DIES_AT_WORK, *WHOLE, "engine=joblib", "engine.workers=2")
     assert (done.code, done.err) == (0, "")
@@ -121,6 +123,7 @@ def test_joblib_loses_a_worker_in_mid_run_and_makes_the_same_bytes(command, tmp_
     assert made(tmp_path) == expected
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_is_one_line_and_leaves_what_there_was(command, start, tmp_path, table, cluster):
     before = former(command, tmp_path, "quantization.bits=4")
     for worker in cluster.workers:  # so that the first pass cannot end

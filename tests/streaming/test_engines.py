@@ -23,6 +23,7 @@ SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=SLOW), 2, pytest.param(3, marks=SLOW)])
+@pytest.mark.slow
 def test_processes_make_the_same_bytes(command, tmp_path, expected, workers):
     done = command(*WHOLE, "engine=joblib", f"engine.workers={workers}")
     assert (done.code, done.err) == (0, "")

@@ -68,6 +68,7 @@ def test_it_is_what_parquet_with_the_same_row_groups_is(tmp_path, streamed):
         assert here[2].train == there[2].train
 
 
+@pytest.mark.slow
 def test_rows_that_are_kept_in_memory_give_the_same_bytes(run, tmp_path):
     write(tmp_path / "t.csv", note='"a\nb"')
     for wanted in ((), ("quantization.inputs=int8", "quantization.output_range=train"), ("model=ridge",)):
