@@ -1,4 +1,4 @@
-"""Compiles `mlrq/kernel/kernel.c` when mlrq is built or installed; without a C compiler NumPy stands in."""
+"""Compiles the C files of `mlrq/kernel` when mlrq is built or installed; NumPy stands in where that fails."""
 
 import importlib.util
 import sysconfig
@@ -21,7 +21,7 @@ class KernelHook(BuildHookInterface):
         build = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(build)
         if why := build.build():
-            self.app.display_warning(f"kernel.c was not compiled, and NumPy stands in for it: {why}")
+            self.app.display_warning(f"the C files were not compiled, and NumPy stands in for them: {why}")
             with suppress(OSError):
                 build.LIBRARY.unlink()  # of another machine, or of another source
             return

@@ -10,7 +10,8 @@
 #endif
 
 /* One copy of a function for each kind of processor; the loader picks. */
-#ifdef MLRQ_CLONES
+#if defined FASTEST
+#elif defined MLRQ_CLONES
 #define FASTEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define FASTEST

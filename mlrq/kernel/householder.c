@@ -43,7 +43,7 @@ INLINE mirror reflection(const double *column, double square, double *top, vecto
 /* Take `share` of a normal away from a column; what is left of it times the next normal. */
 INLINE double reflected(vector *column, double share, const vector *normal, const vector *next) {
   vector parts[4], sums[KEPT];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int v = 0; v < KEPT; v++) {
 #pragma GCC unroll 4
     for (int part = 0; part < 4; part++) {
@@ -64,7 +64,7 @@ INLINE double reflected(vector *column, double share, const vector *normal, cons
  * triangle  (columns, columns) upper triangular, row after row; updated
  * along     (columns) to work with
  */
-FASTEST void mlrq_reflect(int64_t columns, double *block, double *triangle, double *along) {
+FASTEST void SIZED(mlrq_reflect)(int64_t columns, double *block, double *triangle, double *along) {
   vector scaled[2][VECTORS];
   vector *own = (vector *)block;
   mirror now = reflection(block, product(own, own), triangle, scaled[0]);
@@ -85,7 +85,7 @@ FASTEST void mlrq_reflect(int64_t columns, double *block, double *triangle, doub
 }
 
 /* The same for any number of rows, (rows, columns), row after row. Returns -1 where there is no memory. */
-int mlrq_stack(int64_t columns, int64_t rows, const double *table, double *triangle) {
+int SIZED(mlrq_stack)(int64_t columns, int64_t rows, const double *table, double *triangle) {
   size_t size = (size_t)columns * BLOCK;
   double *block = aligned_alloc(sizeof(vector), (size + (size_t)columns) / WIDTH * sizeof(vector) + sizeof(vector));
   if (!block) return -1;
@@ -93,7 +93,7 @@ int mlrq_stack(int64_t columns, int64_t rows, const double *table, double *trian
     for (int64_t c = 0; c < columns; c++)
       for (int64_t row = 0; row < BLOCK; row++)
         block[c * BLOCK + row] = first + row < rows ? table[(first + row) * columns + c] : 0;
-    mlrq_reflect(columns, block, triangle, block + size);
+    SIZED(mlrq_reflect)(columns, block, triangle, block + size);
   }
   free(block);
   return 0;

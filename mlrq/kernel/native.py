@@ -27,6 +27,8 @@ _ARGUMENTS = {
     "search": [*[_POINTER] * 9, _INT, ctypes.c_int],
     "stack": [_INT, _INT, _POINTER, _POINTER],
 }
+# Those of which there is one for each width of vectors.
+_SIZED = ("tally", "scan", "stack")
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,8 @@ def load(path: Path = LIBRARY) -> Native | None:
         return None
     if ctypes.string_at(ctypes.addressof(made_of)) != identity().encode():
         return None
+    for name in _SIZED:
+        setattr(library, f"mlrq_{name}", getattr(library, f"mlrq_{name}_{library.mlrq_width()}"))
     for name, arguments in _ARGUMENTS.items():
         getattr(library, f"mlrq_{name}").argtypes = arguments
     return Native(library)

@@ -1,4 +1,4 @@
-"""What the kernel computes, in NumPy: `kernel.c` gives the same bits, a test holds that.
+"""What the kernel computes, in NumPy; a test holds the C files of this folder to the same bits.
 
 Sums are taken in an order of their own, of which neither NumPy nor the width of a machine's vectors decides:
 by halves in blocks of rows, and from block to block.

@@ -41,10 +41,10 @@ int main(void) {
   if (fread(&given, sizeof given, 1, stdin) != 1) return 1;
   for (int f = 0; f < FEATURES; f++) columns[f] = given.table[f], found.low[f] = 1e9, found.high[f] = -1e9;
   memcpy(found.triangle, given.before, sizeof given.before);
-  mlrq_scan(FEATURES, ROWS, columns, given.test, TAKEN, START, 1e100, given.pivot, *found.triangle,
-            found.prints, found.low, found.high, *found.tests);
+  mlrq_scan_4(FEATURES, ROWS, columns, given.test, TAKEN, START, 1e100, given.pivot, *found.triangle,
+              found.prints, found.low, found.high, *found.tests);
   mlrq_affine(ROWS, FEATURES, TARGETS, table, 8, 8 * ROWS, *given.weights, given.intercept, *found.affine);
-  mlrq_tally(ROWS, table, 8, (char *)found.affine, 8 * TARGETS, found.tally);
+  mlrq_tally_4(ROWS, table, 8, (char *)found.affine, 8 * TARGETS, found.tally);
   mlrq_encode(ROWS, FEATURES, real, 8, 8 * ROWS, s, o, 2, shorts);
   mlrq_encode(ROWS, FEATURES, real, 8, 8 * ROWS, s, o, 1, bytes);
   mlrq_infer(ROWS, FEATURES, TARGETS, shorts, 2, 2 * ROWS, 2, 1, steps, bias, 0, (char *)found.wide);
@@ -79,9 +79,13 @@ def test_every_result_has_the_same_bits(tmp_path):
     numbers = {"ROWS": ROWS, "FEATURES": FEATURES, "TARGETS": TARGETS, "TAKEN": TAKEN, "START": START}
     enum = f"enum {{ {', '.join(f'{name} = {value}' for name, value in numbers.items())} }};\n"
     headers = "#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n"
-    sources = [source for source in build.SOURCES if source.stem in ("kernel", "infer", "householder")]
+    sources = [
+        source for source in build.SOURCES if source.stem in ("kernel", "infer", "householder", "scan")
+    ]
     functions = [
-        found for source in sources for found in re.findall(r"FASTEST ([^{]*) {", source.read_text())
+        re.sub(r"SIZED\((\w+)\)", r"\1_4", found)
+        for source in sources
+        for found in re.findall(r"FASTEST ([^{]*) {", source.read_text())
     ]
     prototypes = "".join(f"{function};\n" for function in functions)
     text = headers + prototypes + enum + declared("given", GIVEN) + declared("found", FOUND) + MAIN

@@ -50,9 +50,9 @@ def python_sums(codes, model):
 @given(
     seed=st.integers(0, 2**32 - 1),
     rows=st.one_of(st.integers(0, 20), st.sampled_from([255, 256, 257, 600])),
-    features=st.integers(1, 12),
+    features=st.one_of(st.integers(1, 20), st.just(515)),
     targets=st.integers(1, 3),
-    largest_weight=st.sampled_from([1, 127, 2**16, 2**31, 2**40]),
+    largest_weight=st.sampled_from([1, 127, 2**15, 2**16, 2**31, 2**37]),
     bits=st.sampled_from([8, 16]),
     layout=st.sampled_from(sorted(LAYOUTS)),
 )

@@ -90,6 +90,7 @@ def test_c_and_numpy_give_the_same_bits_for_anything(compiled, columns, rows, st
     [
         *(pytest.param(one, marks=pytest.mark.slow) for one in ("-march=x86-64", "-march=x86-64-v3", "-O1")),
         "-Ofast -ffp-contract=fast",
+        "-DWIDTH=8",
     ],
 )
 def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkeypatch, flags):
