@@ -6,77 +6,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from mlrq.artifacts.json_document import encode
 from mlrq.artifacts.schema import Training
+from mlrq.cli import inference_report
+from mlrq.cli.layout import console, cut, labelled, number, room, section, size, table, target_label
 from mlrq.cli.run import Results
-from mlrq.errors import MESSAGE, NAME, printable
+from mlrq.errors import printable
 from mlrq.pipeline.guard import Guard
+from mlrq.pipeline.inference import statistics
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics, verdict
+from mlrq.stats.regression import Regression
 from mlrq.streaming.scores import Score
 from mlrq.streaming.train_test import TrainTest
 
 VERDICT_STYLES = {"good": "green", "acceptable": "yellow", "poor": "red"}
-ROWS_SHOWN = 20  # of a table that has one row a weight
-
-
-def terminal(width: int | None = None) -> Console:
-    """A console on standard output that prints text as it is: no markup, no emoji codes, no highlighting."""
-    return Console(highlight=False, markup=False, emoji=False, width=width)
-
-
-console = terminal()
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Fixed point where that shows the number, else scientific; a dash for None."""
-    if value is None:
-        return "-"
-    fixed = value == 0 or 10**-digits <= abs(value) < 1e7
-    return f"{value:.{digits}f}" if fixed else f"{value:.{digits}e}"
-
-
-def size(count: int | None) -> str:
-    """Bytes, for reading; a dash for None."""
-    return "-" if count is None else f"{count:,} B"
-
-
-def table(*columns: str, left: int = 1) -> Table:
-    """A plain table: the first `left` columns to the left, the others to the right."""
-    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
-    return made
-
-
-def _section(title: str, *parts: str | Text | Table | None) -> None:
-    """A title, and its parts indented; None is an empty line."""
-    console.print(Text(printable(title, _room()), style="bold"))
-    for part in parts:
-        if isinstance(part, Table):
-            console.print(Padding(part, (0, 0, 0, 2), expand=False))
-        else:
-            line = Text("  " + printable(part)) if isinstance(part, str) else part and Text("  ") + part
-            # A terminal wraps a line of ours by itself, and a pipe gets it whole.
-            console.print(line or "", soft_wrap=True)
-    console.print()
-
-
-def _room(taken: int = 0) -> int:
-    """Columns left for foreign text on a line of which some are taken."""
-    return max(console.width - taken, NAME) if console.is_terminal else MESSAGE - taken
-
-
-def _name(text: str) -> str:
-    """A name in a table, with room for four columns of numbers beside it."""
-    return printable(text, min(max(console.width - 46, 30), NAME))
 
 
 def _metrics(columns: dict[str, Metrics]) -> Table:
@@ -92,23 +41,6 @@ def _metrics(columns: dict[str, Metrics]) -> Table:
     return made
 
 
-def _named(targets: tuple[str, ...], name: str) -> list[str]:
-    """A cell that tells targets apart; none where there is one target."""
-    return [_name(name)] if len(targets) > 1 else []
-
-
-def _cut(made: Table, total: int, where: str) -> list[Table | str]:
-    """The table, with a line for what did not fit."""
-    return [made, f"... {total - ROWS_SHOWN:,} more in {where}"] if total > ROWS_SHOWN else [made]
-
-
-def _cells(names: tuple[str, ...], targets: tuple[str, ...]) -> Iterable[tuple[int, int, list[str]]]:
-    """Target and feature of each weight to show, with the row's label."""
-    for i in range(min(len(names) * len(targets), ROWS_SHOWN)):
-        target, feature = divmod(i, len(names))
-        yield target, feature, [*_named(targets, targets[target]), _name(names[feature])]
-
-
 def _data(data: TrainTest) -> None:
     """The section on the dataset: source, hash, split, columns."""
     tests = f"{data.test_count:,} to test" if data.test_count else "no test part"
@@ -118,8 +50,8 @@ def _data(data: TrainTest) -> None:
         "rows": f"{data.train_count:,} to train, {tests} ({data.split})",
         "columns": f"{len(data.features)} features, target {', '.join(data.targets)}",
     }
-    shown = (f"{name:<10}{printable(line, _room(12))}" for name, line in lines.items())
-    _section(f"Data: {data.name}", *shown)
+    shown = (f"{name:<10}{printable(line, room(12))}" for name, line in lines.items())
+    section(f"Data: {data.name}", *shown)
 
 
 def _splits(score: Score) -> dict[str, Metrics]:
@@ -127,81 +59,94 @@ def _splits(score: Score) -> dict[str, Metrics]:
     return {"training rows": score.train, **({"test rows": score.test} if score.test else {})}
 
 
-def _trained(result: Trained, score: Score) -> None:
-    """The section on the float model: errors and coefficients."""
+def _trained(result: Trained, score: Score, found: list[Regression] | str) -> None:
+    """The section on the float model: errors, coefficients and how sure these are, or why that is open."""
     model, origin = result.artifact.model, result.artifact.training
-    head = _named(model.targets, "target")
-    weights = table(*head, "feature", "weight", left=1 + len(head))
-    for target, feature, label in _cells(model.features, model.targets):
-        weights.add_row(*label, number(model.coefficients[target, feature], 8))
-    for name, value in zip(model.targets, model.intercept, strict=True):
-        weights.add_row(*_named(model.targets, name), "(intercept)", number(value, 8))
+    head = target_label(model.targets, "target")
+    sure = [] if isinstance(found, str) else found
+    more = inference_report.HEADINGS if sure else ()
+    weights = table(*head, "feature", "weight", *more, left=1 + len(head))
+    for target, feature, label in labelled(model.features, model.targets):
+        known = inference_report.beside(sure, target, feature) if sure else []
+        weights.add_row(*label, number(model.coefficients[target, feature], 8), *known)
+    for target, name in enumerate(model.targets):
+        known = inference_report.beside(sure, target, -1) if sure else []
+        label = target_label(model.targets, name)
+        weights.add_row(*label, "(intercept)", number(model.intercept[target], 8), *known)
     settings = ", ".join(f"{k}={v}" for k, v in origin.estimator["estimator"].items() if k != "_target_")
     if "file" in origin.estimator:
         file = origin.estimator["file"]
         done, how = "Load", f"{file['name']}, sha256 {file['sha256'][:12]}"
     else:
         done, how = "Train", "standardized features" if origin.estimator["standardize"] else "raw features"
-    _section(
+    section(
         f"{done}: {origin.estimator['name']}",
         f"{how}{'; ' if settings else ''}{settings}",
         None,
         _metrics(_splits(score)),
         None,
-        *_cut(weights, model.coefficients.size, "float.json"),
+        *cut(weights, model.coefficients.size, "float.json"),
+        *(inference_report.below(sure, model) if sure else [None, f"no standard errors: {found}"]),
     )
 
 
-def _quantized(result: Quantized) -> None:
+def _quantized(result: Quantized, found: list[Regression] | str) -> None:
     """The section on the integer model: codes, weight errors, bounds; then its first predictions."""
     model, exact = result.artifact.model, result.origin.model
-    head = _named(model.targets, "target")
-    weights = table(*head, "feature", "weight", "code", "quantized", "error", left=1 + len(head))
+    head = target_label(model.targets, "target")
+    if result.guard.saturated[0]:
+        found = "inputs saturate, so the integer model's weights are of other numbers"
+    shares = None if isinstance(found, str) else inference_report.shares(found, result.weight_error)
+    more = [] if shares is None else ["std errors"]
+    weights = table(*head, "feature", "weight", "code", "quantized", "error", *more, left=1 + len(head))
     dequantized = model.weights
-    for target, feature, label in _cells(model.features, model.targets):
+    for target, feature, label in labelled(model.features, model.targets):
         weights.add_row(
             *label,
             number(exact.coefficients[target, feature], 6),
             str(model.codes[target, feature]),
             number(dequantized[target, feature], 6),
             number(result.weight_error[target, feature], 6),
+            *([] if shares is None else [inference_report.figure(shares[target, feature], 2)]),
         )
     value, error = model.intercept_value.tolist(), result.intercept_error.tolist()
     for target, name in enumerate(model.targets):
         weights.add_row(
-            *_named(model.targets, name),
+            *target_label(model.targets, name),
             "(intercept)",
             number(value[target] - error[target], 6),
             str(model.intercept[target]) if model.intercept.dtype == np.int32 else str(model.intercept.dtype),
             number(value[target], 6),
             number(error[target], 6),
+            *([] if shares is None else ["-"]),
         )
     shared = model.granularity == "per_tensor"
     grids = table(*head, "scale", "zero point", "offset", left=len(head))
     for target, name in enumerate(("all",) if shared else model.targets):
         grids.add_row(
-            *_named(model.targets, name),
+            *target_label(model.targets, name),
             f"{model.scale[target]:.9g}",
             str(model.zero_point[target]),
             f"{model.offset[target]:.9g}",
         )
-    _section(
+    section(
         f"Quantize: {model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}",
-        *_cut(weights, model.codes.size, "quantized.json"),
+        *cut(weights, model.codes.size, "quantized.json"),
         None,
         grids,
         None,
-        *_facts(result),
+        *_facts(result, inference_report.largest(found, shares, model)),
     )
     _first(result)
 
 
-def _facts(result: Quantized) -> list[str | Text]:
-    """The lines below the codes: errors, bounds, accumulator, saturation, size."""
+def _facts(result: Quantized, largest: str) -> list[str | Text]:
+    """The lines below the codes: errors, the `largest` in standard errors, bounds, accumulator, size."""
     model, artifact, guard = result.artifact.model, result.artifact, result.guard
     part = _intercept_part(result)
     lines = [
         f"largest weight error {number(float(np.abs(result.weight_error).max()), 8)}",
+        largest,
         f"excess loss on the training rows {artifact.excess:.6g}{part}",
         f"codes: {_claim(artifact.certificate)}{'; but for the intercept' if part else ''}",
     ]
@@ -270,17 +215,17 @@ def _clipping(guard: Guard) -> tuple[str, str]:
 def _first(result: Quantized) -> None:
     """Predictions for the first rows: those of the test part, or of the training part where there is none."""
     first, targets = result.first, result.artifact.model.targets
-    head = _named(targets, "target")
+    head = target_label(targets, "target")
     made = table("row", *head, *first, "difference", left=1 + len(head))
     difference = first["integer"] - first["formula"]
     for row, target in np.ndindex(difference.shape):
         made.add_row(
             str(row + 1),
-            *_named(targets, targets[target]),
+            *target_label(targets, targets[target]),
             *(number(float(values[row, target]), 6) for values in (*first.values(), difference)),
         )
     largest, mean = float(np.abs(difference).max()), float(np.abs(difference).mean())
-    _section(
+    section(
         f"First predictions on {_part_of(result.artifact.training)} rows",
         made,
         None,
@@ -318,19 +263,19 @@ def _evaluated(result: Evaluation) -> None:
         parts.append(f"R2 without the output range {number(result.unclamped.r2)}")
     if result.max_difference is not None:
         parts.append(f"largest difference between the two {number(result.max_difference)}")
-    _section("Evaluate: test rows" if tested else "Evaluate: training rows (there is no test part)", *parts)
+    section("Evaluate: test rows" if tested else "Evaluate: training rows (there is no test part)", *parts)
     if len(result.actual):
         _samples(result.actual, result.predicted, result.model.targets)
 
 
 def _samples(actual: NDArray[np.float64], predicted: NDArray[np.float64], targets: tuple[str, ...]) -> None:
-    head = _named(targets, "target")
+    head = target_label(targets, "target")
     made = table("row", *head, "actual", "predicted", "difference", left=1 + len(head))
     for row, target in np.ndindex(*actual.shape):
         pair = actual[row, target], predicted[row, target]
         cells = (f"{value:.2f}" for value in (*pair, abs(pair[1] - pair[0])))
-        made.add_row(str(row + 1), *_named(targets, targets[target]), *cells)
-    _section("Sample predictions of the quantized model", made)
+        made.add_row(str(row + 1), *target_label(targets, targets[target]), *cells)
+    section("Sample predictions of the quantized model", made)
 
 
 def saved(paths: Iterable[Path]) -> None:
@@ -343,20 +288,30 @@ def saved(paths: Iterable[Path]) -> None:
 def as_text(results: Results) -> None:
     """Everything that the stages made, as tables, and where it was saved."""
     _data(results.data)
-    if results.trained and results.float_score:
-        _trained(results.trained, results.float_score)
-    if results.quantized:
-        _quantized(results.quantized)
+    trained, quantized = results.trained, results.quantized
+    origin = trained.artifact if trained else quantized.origin if quantized else None
+    found = statistics(results.data.summary, origin) if origin else ""
+    if trained and results.float_score:
+        _trained(trained, results.float_score, found)
+    if quantized:
+        _quantized(quantized, found)
     if results.evaluated:
         _evaluated(results.evaluated)
     saved(results.saved)
 
 
 def as_json(results: Results) -> None:
-    """The evaluation, where there is one, as one line of canonical JSON on standard output."""
+    """The evaluation, else the float model's errors and statistics, as one line of canonical JSON."""
     body: dict[str, Any] = {}
     if results.evaluated:
         body = summary(results.evaluated)
     elif results.float_score:
-        body = {"float": measured(results.float_score.train, results.float_score.test)}
+        assert results.trained
+        origin, score = results.trained.artifact, results.float_score
+        found = statistics(results.data.summary, origin)
+        body = {"float": measured(score.train, score.test), "statistics": None}
+        if isinstance(found, str):
+            body["no_statistics"] = found
+        else:
+            body["statistics"] = inference_report.as_json(found, origin.model)
     print(encode(body).decode(), end="")

@@ -208,7 +208,7 @@ def _show(header: list[str], texts: list[list[str]]) -> None:
     """
     from rich.table import Table
 
-    from mlrq.cli.report import terminal
+    from mlrq.cli.layout import terminal
 
     console, left_out = terminal(), []
     header, *texts = ([printable(cell, NAME) for cell in line] for line in [header, *texts])

@@ -6,7 +6,8 @@ import re
 import pytest
 from conftest import Command
 
-from mlrq.cli.report import number, share, size
+from mlrq.cli.layout import number, size
+from mlrq.cli.report import share
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.quantization.settings import Settings
 
@@ -46,9 +47,10 @@ def test_weights_codes_scales_and_errors_are_printed(printed, trained):
     for name, value in zip(
         trained.artifact.model.features, trained.artifact.model.coefficients[0], strict=True
     ):
-        float_weights, quantized = cells(printed, name)
+        float_weights, interval, quantized = cells(printed, name)
         assert abs(float(float_weights[0]) - value) < 1e-8
-        weight, code, dequantized, error = quantized
+        assert float(interval[0]) < value < float(interval[1])
+        weight, code, dequantized, error = quantized[:4]
         assert code.isdigit()
         assert abs(float(dequantized) - float(weight) - float(error)) < 2e-6
 
