@@ -108,3 +108,24 @@ def test_a_smaller_table_is_the_head_of_a_larger_one(tmp_path, monkeypatch):
     assert small.equals(large.slice(0, 200))
     assert scale_jobs.read(str(tmp_path / "350.parquet"))["rows"] == 350
     assert scale_jobs.fit(str(tmp_path / "350.parquet"), "sklearn")["rows"] == 350
+
+
+def test_the_page_of_statistics_has_what_its_benchmark_prints():
+    """Our figures have the same bits everywhere; statsmodels', which are LAPACK's, do not."""
+    pytest.importorskip("statsmodels")
+    program = BENCHMARKS / "regression_statistics.py"
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = (PROJECT / "docs" / "statistics.md").read_text()
+    printed = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    _, lines = table(page, "longley")
+    assert lines
+    assert all(any(line[:3] == cells[:3] for cells in printed) for line in lines)
+    _, lines = table(page, "problems")
+    assert len(lines) == 16
+    assert all(any(line[:3] == cells[:3] for cells in printed) for line in lines)
+    assert all(float(digits) >= 13 for _, of, digits, *_ in lines if of != "coefficients")
+    _, lines = table(page, "agreement")
+    found = [cells for cells in printed if cells[0] in [line[0] for line in lines]]
+    assert len(found) == len(lines) == 14
+    assert all(float(cell) < 1e-10 for _, *cells in found for cell in cells)

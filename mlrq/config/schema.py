@@ -34,7 +34,7 @@ SPLITS = {
 SOURCES = {"embedded": "this package", "sklearn": "scikit-learn's fetcher, which downloads it once"}
 ON_ERROR = {"fail": "end the run", "skip": "are left out, which is said"}
 UNREADABLE = {"fail": "end the run", "skip": "is left out", "null": "its predictions are left empty"}
-REPORTS = {"text": "tables", "json": "the evaluation as one line, with every digit"}
+REPORTS = {"text": "tables", "json": "the evaluation, or what training found, as one line, with every digit"}
 FORMATS = {
     "auto": "by the input's name, else by its first character",
     "csv": "cells between delimiters, below a header line",
