@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mlrq.config.limits import TOO_DEEP, nested
 from mlrq.config.schema import STAGES
 from mlrq.errors import nearest
 
@@ -73,7 +74,9 @@ def parse(typed: list[str]) -> CommandLine:
         word = words.pop(0)
         flag, equals, value = word.partition("=")
         flag = SHORT.get(flag, flag)
-        if not word.startswith("-"):
+        if nested(word):
+            line.faults.append(f"{flag}: {TOO_DEEP}")
+        elif not word.startswith("-"):
             line.overrides.append(f"stage={word}" if word in STAGES else word)
         elif flag in SWITCHES and not equals:
             line.switches.append(flag)

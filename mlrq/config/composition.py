@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
-from mlrq.config import environment, hydra_section, schema
+from mlrq.config import environment, hydra_section, limits, schema
 from mlrq.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def compose(overrides: Sequence[str], folders: Sequence[Path] = ()) -> DictConfi
         raise HydraException(str(error) or type(error).__name__) from error
     if names := environment.asked():
         raise ConfigError([f"an option is chosen by {', '.join(names)} of the environment: name it instead"])
-    if faults := hydra_section.faults(composed.hydra, given):
+    if faults := hydra_section.faults(composed.hydra, given) + limits.reference_faults(composed):
         raise ConfigError(faults)
     return composed
 
@@ -81,7 +81,7 @@ def folders(config_dir: str | None, overrides: Sequence[str]) -> tuple[list[Path
         overrides: All of them.
 
     Raises:
-        ConfigError: For what is no folder.
+        ConfigError: For what is no folder, or has YAML files without end.
     """
     named = [("--config-dir", config_dir)] if config_dir is not None else []
     others = []
@@ -93,8 +93,9 @@ def folders(config_dir: str | None, overrides: Sequence[str]) -> tuple[list[Path
         listed = value if isinstance(value, list) else [value]
         named += [(SEARCH_PATH, str(item).removeprefix("file://")) for item in listed]
     faults = [f"{key}={place}: no such folder" for key, place in named if not Path(place).is_dir()]
-    if faults:
-        raise ConfigError(faults)
+    found = faults or [text for _, place in named for text in limits.folder_faults(Path(place))]
+    if found:
+        raise ConfigError(found)
     return [Path(place) for _, place in named], others
 
 
@@ -123,8 +124,11 @@ def asked(text: str) -> Asked:
     """What the override `text` asks for.
 
     Raises:
+        ConfigError: If it is nested too deep.
         HydraException: If it is none, or sweeps over what cannot be listed.
     """
+    if limits.nested(text):
+        raise ConfigError([f"{text.partition('=')[0]}: {limits.TOO_DEEP}"])
     override = OverridesParser.create().parse_override(text)
     key = override.get_key_element()
     if not override.is_sweep_override():

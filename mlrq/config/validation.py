@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlrq.config import environment
+from mlrq.config import environment, limits
 from mlrq.config.schema import GROUPS, SCHEMAS, Config
 from mlrq.errors import ConfigError, unknown_key
 from mlrq.quantization.keys import known
@@ -29,7 +29,8 @@ def check(composed: DictConfig) -> Config:
         raise ConfigError(
             ["the configuration lacks its schema: leave conf/config.yaml's defaults as they are"]
         )
-    faults: list[str] = []
+    if faults := limits.reference_faults(composed):
+        raise ConfigError(faults)
     config: Config = _typed(composed, Config, "", faults)
     for name, base in GROUPS.items():
         node = composed.get(name)
