@@ -6,12 +6,17 @@ import os
 import sys
 
 from mlrq.cli import signals
+from mlrq.errors import without_memory
+
+NO_MEMORY = b"mlrq: error: out of memory\n"  # which is at hand, and to end in any other way takes more
+LEAST = 256 << 20  # bytes of addresses: with fewer, libraries crash or say over many lines what they lack
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with one line even while it is being imported."""
     signals.heed()
     _open_streams()
+    _require_memory()
     # Nothing here is faster on several BLAS threads, and idle ones spin for a while on cores that are wanted.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # What is imported and composed stays: to look for garbage in it takes a tenth of the start. mlrq.cli.main
@@ -24,8 +29,11 @@ def main() -> None:
         main()
     except SystemExit as end:
         code = end.code
-    except BaseException:
+    except BaseException as error:
         if not (number := signals.received()):
+            if without_memory(error):
+                os.write(2, NO_MEMORY)
+                os._exit(1)
             raise
         code = 128 + number
         print(f"mlrq: error: {signals.WORDS[number]}; what was written before is whole", file=sys.stderr)
@@ -47,6 +55,19 @@ def _open_streams() -> None:
         sys.exit(1)
     if isinstance(sys.stdout, io.TextIOWrapper):  # whose encoding may lack a character of somebody's name
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _require_memory() -> None:
+    """Exit where a limit such as that of `ulimit -v` leaves too few addresses to import what is needed."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST:
+        allowed = f"{limit >> 20:,} MiB of memory are allowed, and {LEAST >> 20} are needed: see ulimit -v"
+        print(f"mlrq: error: out of memory: {allowed}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

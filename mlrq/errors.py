@@ -13,6 +13,12 @@ _BLANK = {
 
 DISTRIBUTION = "mlrq-linear"  # its name on a package index, where mlrq is another project
 
+# What others say where they get no memory, in errors of kinds that mean anything.
+NO_MEMORY = (
+    "failed to map segment", "cannot allocate memory", "can't start new thread", "bad_alloc", "out of memory",
+    "unable to allocate", "not enough memory", "memory allocation", "error return without exception set",
+)  # fmt: skip
+
 
 class MlrqError(Exception):
     """Something that the user can put right: its text is one line that says what, where and how."""
@@ -55,6 +61,18 @@ def not_installed(feature: str, package: str, extra: str) -> str:
         f"{feature} needs {package}, which is not installed: pip install -e '.[{extra}]' in a checkout (the "
         f".venv of make has it), pip install '{DISTRIBUTION}[{extra}]' elsewhere"
     )
+
+
+def without_memory(error: BaseException | None) -> str:
+    """What an error, or one that it came of, says of memory that there was not; empty if none does."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return "fewer rows or features at a time are needed"
+        for line in str(error).splitlines():
+            if any(words in line.lower() for words in NO_MEMORY):
+                return line
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def printable(text: object, most: int | None = MESSAGE) -> str:

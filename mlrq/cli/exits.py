@@ -12,7 +12,7 @@ from typing import NoReturn
 from hydra.errors import HydraException
 
 from mlrq.cli import signals
-from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable
+from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable, without_memory
 
 FAILURE, USAGE = 1, 2  # a stage failed, the command line is wrong
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT)  # what only a stream meets: a file has a name
@@ -84,12 +84,12 @@ def reason(error: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(error, MlrqError):
         return str(error)
+    if unmet := without_memory(error):
+        return f"out of memory: {printable(unmet, MESSAGE // 2)}"
     if isinstance(error, OSError):
         stream = "standard output" if error.errno in FULL else None
         place = error.filename or stream
         return f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
-    if isinstance(error, MemoryError):
-        return "out of memory: fewer rows or features at a time are needed"
     if isinstance(error, RuntimeWarning):
         return f"numbers are too large, too small or too far apart ({error}): change the units of the columns"
     return f"{type(error).__name__}: {printable(error, MESSAGE // 2)} (a fault of mlrq: -v shows where)"

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -103,9 +103,10 @@ class Progress:
 
         def watch() -> None:
             wait = PATIENCE
-            while not over.wait(wait):
-                self.show()
-                wait = FRAME
+            with suppress(OSError, MemoryError):  # it is what the thread shows that can do without it
+                while not over.wait(wait):
+                    self.show()
+                    wait = FRAME
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()

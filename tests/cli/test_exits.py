@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from mlrq.cli import signals
-from mlrq.cli.exits import explained
+from mlrq.cli.exits import explained, reason
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -66,3 +66,33 @@ def test_an_interrupt_that_is_ignored_stays_ignored(heeded):
     signals.heed()
     os.kill(os.getpid(), signal.SIGINT)
     assert signals.received() is None
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("a.so: failed to map segment from shared object"),
+        ImportError(
+            "\nREAD THIS\n\nOriginal error was: libx.so: cannot allocate memory in static TLS block\n"
+        ),
+        RuntimeError("std::bad_alloc"),
+        caused(ValueError("a table cannot be read"), MemoryError()),
+    ],
+    ids=repr,
+)
+def test_what_others_say_without_memory_is_said_as_that(error):
+    assert reason(error).startswith("out of memory: ")
+    assert len(reason(error).splitlines()) == 1
+
+
+def test_other_errors_are_not_for_lack_of_memory():
+    assert reason(OSError(2, "No such file or directory", "a")) == "a: No such file or directory"
+    assert "a fault of mlrq" in reason(caused(ValueError("x"), KeyError("y")))

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,34 @@ def test_temporary_files_of_a_killed_run_are_removed_by_the_next(run, outputs):
     (outputs / ".float.json.tmp").write_bytes(b"somebody's own")
     assert run("quantize", "dataset=california_housing").code == 0
     assert [path.name for path in outputs.glob(".*")] == [".float.json.tmp"]
+
+
+MEMORY = """
+import resource, sys
+bytes = int(sys.argv.pop(1)) << 20
+resource.setrlimit(resource.RLIMIT_AS, (bytes, bytes))
+from mlrq.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("limit", [64, 128, 200])
+def test_a_limit_of_memory_below_what_is_needed_is_one_line(command, limit):
+    done = command.python(MEMORY, limit, "dataset=synthetic")
+    done.refused(f"out of memory: {limit} MiB of memory are allowed, and 256 are needed: see ulimit -v")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [260, 330, 600])
+@pytest.mark.parametrize("typed", ["dataset=synthetic", "model=lasso", "-m quantization.bits=2,3 save=false"])
+def test_a_run_within_a_limit_of_memory_works_or_is_one_line(command, typed, limit):
+    done = command.python(MEMORY, limit, *typed.split())
+    if done.code:  # OpenBLAS has no other way than to say it and to end the process
+        assert done.code == 1, done
+        assert len(done.err.splitlines()) == 1, done
+        assert re.match("mlrq: error: out of memory: |OpenBLAS error: Memory allocation", done.err), done
+
+
+@pytest.mark.slow
+def test_rows_beyond_a_limit_of_memory_are_one_line(command):
+    command.python(MEMORY, 450, "dataset=synthetic", "dataset.rows=20000000").refused("out of memory")
