@@ -109,16 +109,20 @@ $(READY): $(VENV)/.packages $(wildcard mlrq/kernel/*.[ch]) mlrq/kernel/build.py
 	@"$(PY)" -m mlrq.kernel >/dev/null || true
 	@touch $@
 
+# Ready only when all of it is there: what was interrupted is made anew. Of two at once, the second waits.
 $(VENV)/.packages: requirements.lock pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mlrq needs Python 3.11 or newer; name one with make PYTHON=python3.12" >&2; exit 1; }
 	@[ ! -L $(VENV) ] || { echo "$(VENV) is a link, and would be emptied: remove it" >&2; exit 1; }
-	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once) ..."
-	@$(PYTHON) -m venv --clear $(VENV) || \
-	  { echo "python3 -m venv failed: on Debian, apt install python3-venv" >&2; exit 1; }
-	@"$(PY)" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@"$(PY)" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	@if command -v flock >/dev/null; then exec 9>>"$(VENV).lock"; flock -n 9 || \
+	  { echo "Waiting for another make to set up $(VENV) ..."; flock 9; }; fi; \
+	if [ -e $@ ] && [ -z "$$(find $^ -newer $@)" ]; then exit 0; fi; \
+	echo "Setting up $(VENV) from requirements.lock (a minute or two, once) ..."; \
+	$(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "python3 -m venv failed: on Debian, apt install python3-venv" >&2; exit 1; }; \
+	"$(PY)" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	"$(PY)" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	touch $@
 
 lock: $(READY) ## Pin the newest versions of everything, by hash
 	@$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -163,7 +167,7 @@ bench: $(READY) ## Measure start-up, integer prediction and the solvers
 
 clean: ## Remove the outputs and the environment
 	@find "$$OUT" -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} + 2>/dev/null || true
-	@rm -rf $(VENV) dist mlrq/kernel/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV).lock dist mlrq/kernel/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets

@@ -5,9 +5,11 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 from conftest import PROJECT, rows_csv
+from support.processes import wait
 
 from mlrq.artifacts.documents import read_float
 
@@ -303,3 +306,93 @@ def test_exporting_c_of_a_model_of_float_inputs_quantizes_with_integer_ones(make
 
 def test_help_fits_eighty_columns(make):
     assert max(map(len, make("help").stdout.splitlines())) <= 80
+
+
+# Set-up with a Python that only notes what it is asked for, and waits in pip where there is a file `slow`.
+SETUP = """#!/bin/sh
+here={folder}
+echo "$*" >> "$here/calls"
+case "$1 $2" in
+  "-c "*) exec {python} -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2" ;;
+  "-m venv") rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
+  "-m pip") while [ -e "$here/slow" ]; do sleep 0.01; done ;;
+esac
+"""
+
+
+class Setup:
+    """make that sets up an environment of its own, in `folder`."""
+
+    def __init__(self, folder: Path, version: tuple[int, int] = (3, 11)) -> None:
+        self.folder, self.python, self.venv = folder, folder / "python3", folder / "venv"
+        self.python.write_text(SETUP.format(folder=folder, python=sys.executable, version=version))
+        self.python.chmod(0o755)
+
+    def start(self, **settings) -> subprocess.Popen:
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith("MAKE")}
+        return subprocess.Popen(
+            ["make", f"PYTHON={self.python}", f"VENV={self.venv}", f"{self.venv}/.ready"],
+            cwd=PROJECT, env=inherited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings,
+        )  # fmt: skip
+
+    @property
+    def calls(self) -> list[str]:
+        """What the Pythons were asked for, but for the version."""
+        path = self.folder / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [" ".join(line.split()[:3]) for line in lines if not line.startswith("-c ")]
+
+
+WHOLE = ["-m venv --clear", "-m pip install", "-m pip install", "-m mlrq.kernel"]
+
+
+def test_an_environment_that_was_interrupted_is_set_up_anew(tmp_path):
+    setup = Setup(tmp_path)
+    (tmp_path / "slow").touch()
+    process = setup.start(start_new_session=True)
+    wait(lambda: setup.calls == WHOLE[:2])
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (setup.venv / ".packages").exists()
+    (tmp_path / "slow").unlink()
+    process = setup.start()
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+    assert setup.calls == [*WHOLE[:2], *WHOLE]
+    assert (setup.venv / ".ready").exists()
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="without flock there is no lock")
+def test_two_makes_at_once_set_up_one_environment(tmp_path):
+    setup = Setup(tmp_path)
+    (tmp_path / "slow").touch()
+    first = setup.start()
+    wait(lambda: setup.calls == WHOLE[:2])
+    second = setup.start()
+    assert second.stdout.readline() == f"Waiting for another make to set up {setup.venv} ...\n"
+    (tmp_path / "slow").unlink()
+    for process in (first, second):
+        assert process.communicate()[1] == ""
+        assert process.returncode == 0
+    assert [call for call in setup.calls if call != WHOLE[-1]] == WHOLE[:3]
+
+
+def test_a_python_that_is_too_old_is_told_with_what_to_do(tmp_path):
+    setup = Setup(tmp_path, (3, 8))
+    process = setup.start()
+    first, *rest = process.communicate()[1].splitlines()
+    assert process.returncode != 0
+    assert first == "mlrq needs Python 3.11 or newer; name one with make PYTHON=python3.12"
+    assert [line.partition(":")[0] for line in rest] == ["make"]
+    assert setup.calls == []
+
+
+@pytest.mark.slow
+def test_makes_at_once_in_one_folder_make_what_one_makes(make, evaluated):
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(make, "-j8", "train", "evaluate") for _ in range(2)]
+    for run in runs:
+        assert run.result().returncode == 0, run.result().stderr
+    for name in ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS"):
+        assert (make.out / name).read_bytes() == (evaluated / name).read_bytes()
+    assert not list(make.out.glob(".*"))

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from mlrq.errors import MlrqError, printable
+from mlrq.files import write
 
 # Keys that a stage does not heed: what it makes stays as it is when they change.
 UNHEEDED = {
@@ -100,8 +101,7 @@ def stamp(stage: str) -> None:
         return
     if chosen[-1:] == [INTEGER_INPUTS] and INTEGER_INPUTS not in given() and stage == "quantize":
         print(f"mlrq: note: C starts from integers: quantizing with {INTEGER_INPUTS}", file=sys.stderr)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(shlex.join(chosen) + "\n")
+    write(path, (shlex.join(chosen) + "\n").encode())  # whole at once, for another make may read it
 
 
 def command(target: str) -> list[str]:
