@@ -148,3 +148,17 @@ def test_a_run_within_a_limit_of_memory_works_or_is_one_line(command, typed, lim
 @pytest.mark.slow
 def test_rows_beyond_a_limit_of_memory_are_one_line(command):
     command.python(MEMORY, 450, "dataset=synthetic", "dataset.rows=20000000").refused("out of memory")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("trian", "trian: neither a stage nor key=value; did you mean train?"),
+        ("dataset.path=x.csv", "dataset.path: only with dataset=csv or dataset=parquet"),
+        ("dataset=csv dataset.path=x.csv", "dataset.target: required; add dataset.target=VALUE"),
+        ("--foo", "--foo: no such flag; did you mean --info?"),
+        ("-z", "-z: no such flag; mlrq has --help, "),
+    ],
+)
+def test_what_is_nearly_a_command_line_is_told_what_is_wrong_or_missing(run, typed, told):
+    run(*typed.split()).refused(told, code=2)

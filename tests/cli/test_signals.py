@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import settled
 
@@ -17,12 +18,19 @@ pytestmark = [
 ]
 
 SMALL = ("dataset=synthetic", "dataset.rows=2000", "dataset.features=4")
+STREAMED = (
+    "dataset=csv", "dataset.path=t.csv", "dataset.target=y", "dataset.stream_above=0", "model=ridge",
+)  # fmt: skip
 KINDS = {
     "run": SMALL,
     "sweep": ("-m", "quantization.bits=2,3", *SMALL),
     "export": ("export", "export=onnx"),
+    "stream": ("engine=threads", *STREAMED),
+    "dask": ("engine=dask", "engine.workers=1", *STREAMED),
 }
-TIMES, LASTS = 40, 0.6  # signals of each kind and number, and seconds in which they come
+# Signals of each kind and number, 200 of each number in all; and the seconds in which they come.
+TIMES = {"run": 48, "sweep": 48, "export": 48, "stream": 48, "dask": 8}
+LASTS = {"run": 0.6, "sweep": 0.6, "export": 0.6, "stream": 0.8, "dask": 3.0}
 
 
 def heeds(process: subprocess.Popen) -> bool:
@@ -46,14 +54,18 @@ def whole(outputs: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_signal_at_any_instant_is_an_exit_code_and_one_line(command, outputs, kind, number):
+def test_a_signal_at_any_instant_is_an_exit_code_and_one_line(command, outputs, tmp_path, kind, number):
+    if kind == "dask":
+        pytest.importorskip("distributed")
+    rows = np.random.default_rng(0).normal(size=(20_000, 5))
+    np.savetxt(tmp_path / "t.csv", rows, "%.6g", ",", header="a,b,c,d,y", comments="")
     instants, ended = random.Random(kind + str(int(number))), 0
-    for _ in range(TIMES):
+    for _ in range(TIMES[kind]):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = command.start(*KINDS[kind], **pipes)
         while not heeds(process):
             time.sleep(0.001)
-        time.sleep(instants.uniform(0, LASTS))
+        time.sleep(instants.uniform(0, LASTS[kind]))
         if process.poll() is None:
             os.kill(process.pid, number)
         _, err = process.communicate()
