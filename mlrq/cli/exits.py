@@ -54,15 +54,21 @@ def explained(find: Callable[[], list[str]] | None = None, sweep: str | None = N
     except KeyboardInterrupt:
         interrupted(sweep)
     except BrokenPipeError:
-        # The reader of our output left, as `head` does; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # its reader left, as `head` does
         sys.exit(FAILURE)
     except Exception as error:
         if signals.received():  # what was imported then may fail in its own words
             interrupted(sweep)
         if "hydra.verbose=true" in sys.argv:
             _trace()
+        if isinstance(error, OSError) and error.errno in FULL and not error.filename:
+            _discard_output()
         _explain(error, find)
+
+
+def _discard_output() -> None:
+    """Send what standard output still holds nowhere: Python writes it once more at exit, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _trace() -> None:
