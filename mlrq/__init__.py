@@ -1,3 +1,31 @@
 """Train a linear regression, quantize it to a few bits, prove how good it is, and ship it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlrq.api.model import QuantizedModel
+    from mlrq.api.quantize import load, quantize
+    from mlrq.errors import MlrqError
+
 __version__ = "0.1.0"
+__all__ = ["MlrqError", "QuantizedModel", "__version__", "load", "quantize"]
+
+# Where each public name is; a module is imported when one of its names is first asked for.
+_PLACES = {
+    "MlrqError": "mlrq.errors",
+    "QuantizedModel": "mlrq.api.model",
+    "load": "mlrq.api.quantize",
+    "quantize": "mlrq.api.quantize",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'mlrq' has no attribute {name!r}; it has {', '.join(__all__)}")
+    found = globals()[name] = getattr(import_module(_PLACES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

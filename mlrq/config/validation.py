@@ -31,12 +31,12 @@ def check(composed: DictConfig) -> Config:
         )
     if faults := limits.reference_faults(composed):
         raise ConfigError(faults)
-    config: Config = _typed(composed, Config, "", faults)
+    config: Config = typed(composed, Config, "", faults)
     for name, base in GROUPS.items():
         node = composed.get(name)
         schema = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
         if schema and schema in SCHEMAS.values() and issubclass(schema, base):
-            setattr(config, name, _typed(node, schema, f"{name}.", faults))
+            setattr(config, name, typed(node, schema, f"{name}.", faults))
         else:
             faults.append(f"{name}: required; choose an option whose YAML lists its schema first in defaults")
     if faults:
@@ -44,7 +44,7 @@ def check(composed: DictConfig) -> Config:
     return config
 
 
-def _typed(node: DictConfig, schema: type, prefix: str, faults: list[str]) -> Any:
+def typed(node: DictConfig, schema: type, prefix: str, faults: list[str]) -> Any:
     """`node`, which has the type `schema`, as an instance of it; what does not fit goes to `faults`.
 
     A value that does not fit is replaced by its default, so that the bounds of the rest are checked all the

@@ -33,12 +33,19 @@ class Pretrained:
         path: As the user gave it.
         sha256: Of the file.
         notices: What loading it warned of, such as another version of scikit-learn.
+        label: What messages call it; empty where that is the path.
     """
 
     estimator: Any
     path: Path
     sha256: str
     notices: list[str]
+    label: str = ""
+
+    @property
+    def who(self) -> str:
+        """What messages call it."""
+        return self.label or str(self.path)
 
     @property
     def description(self) -> dict[str, Any]:
@@ -95,17 +102,17 @@ def linear(
     """
     estimator, name = pretrained.estimator, type(pretrained.estimator).__name__
     if not hasattr(estimator, "predict"):
-        raise MlrqError(f"{pretrained.path}: holds a {name}, not a fitted regressor")
+        raise MlrqError(f"{pretrained.who}: holds a {name}, not a fitted regressor")
     if statsmodels.is_results(estimator):
         estimator = statsmodels.Regressor(estimator)
-    _match(estimator, features, f"{pretrained.path}: {name}")
+    _match(estimator, features, f"{pretrained.who}: {name}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that arrays have no names, which were compared above
             model = fold(estimator, features, targets, rows)
             return model, predicting(estimator, features, len(targets))(samples)
     except MlrqError as error:
-        raise MlrqError(f"{pretrained.path}: {error}") from error
+        raise MlrqError(f"{pretrained.who}: {error}") from error
 
 
 def _joblib(data: bytes, path: Path) -> Any:

@@ -3,15 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlrq.artifacts import documents
-from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact
+from mlrq.artifacts.documents import ESTIMATOR, FLOAT, QUANTIZED, FloatArtifact, QuantizedArtifact
 from mlrq.artifacts.json_document import encode, seal
 from mlrq.files import MOST, digest, locked, replace_together
 from mlrq.models import closed_form
 from mlrq.pipeline.record import RUN, document
-from mlrq.pipeline.results import Evaluation, Quantized, Trained, summary
+from mlrq.pipeline.results import Evaluation, Trained, summary
 
 EVALUATION, EXPORTS, CERTIFICATE = "evaluation.json", "export", "certificate.json"
 LISTED = (FLOAT, ESTIMATOR, QUANTIZED, EVALUATION, CERTIFICATE)  # in SHA256SUMS, beside what was exported
@@ -32,10 +32,22 @@ class Saved:
     removed: list[str]
 
 
+class Integer(Protocol):
+    """What is saved of an integer model: `mlrq.pipeline.results.Quantized` has it."""
+
+    @property
+    def artifact(self) -> QuantizedArtifact:
+        """The integer model."""
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """The body of `certificate.json`; None without one."""
+
+
 def save(
     folder: Path,
     trained: Trained | None = None,
-    quantized: Quantized | None = None,
+    quantized: Integer | None = None,
     evaluated: Evaluation | None = None,
     ran: dict[str, dict[str, Any]] | None = None,
 ) -> Saved:

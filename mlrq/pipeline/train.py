@@ -11,6 +11,7 @@ from mlrq.artifacts.schema import FIRST_ROWS, Estimator, Training
 from mlrq.errors import MlrqError
 from mlrq.models import closed_form, estimators, pretrained
 from mlrq.models.estimators import Fitted
+from mlrq.models.pretrained import Pretrained
 from mlrq.pipeline.results import Trained
 from mlrq.streaming.train_test import TrainTest
 
@@ -36,22 +37,22 @@ def train(data: TrainTest, model: dict[str, Any], cache: Path | None = None) -> 
     return _trained(data, fitted, model, fitted.predict(data.first(FIRST_ROWS)[0]))
 
 
-def adopt(data: TrainTest, path: Path) -> Trained:
+def adopt(data: TrainTest, given: Path | Pretrained) -> Trained:
     """Take a model that was trained elsewhere for the float model.
 
     Args:
         data: Rows to quantize it with, and to test it on.
-        path: The fitted estimator, a joblib or skops file. Loading a joblib file runs the code in it.
+        given: The fitted estimator, or a joblib or skops file. Loading a joblib file runs the code in it.
 
     Raises:
         MlrqError: If the file holds no linear regressor, or one of other features or targets.
     """
-    found = pretrained.load(path)
+    found = given if isinstance(given, Pretrained) else pretrained.load(given)
     rows, first_rows = data.sample(), data.first(FIRST_ROWS)[0]
     model, first = pretrained.linear(found, data.features, data.targets, rows, first_rows)
     notices = list(found.notices)
     if data.test_count:
-        notices.append(f"{path} was trained elsewhere: it may have seen the test rows")
+        notices.append(f"{found.who} was trained elsewhere: it may have seen the test rows")
     return _trained(data, Fitted(model, notices), found.description, first)
 
 

@@ -1,0 +1,265 @@
+"""`QuantizedModel`: an integer model in a notebook: predict, measure, verify, save, export, show."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.api.tables import aligned, table
+from mlrq.artifacts import documents
+from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.errors import MlrqError, printable
+from mlrq.files import write
+from mlrq.solvers.problem import Certificate
+from mlrq.stats.metrics import tally
+
+SHOWN = 12  # features in a repr
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is saved of an integer model: the artifact, and the body of `certificate.json` or None."""
+
+    artifact: QuantizedArtifact
+    certificate: dict[str, Any] | None
+
+
+class QuantizedModel:
+    """An integer model, as `mlrq.quantize` makes it and `mlrq.load` reads it.
+
+    Attributes:
+        notices: What to know of how it was made; nothing for one that was read.
+
+    Example:
+        >>> import mlrq
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> model = mlrq.quantize("linear_regression", X, y, bits=4)
+        >>> model.bits, model.features[:3]
+        (4, ('age', 'sex', 'bmi'))
+        >>> bool(model.codes.min() >= -8 and model.codes.max() <= 7)
+        True
+        >>> model.certificate.optimal
+        True
+    """
+
+    def __init__(
+        self, kept: Kept, origin: FloatArtifact | None = None, notices: tuple[str, ...] = ()
+    ) -> None:
+        self._kept, self._origin, self.notices = kept, origin, notices
+
+    @property
+    def bits(self) -> int:
+        """Width of a code."""
+        return self._kept.artifact.model.bits
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that it predicts from."""
+        return self._kept.artifact.model.features
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of what it predicts."""
+        return self._kept.artifact.model.targets
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """(targets, features) codes of the weights."""
+        return self._kept.artifact.model.codes.copy()
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """(targets,) what a step of a code is worth."""
+        return self._kept.artifact.model.scale.copy()
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(targets, features) weights of the raw features that the codes stand for."""
+        return self._kept.artifact.model.weights
+
+    @property
+    def intercept(self) -> NDArray[np.float64]:
+        """(targets,) intercept of the raw features."""
+        return self._kept.artifact.model.intercept_value
+
+    @property
+    def excess(self) -> float:
+        """Mean squared difference from the float model that rounding adds, on the rows it was made with."""
+        return self._kept.artifact.excess
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """How good the codes are proven to be; None where each weight was rounded by itself."""
+        return self._kept.artifact.certificate
+
+    @property
+    def payload_bits(self) -> int:
+        """Bits that inference needs of it."""
+        return self._kept.artifact.model.payload_bits
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predictions: (n,) float64 of one target, (n, targets) of several.
+
+        Args:
+            X: Rows. Columns of a table with names are matched by name, and others than the features are
+                ignored; those of an array are in the order of the features.
+
+        Raises:
+            MlrqError: If a feature is lacking, or a cell is no finite number.
+        """
+        predicted = self._kept.artifact.model.predict(aligned(X, self.features))
+        return predicted[:, 0] if predicted.shape[1] == 1 else predicted
+
+    def score(self, X: Any, y: Any) -> float:
+        """R2 of the predictions, the mean over the targets, as `sklearn.metrics.r2_score`.
+
+        Raises:
+            MlrqError: If the rows cannot be predicted, or `y` is not their targets; for R2 of one row.
+        """
+        rows, actual = aligned(X, self.features), self._actual(y)
+        if len(rows) != len(actual):
+            raise MlrqError(f"y: has {len(actual)} rows, but X has {len(rows)}")
+        found = tally(actual, self._kept.artifact.model.predict(rows)).metrics().r2
+        if found is None:
+            raise MlrqError(f"R2 needs at least 2 rows, and there are {len(rows)}")
+        return found
+
+    def _actual(self, y: Any) -> NDArray[np.float64]:
+        given = table(y, "y")
+        if given.names is not None and len(given.names) == 1 == len(self.targets):
+            return given.cells  # a column by another name is the one target all the same
+        return aligned(y, self.targets, "y")
+
+    def verify(self, X: Any, y: Any = None) -> str:
+        """Check in exact integers, from the rows it was made with, that its codes are the best ones.
+
+        Args:
+            X: The same rows, in the same order.
+            y: The same targets; None where it was made without.
+
+        Returns:
+            A line PROVEN or INCOMPLETE, and lines that say why; as `mlrq verify`.
+
+        Raises:
+            MlrqError: If it is refuted, or the rows are others.
+        """
+        from mlrq.api.quantize import read
+        from mlrq.pipeline.verify import verify
+
+        training, origin = self._kept.artifact.training, self._origin
+        rows = aligned(X, self.features)
+        if y is None and origin is None:
+            raise MlrqError("y: required, for the float model that predicts it is not at hand")
+        actual = origin.model.predict(rows) if y is None and origin else self._actual(y)
+        named = training.dataset, training.source
+        data = read(rows, actual, (self.features, self.targets), training.rows_split, named)
+        word, why = verify(data, origin, self._kept.artifact, self._kept.certificate)
+        if word == "REFUTED":
+            raise MlrqError(f"{word}: {why}")
+        return "\n".join(filter(None, (word, why)))
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write it for `mlrq.load`, and for every command of `mlrq`.
+
+        Args:
+            path: A name that ends in .json: the artifact goes there. Any other: a folder like the outputs of
+                the command, with `quantized.json` and what is at hand of `float.json`, `certificate.json`.
+
+        Returns:
+            The files.
+        """
+        from mlrq.pipeline.results import Trained
+        from mlrq.pipeline.save import save
+
+        place = Path(path)
+        if place.suffix == ".json":
+            write(place, documents.encode_quantized(self._kept.artifact))
+            return [place]
+        trained = Trained(self._origin, []) if self._origin else None
+        return save(place, trained, self._kept).files
+
+    def to_c(self, folder: str | Path, *, prefix: str = "mlrq", packed: bool = False) -> list[Path]:
+        """Write integer C99 and its self-test to `folder`; for models of integer inputs.
+
+        Args:
+            folder: Made where it is not there.
+            prefix: What every name and file name starts with.
+            packed: Whether codes take only their own bits.
+
+        Returns:
+            The files.
+
+        Raises:
+            MlrqError: If the model has float inputs, or the prefix cannot be one.
+        """
+        from mlrq.export import c
+
+        texts = c.export(self._kept.artifact, prefix=prefix, packed=packed)
+        places = [Path(folder) / name for name in texts]
+        for place, text in zip(places, texts.values(), strict=True):
+            write(place, text.encode())
+        return places
+
+    def to_onnx(self, path: str | Path) -> Path:
+        """Write an ONNX file that predicts the same bits, and return its path. Needs the onnx extra."""
+        from mlrq.export import onnx
+
+        write(Path(path), onnx.export(self._kept.artifact))
+        return Path(path)
+
+    def _about(self) -> list[tuple[str, str]]:
+        """What a repr says of it, by name."""
+        artifact, model = self._kept.artifact, self._kept.artifact.model
+        proof = artifact.certificate
+        certified = "" if proof is None else ", proven optimal" if proof.optimal else f", gap {proof.gap:.3g}"
+        return [
+            ("targets", printable(", ".join(model.targets), 80)),
+            ("codes", f"{model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}{certified}"),
+            ("inputs", artifact.settings.inputs),
+            ("excess", f"{artifact.excess:.4g}"),
+            ("payload", f"{model.payload_bits:,} bits, of {model.float_payload_bits:,} in floats"),
+            (
+                "made with",
+                f"{artifact.training.train_rows:,} rows of {printable(artifact.training.dataset, 40)}",
+            ),
+        ]
+
+    def _weights(self) -> list[tuple[str, str, str]]:
+        """Name, codes and weights of the first features."""
+        model = self._kept.artifact.model
+        shown = zip(model.features[:SHOWN], model.codes.T.tolist(), model.weights.T.tolist(), strict=False)
+        return [
+            (
+                printable(name, 30),
+                " ".join(map(str, codes[:4])) + (" ..." if len(codes) > 4 else ""),
+                " ".join(f"{weight:.6g}" for weight in weights[:4]) + (" ..." if len(weights) > 4 else ""),
+            )
+            for name, codes, weights in shown
+        ]
+
+    def _more(self) -> str:
+        left = len(self.features) - SHOWN
+        return f"and {left:,} more features" if left > 0 else ""
+
+    def __repr__(self) -> str:
+        lines = ["QuantizedModel", *(f"  {name:<10} {text}" for name, text in self._about()), ""]
+        rows = [("feature", "code", "weight"), *self._weights()]
+        wide = [max(len(row[i]) for row in rows) for i in range(2)]
+        lines += [f"  {name:<{wide[0]}}  {code:>{wide[1]}}  {weight}" for name, code, weight in rows]
+        return "\n".join([*lines, *([f"  {self._more()}"] if self._more() else [])])
+
+    def _repr_html_(self) -> str:
+        def row(tag: str, cells: tuple[str, ...]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        about = "".join(row("td", pair) for pair in self._about())
+        weights = row("th", ("feature", "code", "weight")) + "".join(
+            row("td", one) for one in self._weights()
+        )
+        return (
+            f"<b>QuantizedModel</b><table>{about}</table><table>{weights}</table>{html.escape(self._more())}"
+        )

@@ -1,0 +1,240 @@
+"""`quantize` and `load`: the stages train and quantize on tables and estimators in memory."""
+
+import io
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.api.model import Kept, QuantizedModel
+from mlrq.api.tables import Table, table
+from mlrq.artifacts import documents
+from mlrq.artifacts.json_document import read_document
+from mlrq.config import values
+from mlrq.config.schema import QuantizationConfig
+from mlrq.datasets import Split
+from mlrq.datasets.memory import of_arrays
+from mlrq.errors import MlrqError
+from mlrq.files import digest
+from mlrq.models import pretrained
+from mlrq.models.pretrained import Pretrained
+from mlrq.pipeline.quantize import quantize_model
+from mlrq.pipeline.results import Trained
+from mlrq.pipeline.save import CERTIFICATE
+from mlrq.pipeline.train import adopt, train
+from mlrq.pipeline.verify import MAKE_CERTIFICATE
+from mlrq.streaming.train_test import SAMPLE_ROWS, TrainTest
+
+FILE = "model.joblib"  # what the file is called that a fitted estimator would be
+Names = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def quantize(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    bits: int = 8,
+    scheme: str = "symmetric",
+    granularity: str = "per_tensor",
+    rounding: str = "exact",
+    intercept: str = "auto",
+    refit_intercept: bool = True,
+    inputs: str = "float",
+    calibration: str = "minmax",
+    percentile: float = 0.1,
+    feature_scale: str = "std",
+    output_range: str | None = None,
+    nodes: int = 50_000_000,
+    seconds: float = 60.0,
+    max_r2_drop: float | str | None = "auto",
+    strict: bool = False,
+    certificate: bool | str = "auto",
+    split: str = "hash",
+    test_size: float = 0.0,
+    seed: int = 42,
+    name: str = "table",
+    source: str = "a table in memory",
+) -> QuantizedModel:
+    """Make the integer model of a linear regressor.
+
+    The artifact is the one that the command writes: for the same numbers, names, split and settings its bytes
+    are those of `quantized.json`, but for two texts that say where the numbers came from, `training.dataset`
+    and `training.source`, and the hash that seals them. Pass the command's `name` and `source` (of
+    `dataset=csv`: "rows.csv" and "rows.csv (CSV, 1 piece)") and all bytes are the same. A fitted estimator is
+    recorded as the joblib file that `joblib.dump(model, "model.joblib")` writes, which is what the command
+    is given as `model_path=model.joblib`. Two tables with more rows than one batch has (a million numbers)
+    may be added up in another order than the pieces of a file: then the last digits of floats may differ.
+
+    Args:
+        model: A fitted regressor that is linear in its features (of scikit-learn, a Pipeline of it, results
+            of statsmodels), or the name of an option of the model group, such as "ridge", which is fitted
+            here.
+        X: Rows: NumPy, pandas, polars, Arrow, or nested lists. Names of columns are kept, and have to be
+            those that the estimator was fitted on; without names its own are taken, else x0, x1, ...
+        y: Targets. None takes the model's own predictions, which is enough for the codes of a fitted model,
+            for they follow its predictions and not the targets. What compares with the truth (the guard's R2,
+            the spread of the target) is then of the predictions.
+        bits: See docs/configuration.md for this and all others up to `certificate`: the group `quantization`.
+        scheme: What the codes stand for.
+        granularity: What shares a grid.
+        rounding: How codes are chosen.
+        intercept: Format of the intercept.
+        refit_intercept: Make the mean error on the training rows what it was before.
+        inputs: What inference computes with.
+        calibration: Range of integer inputs.
+        percentile: Percent left out at each end by calibration="percentile".
+        feature_scale: Factors of granularity="per_feature".
+        output_range: Limits that predictions are clamped to.
+        nodes: Most lower bounds for rounding="exact".
+        seconds: Most seconds of rounding="exact".
+        max_r2_drop: Drop of training R2 that the guard lets pass.
+        strict: Make what the guard objects to an error.
+        certificate: Whether to make what `verify` checks.
+        split: How test rows are chosen; the command's `dataset.split`, as the next two.
+        test_size: Fraction of the rows that are held out. The command's default is 0.2, here all rows count.
+        seed: Of the split.
+        name: What the artifact calls the rows.
+        source: Where the artifact says that they came from.
+
+    Raises:
+        MlrqError: One line, in the words of the command.
+
+    Example:
+        >>> import mlrq
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import Ridge
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> model = mlrq.quantize(Ridge(alpha=0.1).fit(X, y), X, y, bits=4)
+        >>> round(model.score(X, y), 2)
+        0.51
+    """
+    settings = values.quantization(
+        bits=bits, scheme=scheme, granularity=granularity, rounding=rounding, intercept=intercept,
+        refit_intercept=refit_intercept, inputs=inputs, calibration=calibration, percentile=percentile,
+        feature_scale=feature_scale, output_range=output_range, nodes=nodes, seconds=seconds,
+        max_r2_drop=max_r2_drop, strict=strict, certificate=certificate,
+    )  # fmt: skip
+    values.require_split(split, test_size, seed)
+    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source))
+    return made(data, trained, settings)
+
+
+def prepare(
+    model: Any,
+    X: Any,
+    y: Any,
+    split: Split,
+    named: tuple[str, str],
+) -> tuple[TrainTest, Trained]:
+    """The rows, and the float model: fitted to them, or taken as it is. Arguments as of `quantize`."""
+    found = None if isinstance(model, str) else _given(model)
+    if found is None and y is None:
+        raise MlrqError(f"y: required, for model={model} is fitted to it")
+    rows = table(X, "X")
+    features = rows.names or _features(model, rows.cells.shape[1])
+    given = _followed(found, rows, features) if found and y is None else table(y, "y")
+    if len(given.cells) != len(rows.cells):
+        raise MlrqError(f"y: has {len(given.cells)} rows, but X has {len(rows.cells)}")
+    names = features, given.names or _numbered("y", given.cells.shape[1])
+    data = read(rows.cells, given.cells, names, split, named)
+    if found is None:
+        return data, train(data, asdict(values.model(model)))
+    return data, adopt(data, found)
+
+
+def made(data: TrainTest, trained: Trained, settings: QuantizationConfig) -> QuantizedModel:
+    """The integer model of a float model, as the stage quantize makes it."""
+    limits = settings.max_r2_drop, settings.strict
+    result = quantize_model(data, trained.artifact, settings, *limits, settings.certificate)
+    notices = *data.notices, *trained.notices, *result.guard.notices
+    return QuantizedModel(Kept(result.artifact, result.certificate), trained.artifact, notices)
+
+
+def read(
+    rows: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    names: Names,
+    split: Split,
+    named: tuple[str, str],
+) -> TrainTest:
+    """The first pass over a table in memory.
+
+    Args:
+        rows: (n, features) float64.
+        targets: (n, targets) float64.
+        names: Of the features, and of the targets.
+        split: Which rows are test rows.
+        named: Name and source of the table.
+
+    Raises:
+        MlrqError: If there are too few rows, one column is constant, or a cell is no finite number.
+    """
+    both = [one for one in names[1] if one in names[0]]
+    if both:
+        raise MlrqError(f"y: {both[0]!r} is the name of a feature too: rename it")
+    return TrainTest(of_arrays(*named, *names, rows, targets), split)
+
+
+def load(path: str | Path) -> QuantizedModel:
+    """Read a model that `QuantizedModel.save` or the command wrote.
+
+    Args:
+        path: `quantized.json`, or the folder that it is in. What is beside it of `float.json` and
+            `certificate.json`, of the same model, is read too.
+
+    Raises:
+        MlrqError: If it is missing, damaged, or makes no sense.
+    """
+    place = Path(path)
+    place = place / documents.QUANTIZED if place.is_dir() else place
+    artifact = documents.read_quantized(place)
+    exact, proof = place.parent / documents.FLOAT, place.parent / CERTIFICATE
+    origin = documents.read_float(exact) if exact.exists() else None
+    if origin and origin.training != artifact.training:
+        origin = None
+    found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
+    if found and found.get("quantized") != documents.sha256(artifact):
+        found = None
+    return QuantizedModel(Kept(artifact, found), origin)
+
+
+def _given(model: Any) -> Pretrained:
+    """A fitted estimator, with the hash of the joblib file that it would be."""
+    import joblib
+
+    stream = io.BytesIO()
+    try:
+        joblib.dump(model, stream)
+    except Exception as error:  # pickling runs code of the estimator
+        name = type(model).__name__
+        raise MlrqError(
+            f"model: {name} cannot be saved, so that the artifact cannot name it: {error}"
+        ) from error
+    return Pretrained(model, Path(FILE), digest(stream.getvalue()), [], label="model")
+
+
+def _features(model: Any, count: int) -> tuple[str, ...]:
+    """The names that the estimator was fitted on; numbers where there are none, or another number of them."""
+    names = getattr(model, "feature_names_in_", None)
+    return tuple(map(str, names)) if names is not None and len(names) == count else _numbered("x", count)
+
+
+def _numbered(letter: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{letter}{i}" for i in range(count)) if count > 1 or letter == "x" else (letter,)
+
+
+def _followed(found: Pretrained, rows: Table, features: tuple[str, ...]) -> Table:
+    """The predictions of a fitted estimator, by the formula that the codes follow."""
+    cells, count = rows.cells, 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that arrays have no names
+        try:
+            count = np.asarray(found.estimator.predict(cells[:1])).reshape(1, -1).shape[1]
+        except Exception:  # whatever it is, folding says it
+            count = 1
+    model, _ = pretrained.linear(found, features, _numbered("y", count), cells[:SAMPLE_ROWS], cells[:1])
+    return Table(None, model.predict(cells))
