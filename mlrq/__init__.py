@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlrq.api.model import QuantizedModel
     from mlrq.api.quantize import load, quantize
+    from mlrq.api.regressor import QuantizedRegressor
     from mlrq.errors import MlrqError
 
 __version__ = "0.1.0"
-__all__ = ["MlrqError", "QuantizedModel", "__version__", "load", "quantize"]
+__all__ = ["MlrqError", "QuantizedModel", "QuantizedRegressor", "__version__", "load", "quantize"]
 
 # Where each public name is; a module is imported when one of its names is first asked for.
 _PLACES = {
     "MlrqError": "mlrq.errors",
     "QuantizedModel": "mlrq.api.model",
+    "QuantizedRegressor": "mlrq.api.regressor",
     "load": "mlrq.api.quantize",
     "quantize": "mlrq.api.quantize",
 }

@@ -1,0 +1,210 @@
+"""`QuantizedRegressor`: a scikit-learn regressor that predicts with the integer model of another."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.linear_model import LinearRegression
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter, validate_data
+
+from mlrq.api.quantize import quantize
+from mlrq.errors import MlrqError
+
+Numbers = NDArray[np.float64]
+
+MOST_REPEATS = 64  # rows that a row of the mean weight counts for at most
+REPEATS = 16  # and where weights are no whole numbers
+
+
+class Varying:
+    """A fitted regressor as a function of the columns that vary in the training rows.
+
+    Args:
+        estimator: Fitted on all columns.
+        rows: (n, features) that it was fitted on; the others keep the values that they have there.
+        varies: (features,) whether each column does.
+    """
+
+    def __init__(self, estimator: Any, rows: Numbers, varies: NDArray[np.bool_]) -> None:
+        self._estimator, self._row, self._varies = estimator, rows[0].copy(), varies
+
+    def predict(self, rows: Numbers) -> Numbers:
+        """(n,) or (n, targets) predictions of (n, varying features) rows."""
+        whole = np.tile(self._row, (len(rows), 1))
+        whole[:, self._varies] = rows
+        names = getattr(self._estimator, "feature_names_in_", None)
+        return np.asarray(self._estimator.predict(_named(whole, names)), dtype=np.float64)
+
+
+class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A linear regressor whose predictions are those of its integer model.
+
+    `fit` fits a clone of `estimator`, then quantizes it on the same rows, as `mlrq.quantize` does with the
+    same settings, whose words its errors have, as ValueError. Columns that are the same in all rows are left
+    out of the integer model. Needs scikit-learn 1.6.
+
+    With sample weights, the estimator is fitted with them, and a row of weight 3 counts for three rows when
+    it is quantized; weights that are no whole numbers count to a sixteenth of their mean.
+
+    Args:
+        estimator: A regressor that is linear in its features; None is LinearRegression().
+        bits: This and all others: see `mlrq.quantize`.
+        scheme: What the codes stand for.
+        granularity: What shares a grid.
+        rounding: How codes are chosen.
+        intercept: Format of the intercept.
+        refit_intercept: Make the mean error on the training rows what it was before.
+        inputs: What inference computes with.
+        calibration: Range of integer inputs.
+        percentile: Percent left out at each end by calibration="percentile".
+        feature_scale: Factors of granularity="per_feature".
+        output_range: Limits that predictions are clamped to.
+        nodes: Most lower bounds for rounding="exact"; fewer than elsewhere, for a search fits often.
+        seconds: Most seconds of rounding="exact".
+        max_r2_drop: Drop of training R2 that the guard lets pass.
+        strict: Make what the guard objects to an error.
+        certificate: Whether to make what `verify` of `quantized_` checks.
+
+    Attributes:
+        estimator_: The fitted estimator.
+        quantized_: The integer model, a `mlrq.QuantizedModel` of the columns that vary.
+        coef_: (features,) or (targets, features) weights that the codes stand for.
+        intercept_: The intercept; (targets,) of several.
+        n_features_in_: Number of features.
+
+    Example:
+        >>> from mlrq import QuantizedRegressor
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> search = GridSearchCV(QuantizedRegressor(), {"bits": [2, 4, 8]}).fit(X, y)
+        >>> [round(float(score), 2) for score in search.cv_results_["mean_test_score"]]
+        [0.48, 0.48, 0.48]
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        bits: int = 8,
+        scheme: str = "symmetric",
+        granularity: str = "per_tensor",
+        rounding: str = "exact",
+        intercept: str = "auto",
+        refit_intercept: bool = True,
+        inputs: str = "float",
+        calibration: str = "minmax",
+        percentile: float = 0.1,
+        feature_scale: str = "std",
+        output_range: str | None = None,
+        nodes: int = 1_000_000,
+        seconds: float = 60.0,
+        max_r2_drop: float | str | None = "auto",
+        strict: bool = False,
+        certificate: bool | str = False,
+    ) -> None:
+        self.estimator = estimator
+        self.bits = bits
+        self.scheme = scheme
+        self.granularity = granularity
+        self.rounding = rounding
+        self.intercept = intercept
+        self.refit_intercept = refit_intercept
+        self.inputs = inputs
+        self.calibration = calibration
+        self.percentile = percentile
+        self.feature_scale = feature_scale
+        self.output_range = output_range
+        self.nodes = nodes
+        self.seconds = seconds
+        self.max_r2_drop = max_r2_drop
+        self.strict = strict
+        self.certificate = certificate
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the estimator, and quantize it.
+
+        Args:
+            X: (n, features) rows.
+            y: (n,) or (n, targets) targets.
+            sample_weight: (n,) weights, where the estimator takes some.
+
+        Raises:
+            ValueError: If the rows do not serve, the estimator is not linear, or a setting is not allowed.
+        """
+        rows, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        estimator = LinearRegression() if self.estimator is None else clone(self.estimator)
+        more, counted = {}, np.arange(len(rows))
+        if sample_weight is not None:
+            if not has_fit_parameter(estimator, "sample_weight"):
+                raise ValueError(f"{type(estimator).__name__} takes no sample weights")
+            weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+            more, counted = {"sample_weight": weight}, _counted(weight)
+        names = getattr(self, "feature_names_in_", None)
+        self.estimator_ = estimator.fit(_named(rows, names), targets, **more)
+        self._flat = targets.ndim == 1
+        try:
+            self._quantize(rows[counted], targets[counted], names)
+        except MlrqError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def _quantize(self, rows: Numbers, targets: Numbers, names: Any) -> None:
+        """Make the integer model, of the columns that vary."""
+        varies = rows.min(axis=0) < rows.max(axis=0)
+        if len(rows) == 1 or not varies.any():
+            what = "1 sample" if len(rows) == 1 else "features that are all constant"
+            raise MlrqError(f"{what}: nothing to learn from")
+        every = [f"x{i}" for i in range(len(varies))] if names is None else list(map(str, names))
+        given = self.estimator_ if varies.all() else Varying(self.estimator_, rows, varies)
+        settings = self.get_params(deep=False)
+        del settings["estimator"]
+        # As many rows as features are asked for. All of them several times have the same mean squared error.
+        times = -(-int(varies.sum()) // len(rows))
+        rows, targets = np.concatenate([rows] * times), np.concatenate([targets] * times)
+        table = _Columns([name for name, kept in zip(every, varies, strict=True) if kept], rows[:, varies])
+        self.quantized_ = quantize(given, table, targets, name=type(self).__name__, **settings)
+        weights = np.zeros((len(self.quantized_.targets), len(varies)))
+        weights[:, varies] = self.quantized_.weights
+        self._varies = varies
+        self.coef_ = weights[0] if self._flat else weights
+        self.intercept_ = float(self.quantized_.intercept[0]) if self._flat else self.quantized_.intercept
+
+    def predict(self, X: Any) -> Numbers:
+        """(n,) or (n, targets) predictions of the integer model, as the targets were."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        predicted = self.quantized_.predict(rows[:, self._varies])
+        return predicted if self._flat else predicted.reshape(len(rows), -1)
+
+
+class _Columns:
+    """An array with names for its columns."""
+
+    def __init__(self, names: list[str], cells: Numbers) -> None:
+        self.columns, self._cells = names, cells
+
+    def __getitem__(self, name: str) -> Numbers:
+        return self._cells[:, self.columns.index(name)]
+
+
+def _counted(weight: Numbers) -> NDArray[np.intp]:
+    """The positions of the rows, each as often as its weight says."""
+    mean = float(weight.mean())
+    if not mean > 0:
+        raise ValueError("sample_weight: all are 0")
+    whole = bool((weight == np.rint(weight)).all()) and mean <= MOST_REPEATS
+    times = weight if whole else np.rint(weight * (REPEATS / mean))
+    return np.repeat(np.arange(len(weight)), times.astype(np.intp))
+
+
+def _named(rows: Numbers, names: Any) -> Any:
+    """A DataFrame where there are names and pandas is installed: what selects columns by name needs one."""
+    if names is None:
+        return rows
+    try:
+        import pandas
+    except ImportError:
+        return rows
+    return pandas.DataFrame(rows, columns=list(names))
