@@ -7,18 +7,30 @@ if TYPE_CHECKING:
     from mlrq.api.model import QuantizedModel
     from mlrq.api.quantize import load, quantize
     from mlrq.api.regressor import QuantizedRegressor
+    from mlrq.api.sweep import Sweep, sweep
     from mlrq.errors import MlrqError
 
 __version__ = "0.1.0"
-__all__ = ["MlrqError", "QuantizedModel", "QuantizedRegressor", "__version__", "load", "quantize"]
+__all__ = [
+    "MlrqError",
+    "QuantizedModel",
+    "QuantizedRegressor",
+    "Sweep",
+    "__version__",
+    "load",
+    "quantize",
+    "sweep",
+]
 
 # Where each public name is; a module is imported when one of its names is first asked for.
 _PLACES = {
     "MlrqError": "mlrq.errors",
     "QuantizedModel": "mlrq.api.model",
     "QuantizedRegressor": "mlrq.api.regressor",
+    "Sweep": "mlrq.api.sweep",
     "load": "mlrq.api.quantize",
     "quantize": "mlrq.api.quantize",
+    "sweep": "mlrq.api.sweep",
 }
 
 

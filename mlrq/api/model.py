@@ -52,6 +52,11 @@ class QuantizedModel:
         self._kept, self._origin, self.notices = kept, origin, notices
 
     @property
+    def artifact(self) -> QuantizedArtifact:
+        """What `quantized.json` holds; of no stable form."""
+        return self._kept.artifact
+
+    @property
     def bits(self) -> int:
         """Width of a code."""
         return self._kept.artifact.model.bits
