@@ -1,6 +1,5 @@
 """`quantize` and `load`: the stages train and quantize on tables and estimators in memory."""
 
-import io
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,6 @@ from mlrq.config.schema import QuantizationConfig
 from mlrq.datasets import Split
 from mlrq.datasets.memory import of_arrays
 from mlrq.errors import MlrqError
-from mlrq.files import digest
 from mlrq.models import pretrained
 from mlrq.models.pretrained import Pretrained
 from mlrq.pipeline.quantize import quantize_model
@@ -28,7 +26,6 @@ from mlrq.pipeline.train import adopt, train
 from mlrq.pipeline.verify import MAKE_CERTIFICATE
 from mlrq.streaming.train_test import SAMPLE_ROWS, TrainTest
 
-FILE = "model.joblib"  # what the file is called that a fitted estimator would be
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 
 
@@ -131,7 +128,7 @@ def prepare(
     named: tuple[str, str],
 ) -> tuple[TrainTest, Trained]:
     """The rows, and the float model: fitted to them, or taken as it is. Arguments as of `quantize`."""
-    found = None if isinstance(model, str) else _given(model)
+    found = None if isinstance(model, str) else pretrained.given(model)
     if found is None and y is None:
         raise MlrqError(f"y: required, for model={model} is fitted to it")
     rows = table(X, "X")
@@ -200,21 +197,6 @@ def load(path: str | Path) -> QuantizedModel:
     if found and found.get("quantized") != documents.sha256(artifact):
         found = None
     return QuantizedModel(Kept(artifact, found), origin)
-
-
-def _given(model: Any) -> Pretrained:
-    """A fitted estimator, with the hash of the joblib file that it would be."""
-    import joblib
-
-    stream = io.BytesIO()
-    try:
-        joblib.dump(model, stream)
-    except Exception as error:  # pickling runs code of the estimator
-        name = type(model).__name__
-        raise MlrqError(
-            f"model: {name} cannot be saved, so that the artifact cannot name it: {error}"
-        ) from error
-    return Pretrained(model, Path(FILE), digest(stream.getvalue()), [], label="model")
 
 
 def _features(model: Any, count: int) -> tuple[str, ...]:

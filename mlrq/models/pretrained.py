@@ -80,6 +80,25 @@ def load(path: Path) -> Pretrained:
     return Pretrained(estimator, path, digest(data), notices)
 
 
+def given(estimator: Any) -> Pretrained:
+    """A fitted estimator in memory, with the name and the hash of the joblib file that it would be.
+
+    Raises:
+        MlrqError: If it cannot be pickled.
+    """
+    import joblib
+
+    stream = io.BytesIO()
+    try:
+        joblib.dump(estimator, stream)
+    except Exception as error:  # pickling runs code of the estimator
+        name = type(estimator).__name__
+        raise MlrqError(
+            f"model: {name} cannot be saved, so no artifact can name it: {_line(error)}"
+        ) from error
+    return Pretrained(estimator, Path("model.joblib"), digest(stream.getvalue()), [], label="model")
+
+
 def linear(
     pretrained: Pretrained,
     features: tuple[str, ...],
