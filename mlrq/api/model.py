@@ -98,7 +98,10 @@ class QuantizedModel:
 
     @property
     def certificate(self) -> Certificate | None:
-        """How good the codes are proven to be; None where each weight was rounded by itself."""
+        """How good a search found the codes, in floating point; None where each weight is rounded alone.
+
+        `verify` shows it in exact integers.
+        """
         return self._kept.artifact.certificate
 
     @property
@@ -220,7 +223,13 @@ class QuantizedModel:
         """What a repr says of it, by name."""
         artifact, model = self._kept.artifact, self._kept.artifact.model
         proof = artifact.certificate
-        certified = "" if proof is None else ", proven optimal" if proof.optimal else f", gap {proof.gap:.3g}"
+        certified = (
+            ""
+            if proof is None
+            else ", optimal (floating point)"
+            if proof.optimal
+            else f", gap {proof.gap:.3g}"
+        )
         return [
             ("targets", printable(", ".join(model.targets), 80)),
             ("codes", f"{model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}{certified}"),

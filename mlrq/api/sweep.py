@@ -27,7 +27,7 @@ class Row:
         train_r2: R2 on the rows that it was made with.
         float_r2: That of the float model, on the same rows as `train_r2`.
         excess: Mean squared difference from the float model that rounding adds.
-        gap: How far the codes may be from the best ones, as a part of the excess; 0 is proven optimal, None
+        gap: How far the codes may be from the best ones, as a part of the excess; 0 is optimal, None
             where nothing is proven.
         payload_bits: Bits that inference needs.
     """
