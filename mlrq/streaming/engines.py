@@ -4,13 +4,14 @@ Each is a map: a function, and the parts to call it with; the results come back 
 that dies costs its part a retry. Whoever merges the results does so in that order, so they are bitwise equal.
 """
 
+import atexit
 import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -113,6 +114,7 @@ def _dask(
     try:
         from distributed import CancelledError, Client, KilledWorker, LocalCluster
         from distributed.comm.core import CommClosedError
+        from distributed.deploy.spec import close_clusters
     except ImportError as error:
         raise MlrqError(not_installed("engine=dask", "distributed", "dask")) from error
     place = address or "the local cluster"
@@ -132,26 +134,25 @@ def _dask(
         except (CommClosedError, CancelledError) as error:
             raise MlrqError(f"{place}: the scheduler is lost: {type(error).__name__}") from error
 
-    cluster = None
-    try:
-        if address is None:
-            # Without a dashboard its server still listens: by default on port 8787 of every interface.
-            cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=50,
-            )
-        client = Client(cluster or address, timeout=CONNECT)  # type: ignore[no-untyped-call]
-    except (OSError, TimeoutError, ValueError) as error:
-        raise MlrqError(f"engine.address={address}: no dask scheduler answers there") from error
-    try:
-        with client:
-            yield engine
-    finally:
-        if cluster is not None:
-            cluster.close()
+    # At exit it closes whatever cluster is open, and complains of one whose start was interrupted.
+    atexit.unregister(close_clusters)
+    with ExitStack() as stack:
+        try:
+            if address is None:
+                # Without a dashboard its server still listens: by default on port 8787 of every interface.
+                cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs=50,
+                )
+                stack.enter_context(cluster)
+            client = Client(cluster if address is None else address, timeout=CONNECT)  # type: ignore[no-untyped-call]
+            stack.enter_context(client)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise MlrqError(f"engine.address={address}: no dask scheduler answers there") from error
+        yield engine
 
 
 def _result(future: Any, client: Any, place: str, patience: float, notify: Callable[[str], None]) -> Any:
