@@ -222,14 +222,9 @@ class QuantizedModel:
     def _about(self) -> list[tuple[str, str]]:
         """What a repr says of it, by name."""
         artifact, model = self._kept.artifact, self._kept.artifact.model
-        proof = artifact.certificate
-        certified = (
-            ""
-            if proof is None
-            else ", optimal (floating point)"
-            if proof.optimal
-            else f", gap {proof.gap:.3g}"
-        )
+        certified = ""
+        if found := artifact.certificate:
+            certified = ", optimal (floating point)" if found.optimal else f", gap {found.gap:.3g}"
         return [
             ("targets", printable(", ".join(model.targets), 80)),
             ("codes", f"{model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}{certified}"),
