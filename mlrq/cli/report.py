@@ -11,13 +11,13 @@ from rich.text import Text
 
 from mlrq.artifacts.json_document import encode
 from mlrq.artifacts.schema import Training
-from mlrq.cli import inference_report
+from mlrq.cli import statistics_report
 from mlrq.cli.layout import console, cut, labelled, number, room, section, size, table, target_label
 from mlrq.cli.run import Results
 from mlrq.errors import printable
 from mlrq.pipeline.guard import Guard
-from mlrq.pipeline.inference import statistics
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
+from mlrq.pipeline.statistics import statistics
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics, verdict
@@ -64,13 +64,13 @@ def _trained(result: Trained, score: Score, found: list[Regression] | str) -> No
     model, origin = result.artifact.model, result.artifact.training
     head = target_label(model.targets, "target")
     sure = [] if isinstance(found, str) else found
-    more = inference_report.HEADINGS if sure else ()
+    more = statistics_report.HEADINGS if sure else ()
     weights = table(*head, "feature", "weight", *more, left=1 + len(head))
     for target, feature, label in labelled(model.features, model.targets):
-        known = inference_report.beside(sure, target, feature) if sure else []
+        known = statistics_report.beside(sure, target, feature) if sure else []
         weights.add_row(*label, number(model.coefficients[target, feature], 8), *known)
     for target, name in enumerate(model.targets):
-        known = inference_report.beside(sure, target, -1) if sure else []
+        known = statistics_report.beside(sure, target, -1) if sure else []
         label = target_label(model.targets, name)
         weights.add_row(*label, "(intercept)", number(model.intercept[target], 8), *known)
     settings = ", ".join(f"{k}={v}" for k, v in origin.estimator["estimator"].items() if k != "_target_")
@@ -86,7 +86,7 @@ def _trained(result: Trained, score: Score, found: list[Regression] | str) -> No
         _metrics(_splits(score)),
         None,
         *cut(weights, model.coefficients.size, "float.json"),
-        *(inference_report.below(sure, model) if sure else [None, f"no standard errors: {found}"]),
+        *(statistics_report.below(sure, model) if sure else [None, f"no standard errors: {found}"]),
     )
 
 
@@ -96,7 +96,7 @@ def _quantized(result: Quantized, found: list[Regression] | str) -> None:
     head = target_label(model.targets, "target")
     if result.guard.saturated[0]:
         found = "inputs saturate, so the integer model's weights are of other numbers"
-    shares = None if isinstance(found, str) else inference_report.shares(found, result.weight_error)
+    shares = None if isinstance(found, str) else statistics_report.shares(found, result.weight_error)
     more = [] if shares is None else ["std errors"]
     weights = table(*head, "feature", "weight", "code", "quantized", "error", *more, left=1 + len(head))
     dequantized = model.weights
@@ -107,7 +107,7 @@ def _quantized(result: Quantized, found: list[Regression] | str) -> None:
             str(model.codes[target, feature]),
             number(dequantized[target, feature], 6),
             number(result.weight_error[target, feature], 6),
-            *([] if shares is None else [inference_report.figure(shares[target, feature], 2)]),
+            *([] if shares is None else [statistics_report.figure(shares[target, feature], 2)]),
         )
     value, error = model.intercept_value.tolist(), result.intercept_error.tolist()
     for target, name in enumerate(model.targets):
@@ -135,7 +135,7 @@ def _quantized(result: Quantized, found: list[Regression] | str) -> None:
         None,
         grids,
         None,
-        *_facts(result, inference_report.largest(found, shares, model)),
+        *_facts(result, statistics_report.largest(found, shares, model)),
     )
     _first(result)
 
@@ -313,5 +313,5 @@ def as_json(results: Results) -> None:
         if isinstance(found, str):
             body["no_statistics"] = found
         else:
-            body["statistics"] = inference_report.as_json(found, origin.model)
+            body["statistics"] = statistics_report.as_json(found, origin.model)
     print(encode(body).decode(), end="")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import LINEAR_REGRESSION
 
-from mlrq.pipeline.inference import statistics
+from mlrq.pipeline.statistics import statistics
 from mlrq.pipeline.train import adopt, train
 
 

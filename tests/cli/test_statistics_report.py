@@ -9,7 +9,7 @@ import pytest
 from conftest import PROJECT, rows_csv
 from support.tables import rows_of
 
-from mlrq.cli.inference_report import figure, probability
+from mlrq.cli.statistics_report import figure, probability
 
 HOUSES = ("dataset=csv", f"dataset.path={PROJECT / 'docs' / 'houses.csv'}", "dataset.target=price")
 
