@@ -7,12 +7,14 @@ if TYPE_CHECKING:
     from mlrq.api.model import QuantizedModel
     from mlrq.api.quantize import load, quantize
     from mlrq.api.regressor import QuantizedRegressor
+    from mlrq.api.summary import ModelSummary
     from mlrq.api.sweep import Sweep, sweep
     from mlrq.errors import MlrqError
 
 __version__ = "0.1.0"
 __all__ = [
     "MlrqError",
+    "ModelSummary",
     "QuantizedModel",
     "QuantizedRegressor",
     "Sweep",
@@ -25,6 +27,7 @@ __all__ = [
 # Where each public name is; a module is imported when one of its names is first asked for.
 _PLACES = {
     "MlrqError": "mlrq.errors",
+    "ModelSummary": "mlrq.api.summary",
     "QuantizedModel": "mlrq.api.model",
     "QuantizedRegressor": "mlrq.api.regressor",
     "Sweep": "mlrq.api.sweep",

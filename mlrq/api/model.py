@@ -3,7 +3,7 @@
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from mlrq.errors import MlrqError, printable
 from mlrq.files import write
 from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import tally
+
+if TYPE_CHECKING:
+    from mlrq.api.summary import ModelSummary, Rows
 
 SHOWN = 12  # features in a repr
 
@@ -47,9 +50,13 @@ class QuantizedModel:
     """
 
     def __init__(
-        self, kept: Kept, origin: FloatArtifact | None = None, notices: tuple[str, ...] = ()
+        self,
+        kept: Kept,
+        origin: FloatArtifact | None = None,
+        notices: tuple[str, ...] = (),
+        rows: "Rows | None" = None,
     ) -> None:
-        self._kept, self._origin, self.notices = kept, origin, notices
+        self._kept, self._origin, self.notices, self._rows = kept, origin, notices, rows
 
     @property
     def artifact(self) -> QuantizedArtifact:
@@ -141,6 +148,27 @@ class QuantizedModel:
         if given.names is not None and len(given.names) == 1 == len(self.targets):
             return given.cells  # a column by another name is the one target all the same
         return aligned(y, self.targets, "y")
+
+    def summary(self) -> "ModelSummary":
+        """How sure each weight is, and how far rounding moved it in units of that, as `mlrq train` says it.
+
+        It follows from what is kept of the rows that the model was made with, the size of its features. A
+        model that is not least squares on them, or was read from a file, has a reason instead.
+
+        Example:
+            >>> import mlrq
+            >>> from sklearn.datasets import load_diabetes
+            >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+            >>> found = mlrq.quantize("linear_regression", X, y, bits=6).summary()
+            >>> bmi = found.coefficients[2]
+            >>> bmi.feature, round(bmi.weight, 1), round(bmi.std_error, 1), f"{bmi.p:.0e}"
+            ('bmi', 519.8, 66.5, '4e-14')
+            >>> abs(bmi.rounding) < 0.5
+            True
+        """
+        from mlrq.api.summary import summarized
+
+        return summarized(self._kept.artifact.model, self._origin, self._rows)
 
     def verify(self, X: Any, y: Any = None) -> str:
         """Check in exact integers, from the rows it was made with, that its codes are the best ones.

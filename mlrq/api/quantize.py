@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.api.model import Kept, QuantizedModel
+from mlrq.api.summary import Rows
 from mlrq.api.tables import Table, table
 from mlrq.artifacts import documents
 from mlrq.artifacts.json_document import read_document
@@ -148,7 +149,8 @@ def made(data: TrainTest, trained: Trained, settings: QuantizationConfig) -> Qua
     limits = settings.max_r2_drop, settings.strict
     result = quantize_model(data, trained.artifact, settings, *limits, settings.certificate)
     notices = *data.notices, *trained.notices, *result.guard.notices
-    return QuantizedModel(Kept(result.artifact, result.certificate), trained.artifact, notices)
+    rows = Rows(data.summary, bool(result.guard.saturated[0]))
+    return QuantizedModel(Kept(result.artifact, result.certificate), trained.artifact, notices, rows)
 
 
 def read(

@@ -145,12 +145,12 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         self.estimator_ = estimator.fit(_named(rows, names), targets, **more)
         self._flat = targets.ndim == 1
         try:
-            self._quantize(rows[counted], targets[counted], names)
+            self._quantize(rows[counted], targets[counted], names, sample_weight is not None)
         except MlrqError as error:
             raise ValueError(str(error)) from error
         return self
 
-    def _quantize(self, rows: Numbers, targets: Numbers, names: Any) -> None:
+    def _quantize(self, rows: Numbers, targets: Numbers, names: Any, repeated: bool) -> None:
         """Make the integer model, of the columns that vary."""
         varies = rows.min(axis=0) < rows.max(axis=0)
         if len(rows) == 1 or not varies.any():
@@ -165,6 +165,8 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         rows, targets = np.concatenate([rows] * times), np.concatenate([targets] * times)
         table = _Columns([name for name, kept in zip(every, varies, strict=True) if kept], rows[:, varies])
         self.quantized_ = quantize(given, table, targets, name=type(self).__name__, **settings)
+        if repeated or times > 1:
+            self.quantized_._rows = None  # of rows that are there several times, errors would be too small
         weights = np.zeros((len(self.quantized_.targets), len(varies)))
         weights[:, varies] = self.quantized_.weights
         self._varies = varies

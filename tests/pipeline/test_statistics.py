@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from conftest import LINEAR_REGRESSION
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
 
 from mlrq.pipeline.statistics import statistics
 from mlrq.pipeline.train import adopt, train
@@ -46,11 +47,30 @@ def test_a_scaler_without_an_intercept_has_none(data):
     assert "an intercept" in of(data, standardize=True, fit_intercept=False)
 
 
-def test_a_model_that_was_fitted_elsewhere_has_none(data, parts, tmp_path):
-    from sklearn.linear_model import LinearRegression
-
+def adopted(data, parts, tmp_path, estimator, rows=None):
+    """The statistics of an estimator that was fitted to the training rows, or to `rows` of them."""
     path = tmp_path / "model.pkl"
-    path.write_bytes(pickle.dumps(LinearRegression().fit(parts.train_rows, parts.train_values[:, 0])))
-    assert statistics(data.summary, adopt(data, path).artifact).startswith(
-        "LinearRegression was fitted elsewhere"
+    path.write_bytes(pickle.dumps(estimator.fit(parts.train_rows[:rows], parts.train_values[:rows, 0])))
+    return statistics(data.summary, adopt(data, path).artifact)
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_least_squares_that_was_fitted_elsewhere_to_these_rows_has_the_same(data, parts, tmp_path, constant):
+    sm = pytest.importorskip("statsmodels.api")
+    (found,) = adopted(data, parts, tmp_path, LinearRegression(fit_intercept=constant))
+    table = sm.add_constant(parts.train_rows, prepend=False) if constant else parts.train_rows
+    results = sm.OLS(parts.train_values[:, 0], table).fit()
+    np.testing.assert_allclose(found.errors, results.bse, rtol=1e-10)
+    np.testing.assert_allclose(found.r2, results.rsquared, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "rows"), [(LinearRegression(), 1000), (Ridge(alpha=0.1), None), (Lasso(alpha=1e-4), None)]
+)
+def test_what_was_fitted_elsewhere_to_other_rows_or_with_a_penalty_has_none(
+    data, parts, tmp_path, estimator, rows
+):
+    assert adopted(data, parts, tmp_path, estimator, rows) == (
+        f"{type(estimator).__name__} was fitted elsewhere, "
+        "and its weights are not those of least squares on these rows"
     )
