@@ -110,6 +110,7 @@ def test_a_smaller_table_is_the_head_of_a_larger_one(tmp_path, monkeypatch):
     assert scale_jobs.fit(str(tmp_path / "350.parquet"), "sklearn")["rows"] == 350
 
 
+@pytest.mark.slow
 def test_the_page_of_statistics_has_what_its_benchmark_prints():
     """Our figures have the same bits everywhere; statsmodels', which are LAPACK's, do not."""
     pytest.importorskip("statsmodels")

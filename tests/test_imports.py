@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, rows_csv
+from support.cases import others_slow
 from support.tables import rows_of, values_of
 
 PACKAGE = PROJECT / "mlrq"
@@ -92,7 +93,7 @@ def test_evaluating_california_imports_no_scikit_learn(command, outputs):
 
 
 @pytest.mark.parametrize("model", ["linear_regression", "ridge"])
-@pytest.mark.parametrize("inputs", ["float", "int8"])
+@pytest.mark.parametrize("inputs", others_slow(1, ["int8", "float"]))
 def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, california, model, inputs):
     (tmp_path / "mine.csv").write_text(rows_csv(california, rows_of(california)[:500]))
     found = loaded(

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 from conftest import PROJECT, rows_csv
+from support.cases import others_slow
 from support.processes import wait
 
 from mlrq.artifacts.documents import read_float
@@ -224,7 +225,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("given", HOSTILE)
+@pytest.mark.parametrize("given", others_slow(2, HOSTILE))
 def test_args_are_never_text_of_make_or_of_a_shell(make, given):
     before = set(PROJECT.iterdir())
     done = make("quantize", f"ARGS={given}")

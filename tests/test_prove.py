@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from checks import CHECKS
 from exports import Export
+from support.cases import others_slow
 from support.exporting import artifact, random_model
 
 from mlrq.export.c import export
@@ -54,7 +55,7 @@ BY_ONE = {
 
 
 @needs_compiler
-@pytest.mark.parametrize("by", [-1, 1])
+@pytest.mark.parametrize("by", others_slow(1, [1, -1]))
 @pytest.mark.parametrize("what", BY_ONE)
 def test_an_export_that_is_off_by_one_is_not_proven(tmp_path, what, by):
     name, pattern, packed, kind = BY_ONE[what]

@@ -50,10 +50,14 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _again(lost: Any) -> None:
-    """Send a signal again whose exception was lost, for it was raised where Python lets none through."""
+    """Send a signal again whose exception was lost, for it was raised where Python lets none through.
+
+    Whatever else is lost while a signal ends the program is what the end itself tore, and no news.
+    """
     global _received
-    if _received is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+    if _received is None:
         sys.__unraisablehook__(lost)
+    if _received is None or not issubclass(lost.exc_type, KeyboardInterrupt):
         return
     number, _received = _received, None
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))

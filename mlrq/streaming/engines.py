@@ -118,8 +118,8 @@ def _dask(
     except ImportError as error:
         raise MlrqError(not_installed("engine=dask", "distributed", "dask")) from error
     place = address or "the local cluster"
-    # What it says of a lost connection, over many lines, is said here in one.
-    for logger in ("distributed", "distributed.client"):
+    # What they say over many lines of a lost connection, or of a start that was interrupted, is said in one.
+    for logger in ("distributed", "distributed.client", "asyncio"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
 
     def engine(work: Work, parts: Sequence[Part]) -> Iterator[Any]:

@@ -228,6 +228,7 @@ def test_what_is_given_takes_the_place_of_what_was_asked_before(tmp_path, monkey
     assert resume.command(["resume=null", "samples=1"]) == ["resume=null", "samples=1"]
 
 
+@pytest.mark.slow
 def test_a_folder_with_blanks_and_quotes_is_resumed(run, tmp_path):
     assert run("-m", "quantization.bits=4", "hydra.sweep.dir='my \\'s\\' x'").code == 0
     assert len(before(run("resume=my 's' x"))) == 1

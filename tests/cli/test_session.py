@@ -56,13 +56,15 @@ def test_a_sweep_reads_once_what_single_runs_read_each_and_writes_their_bytes(ru
     assert sorted(scans) == sorted(once * 4)
 
 
+@pytest.mark.slow
 def test_streams_that_take_turns_are_read_once_each(run, tmp_path, scans):
     parts = len(written(tmp_path / "t").parts)
     assert run("-m", *CLI, "quantization.bits=4,8", "dataset.seed=1,2").code == 0
     assert len(scans) == 2 * parts
 
 
-@pytest.mark.parametrize("save", ["true", pytest.param("false", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("save", ["true", "false"])
+@pytest.mark.slow
 def test_more_streams_than_are_kept_do_not_pile_up(run, tmp_path, monkeypatch, save):
     written(tmp_path / "t")
     seeds = ",".join(map(str, range(session.MOST_STREAMS + 2)))

@@ -150,6 +150,7 @@ def test_an_experiment_that_sets_the_mode_is_a_sweep_by_itself(run, tmp_path, fl
     assert "Evaluate" in run("quantization.bits=4").out
 
 
+@pytest.mark.slow
 def test_a_model_swept_without_its_float_model_has_a_table_all_the_same(run, outputs, tmp_path):
     (outputs / "float.json").unlink()
     done = run("-m", "evaluate", f"artifact={outputs / 'quantized.json'}", "samples=1,2")

@@ -10,6 +10,7 @@ import sys
 import pytest
 from conftest import PROJECT, composed
 from hydra.utils import instantiate
+from support.cases import others_slow
 
 from mlrq.config import composition, hydra_section, validation
 from mlrq.config.schema import SCHEMAS, DatasetConfig
@@ -110,7 +111,7 @@ def test_a_command_line_runs_no_code(run, sung, tmp_path, attack):
     assert list(tmp_path.glob("[eo]*")) == []  # neither elsewhere nor outputs
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", others_slow(3, ATTACKS))
 def test_a_sweep_runs_no_code(run, sung, tmp_path, attack):
     done = run("-m", "train", attacked(attack), ATTACKS[attack])
     assert sung() == []
@@ -209,7 +210,9 @@ class Sing:
         return exec, (SCRIPT,)
 
 
-@pytest.mark.parametrize("flag", ["--experimental-rerun", "--config-path", "--config-name", "-cp", "-cn"])
+@pytest.mark.parametrize(
+    "flag", others_slow(2, ["--experimental-rerun", "--config-path", "--config-name", "-cp", "-cn"])
+)
 def test_hydras_other_ways_in_are_closed(run, sung, tmp_path, flag):
     (tmp_path / "evil").write_bytes(pickle.dumps(Sing()))
     for typed in ((flag, "evil"), (f"{flag}=evil",), (flag[:-1] if flag.startswith("--") else flag, "evil")):
@@ -283,7 +286,7 @@ def kept(done, folder) -> None:
         assert not path.is_file() or SECRET.encode() not in path.read_bytes()
 
 
-@pytest.mark.parametrize("flags", [(), ("-m",)], ids=["run", "sweep"])
+@pytest.mark.parametrize("flags", others_slow(1, [(), ("-m",)]), ids=["run", "sweep"])
 @pytest.mark.parametrize(
     "overrides",
     [

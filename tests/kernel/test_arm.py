@@ -75,6 +75,7 @@ def layout(fields):
 @pytest.mark.skipif(
     not (shutil.which(COMPILER) and shutil.which(EMULATOR)), reason="no compiler or emulator for ARM"
 )
+@pytest.mark.slow
 def test_every_result_has_the_same_bits(tmp_path):
     numbers = {"ROWS": ROWS, "FEATURES": FEATURES, "TARGETS": TARGETS, "TAKEN": TAKEN, "START": START}
     enum = f"enum {{ {', '.join(f'{name} = {value}' for name, value in numbers.items())} }};\n"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cases import others_slow
 
 from mlrq import kernel
 from mlrq.kernel import build, householder, native, reference
@@ -87,11 +88,7 @@ def test_c_and_numpy_give_the_same_bits_for_anything(compiled, columns, rows, st
 @needs_compiler
 @pytest.mark.parametrize(
     "flags",
-    [
-        *(pytest.param(one, marks=pytest.mark.slow) for one in ("-march=x86-64", "-march=x86-64-v3", "-O1")),
-        "-Ofast -ffp-contract=fast",
-        "-DWIDTH=8",
-    ],
+    others_slow(1, ["-Ofast -ffp-contract=fast", "-march=x86-64", "-march=x86-64-v3", "-O1", "-DWIDTH=8"]),
 )
 def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkeypatch, flags):
     if "x86" in flags and "avx2" not in Path("/proc/cpuinfo").read_text():

@@ -16,6 +16,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Lasso, LinearRegression, PoissonRegressor, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
+from support.cases import others_slow
 from support.tables import rows_of
 
 from mlrq.artifacts.documents import read_float, read_quantized
@@ -71,7 +72,7 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["my.joblib", "my.pkl", "my.skops"])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", others_slow(1, MODELS))
 def test_a_model_trained_elsewhere_is_followed_not_refitted(run, mine, kind, name):
     estimator = saved(MODELS[kind], mine / name)
     done = run("quantize", f"model_path={name}", *CSV, "quantization.bits=16")

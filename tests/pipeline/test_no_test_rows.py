@@ -9,6 +9,7 @@ import pytest
 from conftest import rows_csv
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score
+from support.cases import others_slow
 from support.tables import rows_of, values_of
 
 from mlrq.artifacts.documents import read_float
@@ -34,7 +35,7 @@ def table(tmp_path, california):
 
 
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("inputs", ["float", "int8"])
+@pytest.mark.parametrize("inputs", others_slow(1, ["int8", "float"]))
 def test_all_rows_are_learned_from_and_every_part_of_the_report_says_so(run, tmp_path, table, where, inputs):
     wanted = (*CSV, *WHERE[where], "dataset.test_size=0", f"quantization.inputs={inputs}")
     done = run(*wanted)

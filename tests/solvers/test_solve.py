@@ -190,6 +190,7 @@ for size in (8, 40, 300):
 """
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_for_any_number_of_threads() -> None:
     results = {
         subprocess.run(

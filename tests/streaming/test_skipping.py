@@ -173,6 +173,7 @@ def test_another_exception_is_not_taken_for_a_fault_of_the_data(tmp_path, monkey
         hashed(stream)
 
 
+@pytest.mark.slow
 def test_every_engine_and_every_stage_skips_the_same(run, tmp_path):
     written(tmp_path / "t")
     damage(tmp_path / "t")
