@@ -14,7 +14,8 @@ from hydra.errors import HydraException
 from mlrq.cli import signals
 from mlrq.errors import MESSAGE, ConfigError, MlrqError, printable, without_memory
 
-FAILURE, USAGE = 1, 2  # a stage failed, the command line is wrong
+# A stage failed, or verify refuted; the command line is wrong; verify has not proven all that is claimed.
+FAILURE, USAGE, INCOMPLETE = 1, 2, 3
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT)  # what only a stream meets: a file has a name
 
 

@@ -25,6 +25,7 @@ that costs.
   mlrq dataset=csv dataset.path=my.csv dataset.target=price
   mlrq -m quantization.bits=2,4,8 sweep: every combination, one table
   mlrq resume=last                go on with a sweep that was stopped
+  mlrq verify                     exit code 0 PROVEN, 1 REFUTED, 3 INCOMPLETE
 
 mlrq is python -m mlrq where it is not installed. mlrq --help GROUP explains
 the keys of a group."""

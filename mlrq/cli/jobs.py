@@ -57,7 +57,9 @@ def _job(composed: DictConfig, session: Session) -> None:
             run.export(checked, folder)
             return ""
         if checked.stage == "verify":
-            run.verify(checked, folder, session, notice)
+            word, why, *_ = run.verify(checked, folder, session, notice).splitlines()
+            if word != "PROVEN":
+                raise MlrqError(f"{word}: {why}")
             return ""
         outcome["origin"] = origin = resume.origin(checked)
 

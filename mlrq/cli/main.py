@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from mlrq import __version__
 from mlrq.cli import arguments, run
 from mlrq.cli.arguments import CommandLine
-from mlrq.cli.exits import explained, notice
+from mlrq.cli.exits import INCOMPLETE, explained, notice
 from mlrq.cli.session import Session
 from mlrq.config import composition, validation
 from mlrq.config.schema import Config
@@ -120,8 +120,12 @@ def _single(checked: Config, session: Session) -> None:
             print(f"saved {printable(path)} ({path.stat().st_size:,} B)")
         return
     if checked.stage == "verify":
-        for line in run.verify(checked, folder, session, notice).splitlines():
+        told = run.verify(checked, folder, session, notice).splitlines()
+        for line in told:
             print(printable(line))
+        if told[0] != "PROVEN":
+            sys.stdout.flush()
+            sys.exit(INCOMPLETE)
         return
     results = run.run(checked, folder, session, None, notice)
     from mlrq.cli import report

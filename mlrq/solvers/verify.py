@@ -1,9 +1,9 @@
 """Check that the integer codes of a linear model are the best there are, in exact integers.
 
-    python verify.py quantized.json certificate.json rows.csv
+    python verify.py quantized.json certificate.json rows.csv[.gz]
 
-This needs Python alone, and believes neither the certificate nor the program that wrote it. Every number of
-the table is a double, so a whole number times a power of two: all that follows is integer arithmetic.
+This needs Python alone, and believes nobody. Every number of the table is a double, a whole number times a
+power of two, so all is integer arithmetic. It exits with 0 PROVEN, 1 REFUTED, 2 usage, 3 INCOMPLETE.
 
 The claim. Of all codes p (integers low..high, less a zero point among them if the scheme is affine) and all
 scales s >= 0, the given codes come nearest to the target y over the training rows: ||y - s X p||^2 is least.
@@ -26,12 +26,14 @@ E is what the given codes leave, or a bound that the certificate claims. No code
 """
 
 import csv
+import gzip
 import hashlib
 import json
 import random
 import sys
 from array import array
 from fractions import Fraction
+from functools import reduce
 from itertools import islice
 from operator import add, mul
 from pathlib import Path
@@ -178,11 +180,8 @@ def training(split: Any) -> Any:
 def seen(model: Any, goal: Any, columns: list[list[float]]) -> list[list[float]]:
     """Features as inference sees them (divided, or QuantizeLinear's codes), and what codes are fitted to."""
     columns, targets = columns[: (width := len(model["features"]))], columns[width:]
-    for t in range(len(targets) if goal else 0):  # what a float model predicts
-        targets[t] = [0.0] * len(columns[0])
-        for column, weight in zip(columns, goal["coefficients"][t], strict=True):
-            targets[t] = [before + x * weight for before, x in zip(targets[t], column, strict=True)]
-        targets[t] = [before + goal["intercept"][t] for before in targets[t]]
+    for t, w in enumerate(goal["coefficients"] if goal else ()):  # what a float model predicts
+        targets[t] = [reduce(add, map(mul, x, w)) + goal["intercept"][t] for x in zip(*columns, strict=True)]
     if grid := model["inputs"]:  # in float32, as is the quotient
         most = 2 ** (grid["bits"] - 1)
         for i, (offset, scale) in enumerate(zip(grid["offset"], grid["scale"], strict=True)):
@@ -235,9 +234,9 @@ def main(quantized: str, certificate: str, table: str) -> Any:
             text = json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
             if hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest() != body["sha256"]:
                 raise Answer("REFUTED", f"{body['format']} was changed")
-        with Path(table).open(newline="") as file:
-            places = list(map(next(rows := csv.reader(file)).index, model["features"] + model["targets"]))
-            kept = (row for row, kept in zip(rows, training(model["training"]), strict=True) if kept)
+        with (gzip.open if table[-3:] == ".gz" else open)(table, "rt", encoding="utf-8-sig", newline="") as f:
+            places = list(map(next(rows := csv.reader(f)).index, model["features"] + model["targets"]))
+            kept = (x for x, on in zip(filter(None, rows), training(model["training"]), strict=True) if on)
             parts = iter(lambda: list(islice(kept, 4096)), [])
             columns = ([[float(row[i]) for row in part] for i in places] for part in parts)
             return check(model, proof, exact(seen(model, proof["goal"], part) for part in columns))
@@ -246,5 +245,6 @@ def main(quantized: str, certificate: str, table: str) -> Any:
 
 
 if __name__ == "__main__":
-    print(*(answer := main(*sys.argv[1:])), sep="\n")
-    sys.exit(("PROVEN", "REFUTED", "INCOMPLETE").index(answer[0]))
+    answer = main(*sys.argv[1:]) if len(sys.argv) == 4 else ("USAGE", str(__doc__).split("\n\n")[1])
+    print(*answer, sep="\n")
+    sys.exit(("PROVEN", "REFUTED", "USAGE", "INCOMPLETE").index(answer[0]))

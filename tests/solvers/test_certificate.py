@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import gzip
 import itertools
 import json
 import random
@@ -119,6 +120,32 @@ def test_the_checker_runs_alone_on_three_files(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("PROVEN\nprogression: mean squared error ")
+    used = subprocess.run(command[:-1], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (used.returncode, used.stderr) == (2, "")
+    assert "python verify.py quantized.json certificate.json rows.csv" in used.stdout
+
+
+@pytest.mark.parametrize(("bound", "word", "code"), [("0x0p+0", "INCOMPLETE", 3), ("0x1p+40", "REFUTED", 1)])
+def test_the_exit_code_tells_a_bound_from_a_proof_and_from_a_falsehood(
+    tmp_path: Path, bound: str, word: str, code: int
+) -> None:
+    model, proof, _ = made(diabetes.load(), 3)
+    proof["problems"][0]["bound"] = bound
+    command = [sys.executable, "-I", str(CHECKER), *files(tmp_path, model, proof)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split("\n")[0], done.stderr) == (code, word, "")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_rows_may_be_compressed_begin_with_a_byte_order_mark_and_have_blank_lines(
+    tmp_path: Path, newline: str, mark: str
+) -> None:
+    model, proof, sums = made(diabetes.load(), 3)
+    *paths, table = files(tmp_path, model, proof)
+    text = mark + Path(table).read_text().replace("\n", f"{newline}{newline}")
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(text.encode()))
+    assert verify.main(*paths, str(tmp_path / "rows.csv.gz")) == verify.check(model, proof, sums)
 
 
 def test_worse_codes_are_refuted_with_better_ones(tmp_path: Path) -> None:
