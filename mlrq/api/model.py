@@ -129,7 +129,7 @@ class QuantizedModel:
         predicted = self._kept.artifact.model.predict(aligned(X, self.features))
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R2 of the predictions, the mean over the targets, as `sklearn.metrics.r2_score`.
 
         Raises:
@@ -138,9 +138,26 @@ class QuantizedModel:
         rows, actual = aligned(X, self.features), self._actual(y)
         if len(rows) != len(actual):
             raise MlrqError(f"y: has {len(actual)} rows, but X has {len(rows)}")
-        found = tally(actual, self._kept.artifact.model.predict(rows)).metrics().r2
+        predicted = self._kept.artifact.model.predict(rows)
+        weight = None
+        if sample_weight is not None:
+            weight = self._weight(sample_weight, len(rows))
+            counts = weight > 0
+            actual, predicted, weight = actual[counts], predicted[counts], weight[counts]
+        found = tally(actual, predicted, weight).metrics().r2 if len(actual) else None
         if found is None:
-            raise MlrqError(f"R2 needs at least 2 rows, and there are {len(rows)}")
+            raise MlrqError(f"R2 needs at least 2 rows, and there are {len(actual)}")
+        return found
+
+    def _weight(self, given: Any, rows: int) -> NDArray[np.float64]:
+        """(n,) weights. Raises MlrqError unless they are finite and 0 or more, one for each row."""
+        from mlrq.api.quantize import weights
+        from mlrq.datasets.parts import out_of_bounds, require_weights
+
+        found, name = weights(given, rows)[:, 0], "sample_weight"
+        if not np.isfinite(found).all():
+            raise out_of_bounds([found], [name], "weights", 1)
+        require_weights(found, name, "weights", 1)
         return found
 
     def _actual(self, y: Any) -> NDArray[np.float64]:
@@ -170,12 +187,13 @@ class QuantizedModel:
 
         return summarized(self._kept.artifact.model, self._origin, self._rows)
 
-    def verify(self, X: Any, y: Any = None) -> str:
+    def verify(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
         """Check in exact integers, from the rows it was made with, that its codes are the best ones.
 
         Args:
             X: The same rows, in the same order.
             y: The same targets; None where it was made without.
+            sample_weight: The same weights; with weights, the answer is INCOMPLETE.
 
         Returns:
             A line PROVEN or INCOMPLETE, and lines that say why; as `mlrq verify`.
@@ -183,7 +201,7 @@ class QuantizedModel:
         Raises:
             MlrqError: If it is refuted, or the rows are others.
         """
-        from mlrq.api.quantize import read
+        from mlrq.api.quantize import WEIGHT, read, weights
         from mlrq.pipeline.verify import verify
 
         training, origin = self._kept.artifact.training, self._origin
@@ -192,7 +210,10 @@ class QuantizedModel:
             raise MlrqError("y: required, for the float model that predicts it is not at hand")
         actual = origin.model.predict(rows) if y is None and origin else self._actual(y)
         named = training.dataset, training.source
-        data = read(rows, actual, (self.features, self.targets), training.rows_split, named)
+        weight = None if sample_weight is None else weights(sample_weight, len(rows))
+        if weight is not None:  # it is said when the weights are read
+            named = training.dataset, training.source.removesuffix(f", weights {WEIGHT}")
+        data = read(rows, actual, (self.features, self.targets), training.rows_split, named, weight)
         word, why = verify(data, origin, self._kept.artifact, self._kept.certificate)
         if word == "REFUTED":
             raise MlrqError(f"{word}: {why}")

@@ -28,6 +28,7 @@ from mlrq.pipeline.verify import MAKE_CERTIFICATE
 from mlrq.streaming.train_test import SAMPLE_ROWS, TrainTest
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
+WEIGHT = "sample_weight"
 
 
 def quantize(
@@ -35,6 +36,7 @@ def quantize(
     X: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     bits: int = 8,
     scheme: str = "symmetric",
     granularity: str = "per_tensor",
@@ -76,6 +78,9 @@ def quantize(
         y: Targets. None takes the model's own predictions, which is enough for the codes of a fitted model,
             for they follow its predictions and not the targets. What compares with the truth (the guard's R2,
             the spread of the target) is then of the predictions.
+        sample_weight: (n,) what each row counts, 0 or more; None is 1. All means that are taken of rows are
+            weighted: what is fitted here, what codes minimize, R2 and errors. A row of 0 is as good as
+            absent. A fitted estimator is taken as it is.
         bits: See docs/configuration.md for this and all others up to `certificate`: the group `quantization`.
         scheme: What the codes stand for.
         granularity: What shares a grid.
@@ -117,7 +122,7 @@ def quantize(
         max_r2_drop=max_r2_drop, strict=strict, certificate=certificate,
     )  # fmt: skip
     values.require_split(split, test_size, seed)
-    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source))
+    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight)
     return made(data, trained, settings)
 
 
@@ -127,6 +132,7 @@ def prepare(
     y: Any,
     split: Split,
     named: tuple[str, str],
+    sample_weight: Any = None,
 ) -> tuple[TrainTest, Trained]:
     """The rows, and the float model: fitted to them, or taken as it is. Arguments as of `quantize`."""
     found = None if isinstance(model, str) else pretrained.given(model)
@@ -138,7 +144,8 @@ def prepare(
     if len(given.cells) != len(rows.cells):
         raise MlrqError(f"y: has {len(given.cells)} rows, but X has {len(rows.cells)}")
     names = features, given.names or _numbered("y", given.cells.shape[1])
-    data = read(rows.cells, given.cells, names, split, named)
+    weight = None if sample_weight is None else weights(sample_weight, len(rows.cells))
+    data = read(rows.cells, given.cells, names, split, named, weight)
     if found is None:
         return data, train(data, asdict(values.model(model)))
     return data, adopt(data, found)
@@ -159,6 +166,7 @@ def read(
     names: Names,
     split: Split,
     named: tuple[str, str],
+    weight: NDArray[np.float64] | None = None,
 ) -> TrainTest:
     """The first pass over a table in memory.
 
@@ -168,6 +176,7 @@ def read(
         names: Of the features, and of the targets.
         split: Which rows are test rows.
         named: Name and source of the table.
+        weight: (n, 1) what each row counts; None for 1.
 
     Raises:
         MlrqError: If there are too few rows, one column is constant, or a cell is no finite number.
@@ -175,7 +184,26 @@ def read(
     both = [one for one in names[1] if one in names[0]]
     if both:
         raise MlrqError(f"y: {both[0]!r} is the name of a feature too: rename it")
-    return TrainTest(of_arrays(*named, *names, rows, targets), split)
+    if weight is None:
+        return TrainTest(of_arrays(*named, *names, rows, targets), split)
+    features, given = names
+    if WEIGHT in (*features, *given):
+        raise MlrqError(f"{WEIGHT}: is the name of a column of X or y too: rename it")
+    table = of_arrays(*named, features, (*given, WEIGHT), rows, np.concatenate([targets, weight], axis=1))
+    return TrainTest(table.weighted(), split)
+
+
+def weights(found: Any, rows: int) -> NDArray[np.float64]:
+    """(n, 1) float64 weights of `rows` rows.
+
+    Raises:
+        MlrqError: If there is another number of them.
+    """
+    cells = table(found, WEIGHT).cells
+    if cells.shape != (rows, 1):
+        shape = f"{len(cells)} rows" if cells.shape[1] == 1 else f"{cells.shape[1]} columns"
+        raise MlrqError(f"{WEIGHT}: has {shape}, but X has {rows} rows")
+    return cells
 
 
 def load(path: str | Path) -> QuantizedModel:

@@ -13,9 +13,6 @@ from mlrq.errors import MlrqError
 
 Numbers = NDArray[np.float64]
 
-MOST_REPEATS = 64  # rows that a row of the mean weight counts for at most
-REPEATS = 16  # and where weights are no whole numbers
-
 
 class Varying:
     """A fitted regressor as a function of the columns that vary in the training rows.
@@ -44,8 +41,8 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
     same settings, whose words its errors have, as ValueError. Columns that are the same in all rows are left
     out of the integer model. Needs scikit-learn 1.6.
 
-    With sample weights, the estimator is fitted with them, and a row of weight 3 counts for three rows when
-    it is quantized; weights that are no whole numbers count to a sixteenth of their mean.
+    With sample weights, the estimator is fitted with them, and what codes minimize is weighted too: a row of
+    weight 3 counts for three rows, one of weight 0 is as good as absent.
 
     Args:
         estimator: A regressor that is linear in its features; None is LinearRegression().
@@ -135,22 +132,26 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         """
         rows, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         estimator = LinearRegression() if self.estimator is None else clone(self.estimator)
-        more, counted = {}, np.arange(len(rows))
+        more, weight = {}, None
         if sample_weight is not None:
             if not has_fit_parameter(estimator, "sample_weight"):
                 raise ValueError(f"{type(estimator).__name__} takes no sample weights")
             weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-            more, counted = {"sample_weight": weight}, _counted(weight)
+            if not weight.any():
+                raise ValueError("sample_weight: all are 0")
+            more = {"sample_weight": weight}
         names = getattr(self, "feature_names_in_", None)
         self.estimator_ = estimator.fit(_named(rows, names), targets, **more)
         self._flat = targets.ndim == 1
+        if weight is not None:
+            rows, targets, weight = rows[weight > 0], targets[weight > 0], weight[weight > 0]
         try:
-            self._quantize(rows[counted], targets[counted], names, sample_weight is not None)
+            self._quantize(rows, targets, names, weight)
         except MlrqError as error:
             raise ValueError(str(error)) from error
         return self
 
-    def _quantize(self, rows: Numbers, targets: Numbers, names: Any, repeated: bool) -> None:
+    def _quantize(self, rows: Numbers, targets: Numbers, names: Any, weight: Numbers | None) -> None:
         """Make the integer model, of the columns that vary."""
         varies = rows.min(axis=0) < rows.max(axis=0)
         if len(rows) == 1 or not varies.any():
@@ -163,9 +164,10 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         # As many rows as features are asked for. All of them several times have the same mean squared error.
         times = -(-int(varies.sum()) // len(rows))
         rows, targets = np.concatenate([rows] * times), np.concatenate([targets] * times)
+        settings["sample_weight"] = None if weight is None else np.concatenate([weight] * times)
         table = _Columns([name for name, kept in zip(every, varies, strict=True) if kept], rows[:, varies])
         self.quantized_ = quantize(given, table, targets, name=type(self).__name__, **settings)
-        if repeated or times > 1:
+        if times > 1:
             self.quantized_._rows = None  # of rows that are there several times, errors would be too small
         weights = np.zeros((len(self.quantized_.targets), len(varies)))
         weights[:, varies] = self.quantized_.weights
@@ -189,16 +191,6 @@ class _Columns:
 
     def __getitem__(self, name: str) -> Numbers:
         return self._cells[:, self.columns.index(name)]
-
-
-def _counted(weight: Numbers) -> NDArray[np.intp]:
-    """The positions of the rows, each as often as its weight says."""
-    mean = float(weight.mean())
-    if not mean > 0:
-        raise ValueError("sample_weight: all are 0")
-    whole = bool((weight == np.rint(weight)).all()) and mean <= MOST_REPEATS
-    times = weight if whole else np.rint(weight * (REPEATS / mean))
-    return np.repeat(np.arange(len(weight)), times.astype(np.intp))
 
 
 def _named(rows: Numbers, names: Any) -> Any:

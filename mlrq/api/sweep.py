@@ -104,6 +104,7 @@ def sweep(
     X: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     bits: Iterable[int] = range(2, 9),
     split: str = "hash",
     test_size: float = 0.0,
@@ -116,6 +117,7 @@ def sweep(
         model: As of `mlrq.quantize`.
         X: Likewise.
         y: Likewise.
+        sample_weight: Likewise.
         bits: The widths.
         split: As of `mlrq.quantize`.
         test_size: Fraction of the rows that `test_r2` is measured on.
@@ -135,7 +137,8 @@ def sweep(
     """
     wanted = [values.quantization(bits=width, **settings) for width in bits]
     values.require_split(split, test_size, seed)
-    data, trained = prepare(model, X, y, Split(split, test_size, seed), ("table", "a table in memory"))
+    named = "table", "a table in memory"
+    data, trained = prepare(model, X, y, Split(split, test_size, seed), named, sample_weight)
     rows, models, outcomes = [], {}, []
     for chosen in wanted:
         quantized = made(data, trained, chosen)

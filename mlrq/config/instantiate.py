@@ -18,5 +18,9 @@ def load_dataset(config: DatasetConfig) -> Stream:
     loader = getattr(import_module(module), name)
     taken = inspect.signature(loader).parameters
     names = [item.name for item in dataclasses.fields(config) if item.name in taken]
-    dataset: Stream = loader(**{name: getattr(config, name) for name in names})
-    return dataset
+    given = {name: getattr(config, name) for name in names}
+    weight = getattr(config, "weight", None)
+    if weight is not None:  # read as the last target is
+        given["target"] = [*given["target"], weight]
+    dataset: Stream = loader(**given)
+    return dataset if weight is None else dataset.weighted()

@@ -113,6 +113,7 @@ class FileConfig(DatasetConfig):
     path: str = key(MISSING, "dataset.path=houses.csv", Named("a file"), environment=True)
     target: Any = key(MISSING, "dataset.target=price or dataset.target=[price,rent]", Columns())
     features: Any = key(None, "dataset.features=[area,rooms]", Columns(), null="all but the targets")
+    weight: str | None = key(None, "what each row counts, 0 or more", Named("a column"), null="1")
     stream_above: int = key(100_000_000, "bytes of numbers; more are read in every pass", Within(0))
     memory_limit: int = key(2_000_000_000, "bytes for rows, where all are needed in memory", Within(0))
     on_error: str = key("fail", "what damaged parts do", OneOf(ON_ERROR))
@@ -127,6 +128,8 @@ class FileConfig(DatasetConfig):
         both = [name for name in self.features or [] if name in self.target]
         if both:
             found.append(f"{prefix}features={both}: a target cannot be a feature too")
+        if self.weight is not None and self.weight in [*(self.features or []), *self.target]:
+            found.append(f"{prefix}weight={self.weight}: cannot be a feature or a target too")
         return found
 
 

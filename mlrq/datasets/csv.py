@@ -45,7 +45,7 @@ class CsvStream(Stream):
                 read or is not what it was.
         """
         piece = cast(Piece, part)
-        size = rows_per_batch(len(self.features) + len(self.targets))
+        size = rows_per_batch(len(self.names))
         done = 0
         try:
             with unchanged(self.path, part.stamp, lambda: _stamp(part.path)), _opened(part.path) as file:
@@ -65,7 +65,7 @@ class CsvStream(Stream):
 
     def _tables(self, file: IO[bytes], piece: Piece, size: int) -> Iterable[NDArray[np.float64]]:
         """(rows, columns) arrays."""
-        names, span = [*self.features, *self.targets], piece.span
+        names, span = self.names, piece.span
         length = span.end - span.begin
         if length <= QUICK:
             data = file.read(length)

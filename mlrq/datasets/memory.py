@@ -38,7 +38,7 @@ def shuffle(stream: Stream, split: Split) -> Stream:
         stream: A table whose numbers have been checked.
         split: Of the rule "shuffle".
     """
-    table = np.empty((len(stream.features) + len(stream.targets), sum(part.rows for part in stream.parts)))
+    table = np.empty((len(stream.names), sum(part.rows for part in stream.parts)))
     place = 0
     for part in stream.parts:
         for batch in stream.batches(part):
@@ -54,7 +54,12 @@ def shuffle(stream: Stream, split: Split) -> Stream:
         *_blocks(stream.name, tests, place, columns, False),
     )
     empty = Stream(
-        name=stream.name, source=stream.source, features=stream.features, targets=stream.targets, parts=parts
+        name=stream.name,
+        source=stream.source,
+        features=stream.features,
+        targets=stream.targets,
+        parts=parts,
+        weights=stream.weights,
     )
     return replace(empty, kept=_kept(table, parts))
 

@@ -37,7 +37,7 @@ class ParquetStream(Stream):
             DataError: Naming file, row group and column of a null; or the file that cannot be read, or is not
                 what it was.
         """
-        columns, done = [*self.features, *self.targets], 0
+        columns, done = self.names, 0
         for batch in self.record_batches(part, columns):
             yield [_numbers(batch.column(name), name, part.where, done) for name in columns]
             done += len(batch)

@@ -99,6 +99,7 @@ class Stream:
         lost: What is wrong with files that could not even be cut into parts; only where `skip`.
         kept: The batches of each part that has been read, by its `start`, where rows are kept in memory; None
             where they are read anew every time.
+        weights: Name of the column that says what each row counts, the last one; none where all count 1.
     """
 
     name: str
@@ -110,6 +111,18 @@ class Stream:
     skip: bool = False
     lost: tuple[str, ...] = ()
     kept: dict[int, list[Batch]] | None = field(default=None, repr=False)
+    weights: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all columns that are read, in their order."""
+        return (*self.features, *self.targets, *self.weights)
+
+    def weighted(self) -> Self:
+        """This table with its last target as the weights of the rows."""
+        *targets, weight = self.targets
+        source = f"{self.source}, weights {weight}"
+        return replace(self, source=source, targets=tuple(targets), weights=(weight,))
 
     @property
     def in_memory(self) -> bool:
@@ -165,6 +178,22 @@ def out_of_bounds(columns: Batch, names: Sequence[str], where: str, row: int) ->
     )
     what = f"exceeds {LARGEST:g}: change its unit" if np.isfinite(value) else "is not a finite number"
     return DataError(f"{where}, column {name!r}: row {row + place}, {value:g}, {what}")
+
+
+def require_weights(weight: NDArray[np.float64], name: str, where: str, row: int) -> None:
+    """Raise DataError for the first weight, of (rows,), that is negative.
+
+    Args:
+        weight: Finite numbers.
+        name: Of their column.
+        where: What to call the part that they are of.
+        row: Number of the first in it, from 1.
+    """
+    negative = np.flatnonzero(weight < 0)
+    if len(negative):
+        place = negative[0]
+        found = f"row {row + place}, {weight[place]:g}, is a negative weight"
+        raise DataError(f"{where}, column {name!r}: {found}; a row that shall not count has 0")
 
 
 def rows_per_batch(columns: int) -> int:

@@ -105,7 +105,7 @@ def fit(
     scale = summary.spread[:width] if standardize else np.ones(width)
     table = summary.triangle / np.concatenate([scale, np.ones(len(targets))])
     if not (fit_intercept or standardize):  # a scaler centres the features, with an intercept or without
-        table = stack(table, np.sqrt(summary.count) * summary.mean[None])
+        table = stack(table, np.sqrt(summary.mass) * summary.mean[None])
     if name == "Ridge":
         weights, notices = _ridge(table, _penalties(alpha, len(targets))), []
     else:

@@ -31,6 +31,12 @@ def train(data: TrainTest, model: dict[str, Any], cache: Path | None = None) -> 
     spec, standardize, names = model["estimator"], model["standardize"], (data.features, data.targets)
     if closed_form.suffices(spec):
         fitted = closed_form.fit(data.summary, spec, standardize, *names)
+    elif data.weights is not None:
+        name = spec["_target_"].rpartition(".")[2]
+        raise MlrqError(
+            f"{name} is fitted here without weights, but {data.weights!r} weights the rows: use "
+            "linear_regression or ridge, or fit it yourself and name the file by model_path"
+        )
     else:
         fit = estimators.fit_once(cache) if cache else estimators.fit
         fitted = fit(*data.training_rows(spec["_target_"].rpartition(".")[2]), spec, standardize, *names)

@@ -33,6 +33,8 @@ def verify(
     require_same_training(integer.training, data)
     if integer.model.rounding != "exact":
         return "INCOMPLETE", "the codes are not claimed to be the best ones"
+    if data.weights is not None:
+        return "INCOMPLETE", f"rows are weighted by {data.weights!r}, and weighted sums are not checked"
     if proof is None:
         return "INCOMPLETE", f"there is no certificate; {MAKE_CERTIFICATE} makes it"
     try:

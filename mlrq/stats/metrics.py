@@ -35,7 +35,7 @@ def from_summary(summary: Summary, weights: NDArray[np.float64], intercept: NDAr
         weights: (targets, features) float64.
         intercept: (targets,) float64.
     """
-    width, count = summary.features, summary.count
+    width, count = summary.features, summary.mass
     triangle, mean = summary.triangle, summary.mean
     apart = triangle[:, width:] - product(triangle[:, :width], weights.T)
     bias = mean[width:] - product(weights, mean[:width]) - intercept
@@ -97,6 +97,7 @@ class Tally:
         largest: Largest absolute error.
         low: (targets,) smallest predictions.
         high: (targets,) largest predictions.
+        weight: Sum of the rows' weights, by which all means and sums are weighted; None where they count 1.
     """
 
     count: int
@@ -107,6 +108,12 @@ class Tally:
     largest: float
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    weight: float | None = None
+
+    @property
+    def mass(self) -> float:
+        """What all rows count together."""
+        return self.count if self.weight is None else self.weight
 
     def metrics(self) -> Metrics:
         """The measures of all rows.
@@ -116,17 +123,20 @@ class Tally:
         """
         if not self.count:
             raise ValueError("There are no rows to measure.")
-        cells = self.count * len(self.mean)
+        cells = self.mass * len(self.mean)
         r2 = _r2(self.residual, self.total) if self.count > 1 else None
         return Metrics(r2, float(summed(self.residual)) / cells, self.absolute / cells, self.largest)
 
 
-def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
+def tally(
+    actual: NDArray[np.float64], predicted: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+) -> Tally:
     """The tally of one batch; without rows it changes nothing when merged.
 
     Args:
         actual: (rows, targets) float64.
         predicted: (rows, targets) float64.
+        weight: (rows,) float64, positive: what each row counts; None for 1.
 
     Raises:
         ValueError: If their shapes differ.
@@ -134,10 +144,33 @@ def tally(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> Tally:
     if actual.shape != predicted.shape:
         raise ValueError(f"shapes do not fit: {actual.shape}, {predicted.shape}")
     count, targets = actual.shape
+    if weight is not None and count:
+        return _weighted(actual, predicted, weight)
     found = [kernel.tally(actual[:, target], predicted[:, target]) for target in range(targets)]
     mean, total, residual, absolute, largest, low, high = np.array(found).T
     return Tally(
         count, mean, total, residual, float(summed(absolute)), float(largest.max(initial=0.0)), low, high
+    )
+
+
+def _weighted(
+    actual: NDArray[np.float64], predicted: NDArray[np.float64], weight: NDArray[np.float64]
+) -> Tally:
+    """`tally` of rows that count differently."""
+    mass, each = float(summed(weight)), weight[:, None]
+    mean = summed(actual * each) / mass
+    error = actual - predicted
+    size = np.abs(error)
+    return Tally(
+        len(weight),
+        mean,
+        summed(np.square(actual - mean) * each),
+        summed(np.square(error) * each),
+        float(summed(summed(size * each))),
+        float(size.max(initial=0.0)),
+        predicted.min(axis=0) + 0.0,
+        predicted.max(axis=0) + 0.0,
+        mass,
     )
 
 
@@ -146,14 +179,15 @@ def merge(first: Tally, second: Tally) -> Tally:
     if not first.count or not second.count:
         return first if first.count else second
     count = first.count + second.count
-    shift = second.mean - first.mean
+    shift, part = second.mean - first.mean, second.mass / (first.mass + second.mass)
     return Tally(
         count,
-        first.mean + shift * (second.count / count),
-        first.total + second.total + np.square(shift) * (first.count * (second.count / count)),
+        first.mean + shift * part,
+        first.total + second.total + np.square(shift) * (first.mass * part),
         first.residual + second.residual,
         first.absolute + second.absolute,
         max(first.largest, second.largest),
         np.minimum(first.low, second.low),
         np.maximum(first.high, second.high),
+        None if first.weight is None else first.mass + second.mass,
     )

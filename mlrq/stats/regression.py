@@ -41,6 +41,7 @@ class Regression:
         explained: Sum of squares that the features explain.
         design: (p, p) float64 upper triangular `R` with `R'R = X'X`, for X
             the table of features, after ones where there is an intercept.
+        log_weight: Sum of the logarithms of the rows' weights; 0 where all count 1.
     """
 
     rows: int
@@ -52,6 +53,7 @@ class Regression:
     residual: float
     explained: float
     design: FloatArray
+    log_weight: float = 0.0
 
     @property
     def freedom(self) -> int:
@@ -101,7 +103,7 @@ class Regression:
     @property
     def log_likelihood(self) -> float:
         """Of normal errors, with the variance that makes it largest."""
-        return -self.rows / 2 * (math.log(2 * math.pi * self.residual / self.rows) + 1)
+        return (self.log_weight - self.rows * (math.log(2 * math.pi * self.residual / self.rows) + 1)) / 2
 
     @property
     def aic(self) -> float:
@@ -133,13 +135,16 @@ def regressions(
 ) -> list[Regression] | str:
     """The statistics of a least squares fit, one for each target, or why there are none.
 
+    With weights, the variance of a row's error is taken to be inverse to its weight, as statsmodels' WLS
+    does: rows are counted, and the scale of the weights has no effect.
+
     Args:
         summary: Of the rows that it was fitted to.
         coefficients: (targets, features) float64, as fitted.
         intercept: (targets,) float64; None where it was held at 0.
     """
     count, width, constant = summary.count, summary.features, intercept is not None
-    means = np.sqrt(count) * summary.mean
+    means = np.sqrt(summary.mass) * summary.mean
     used = summary.triangle if constant else stack(summary.triangle, means[None])
     table, kept = independent(used, width)
     size, rank = len(kept), len(kept) + constant
@@ -153,10 +158,10 @@ def regressions(
     inflation = _inflation(summary.triangle, width)  # about the mean, with an intercept or without
     if intercept is not None:
         coefficients = np.column_stack([coefficients, intercept])
-        of_mean = 1 / count + summed(np.square(product(scale.T, summary.mean[kept])))
+        of_mean = 1 / summary.mass + summed(np.square(product(scale.T, summary.mean[kept])))
         errors = np.append(errors, np.sqrt(of_mean))
         design = np.pad(design, ((1, 0), (1, 0)))
-        design[0] = np.sqrt(count), *means[:width]
+        design[0] = np.sqrt(summary.mass), *means[:width]
     parts = zip(coefficients, summed(residual).tolist(), summed(explained).tolist(), strict=True)
     return [
         Regression(
@@ -169,6 +174,7 @@ def regressions(
             rest,
             most,
             design,
+            summary.log_weight,
         )
         for own, rest, most in parts
     ]

@@ -7,6 +7,7 @@ together.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,14 @@ class Summarizer:
     and `add` takes the triangle that it returns.
     """
 
-    def __init__(self, features: int, targets: int) -> None:
+    def __init__(self, features: int, targets: int, weighted: bool = False) -> None:
         """Nothing is summarized yet."""
         self.features, columns = features, features + targets
         self.triangle = np.zeros((columns + 1, columns + 1))
         self._count, self._pivot = 0, np.zeros(columns)
         self._few = [np.empty((columns, 0))]
+        self._weight: float | None = 0.0 if weighted else None
+        self._log_weight = 0.0
 
     def pivot(self, columns: Columns, test: Mask | None = None) -> FloatArray:
         """(k,) float64 to subtract from the columns: the mean of the first rows of the first batch with any.
@@ -61,6 +64,24 @@ class Summarizer:
         self._count, self.triangle = self._count + count, triangle
         self._few = [*self._few, _chosen(columns, test, FEW)] if self._count <= FEW else []
 
+    def add_weighted(self, table: FloatArray, weight: FloatArray) -> None:
+        """Take in the next batch, each row times the root of its weight, the ones of the intercept too.
+
+        What is added up is then weighted: squares about the weighted mean.
+
+        Args:
+            table: (k, n) float64.
+            weight: (n,) float64, positive.
+        """
+        assert self._weight is not None
+        if not len(weight):
+            return
+        root = np.sqrt(weight)
+        rows = np.concatenate([root[None], (table - self.pivot(table)[:, None]) * root])
+        self._count, self.triangle = self._count + len(weight), kernel.stack(self.triangle, rows.T)
+        self._weight += float(summed(weight))
+        self._log_weight += float(summed(np.log(weight)))
+
     def summary(self) -> Summary:
         """The summary of all batches.
 
@@ -69,17 +90,23 @@ class Summarizer:
         """
         if not np.isfinite(self.triangle).all():
             raise ValueError("Features and targets must be finite, but some values are not.")
+        if self._weight is not None and self._count:
+            found = from_triangle(self._count, self._pivot, self.triangle, self.features)
+            return replace(found, weight=self._weight, log_weight=self._log_weight)
         if self._count <= FEW:
             return of_few(np.concatenate(self._few, axis=1), self.features)
         return from_triangle(self._count, self._pivot, self.triangle, self.features)
 
 
-def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
+def summarize(
+    features: npt.ArrayLike, targets: npt.ArrayLike, weight: npt.ArrayLike | None = None
+) -> Summary:
     """Summary of rows in memory.
 
     Args:
         features: (n, f), finite; read as float64.
         targets: (n,) or (n, t), finite; read as float64.
+        weight: (n,) what each row counts, positive; None for 1.
 
     Raises:
         ValueError: If the shapes do not fit or a value is not finite.
@@ -94,7 +121,11 @@ def summarize(features: npt.ArrayLike, targets: npt.ArrayLike) -> Summary:
     columns = x.shape[1] + y.shape[1]
     step = max(ROWS_AT_ONCE, 1 << ((AT_ONCE // columns).bit_length() - 1))
     pieces = (slice(start, start + step) for start in range(0, len(x), step))
-    return gather((columns_of(x[rows], y[rows]) for rows in pieces), x.shape[1], y.shape[1])
+    if weight is None:
+        return gather((columns_of(x[rows], y[rows]) for rows in pieces), x.shape[1], y.shape[1])
+    w = np.asarray(weight, dtype=np.float64)
+    pairs = ((columns_of(x[rows], y[rows]), w[rows]) for rows in pieces)
+    return gather_weighted(pairs, x.shape[1], y.shape[1])
 
 
 def gather(tables: Iterable[FloatArray], features: int, targets: int) -> Summary:
@@ -106,6 +137,14 @@ def gather(tables: Iterable[FloatArray], features: int, targets: int) -> Summary
     found = Summarizer(features, targets)
     for table in tables:
         found.add(table, None, kernel.centred(found.triangle, table, found.pivot(table)))
+    return found.summary()
+
+
+def gather_weighted(tables: Iterable[tuple[FloatArray, FloatArray]], features: int, targets: int) -> Summary:
+    """The same of tables that come with (n,) float64 weights of their rows, all positive."""
+    found = Summarizer(features, targets, weighted=True)
+    for table, weight in tables:
+        found.add_weighted(table, weight)
     return found.summary()
 
 

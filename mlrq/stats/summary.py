@@ -46,6 +46,9 @@ class Summary:
         mean_rest: (k,) float64: what rounding took from the mean. Means far from zero keep few digits
             behind the point, too few to tell how far apart two batches are; mean + mean_rest keeps them.
         rows: (k, count) float64, the rows themselves where they are few; None where not.
+        weight: Sum of the rows' weights, which are in means and triangle: a row is there times the root of
+            its weight. None where all count 1.
+        log_weight: Sum of the weights' logarithms.
     """
 
     count: int
@@ -54,11 +57,18 @@ class Summary:
     features: int
     mean_rest: FloatArray
     rows: FloatArray | None = None
+    weight: float | None = None
+    log_weight: float = 0.0
+
+    @property
+    def mass(self) -> float:
+        """What all rows count together: their number, or the sum of their weights."""
+        return self.count if self.weight is None else self.weight
 
     @property
     def covariance_triangle(self) -> FloatArray:
         """(k, k) upper triangular `R` with `R'R` = population covariance; zeros without rows."""
-        return np.asarray(self.triangle / np.sqrt(max(self.count, 1)))
+        return np.asarray(self.triangle / np.sqrt(self.mass or 1))
 
     @property
     def spread(self) -> FloatArray:
@@ -110,7 +120,7 @@ class Summary:
         scale = np.ones(len(self.mean))
         scale[: self.features] = factor
         mean, rest = self.mean / scale, self.mean_rest / scale
-        return Summary(self.count, mean, self.triangle / scale, self.features, rest)
+        return replace(self, mean=mean, triangle=self.triangle / scale, mean_rest=rest, rows=None)
 
     def following(self, coefficients: FloatArray, intercept: FloatArray) -> "Summary":
         """Of the same rows with a linear model's predictions for targets.
@@ -125,7 +135,7 @@ class Summary:
         triangle = np.zeros((len(mean), len(mean)))
         triangle[:f, :f] = self.triangle[:f, :f]
         triangle[:f, f:] = product(self.triangle[:f, :f], coefficients.T)
-        return Summary(self.count, mean, triangle, f, rest)
+        return replace(self, mean=mean, triangle=triangle, mean_rest=rest, rows=None)
 
 
 def from_triangle(count: int, pivot: FloatArray, triangle: FloatArray, features: int) -> Summary:
@@ -181,11 +191,14 @@ def merge(first: Summary, second: Summary) -> Summary:
     if first.rows is not None and second.rows is not None and count <= FEW:
         return of_few(np.concatenate([first.rows, second.rows], axis=1), first.features)
     shift = (second.mean - first.mean) + (second.mean_rest - first.mean_rest)
+    part = second.mass / (first.mass + second.mass)
     # Between the two groups: n1 n2 / n times the square of the distance of their means.
-    between = np.sqrt(first.count * (second.count / count)) * shift
+    between = np.sqrt(first.mass * part) * shift
     triangle = kernel.stack(first.triangle, np.concatenate([second.triangle, between[None]]))
-    mean, rest = two_sum(first.mean, first.mean_rest + shift * (second.count / count))
-    return Summary(count, mean, triangle, first.features, rest)
+    mean, rest = two_sum(first.mean, first.mean_rest + shift * part)
+    weight = None if first.weight is None else first.mass + second.mass
+    log_weight = first.log_weight + second.log_weight
+    return Summary(count, mean, triangle, first.features, rest, None, weight, log_weight)
 
 
 def combine(summaries: Iterable[Summary]) -> Summary:

@@ -94,7 +94,7 @@ def tell_need(need: str, stream: Stream, rows: int, instead: str, notify: Notify
     Raises:
         MlrqError: If they take more than is allowed, with what does not need them, `instead`.
     """
-    size, limit = 8 * (len(stream.features) + len(stream.targets)) * rows, stream.memory_limit
+    size, limit = 8 * len(stream.names) * rows, stream.memory_limit
     need = f"{need} in memory, {size / 1e6:,.0f} MB"
     if size > limit:
         raise MlrqError(f"{need}, more than dataset.memory_limit={limit}; {instead} not")
@@ -112,7 +112,7 @@ def _kept(stream: Stream, notify: Notify) -> Stream:
 
 
 def _scan(reader: Reader, engine: Engine) -> Scan:
-    nothing = reductions.no_scan(len(reader.stream.features), len(reader.stream.targets))
+    nothing = reductions.nothing_of(reader.stream)
     return reduce(reductions.merged_scans, over_parts(engine, reader, reductions.scan), nothing)
 
 
@@ -139,7 +139,8 @@ def _leave_out(reader: Reader, scan: Scan) -> tuple[Reader, str, list[str]]:
 
 def _sha256(stream: Stream, by_file: int, scan: Scan) -> str:
     """Of the names, the number of rows that are training rows by their file, and the fingerprints."""
-    names = "\0".join((*stream.features, "", *stream.targets))
+    weights = ("", *stream.weights) if stream.weights else ()
+    names = "\0".join((*stream.features, "", *stream.targets, *weights))
     sha = hashlib.sha256(f"{names}\0{by_file}\0{scan.summary.count + scan.tests}\0".encode())
     sha.update(scan.prints.astype("<u8").tobytes())
     return sha.hexdigest()
@@ -154,6 +155,8 @@ def _require_enough(stream: Stream, scan: Scan) -> None:
     """Raise MlrqError unless there are rows to learn from, and no constant column."""
     width, train = len(stream.features), scan.summary.count
     needed = max(width, 2)
+    if stream.weights and not scan.summary.count + scan.tests:
+        raise MlrqError(f"{stream.name}: no row counts: every weight in column {stream.weights[0]!r} is 0")
     if train < needed:
         raise MlrqError(
             f"{stream.name}: {_rows(scan)} {train:,} for training, but {width} features need at least "

@@ -60,18 +60,30 @@ class Reader:
         kept = self._kept(part)
         if part.test is not None:
             if part.test is test:
-                yield from map(np.asarray, self._read(part))
+                yield from map(self._counting, map(np.asarray, self._read(part)))
         elif test and kept and kept.exists():
             yield from test_row_cache.read(kept)
         else:
             for columns, are in self.batches(part):
-                yield chosen(columns, are == test)
+                yield self._counting(chosen(columns, are == test))
+
+    def _counting(self, table: Numbers) -> Numbers:
+        """(columns, n) without the rows of weight 0, which are as good as absent."""
+        if not self.stream.weights or table[-1].all():
+            return table
+        return table[:, table[-1] > 0]
 
     def rows(self, part: Part, test: bool) -> Iterator[tuple[Numbers, Numbers]]:
         """Features (n, features) and targets (n, targets) of the test rows, or of the training rows."""
-        width = len(self.stream.features)
+        for rows, targets, _ in self.weighted(part, test):
+            yield rows, targets
+
+    def weighted(self, part: Part, test: bool) -> Iterator[tuple[Numbers, Numbers, Numbers | None]]:
+        """The same, and the weights (n,) of the rows; None where all count 1."""
+        width, targets = len(self.stream.features), len(self.stream.targets)
         for table in self.tables(part, test):
-            yield table[:width].T, table[width:].T
+            weight = table[-1] if self.stream.weights else None
+            yield table[:width].T, table[width : width + targets].T, weight
 
     def keep(self, part: Part, tables: Iterator[Numbers]) -> int:
         """Read the tables of a part's test rows, and keep them in the cache; how many rows there are."""

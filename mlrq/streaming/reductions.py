@@ -6,7 +6,7 @@ They run in whatever thread or process an engine gives them to.
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
-from mlrq.datasets import Part
-from mlrq.datasets.parts import LARGEST, out_of_bounds
+from mlrq.datasets import Part, Stream
+from mlrq.datasets.parts import LARGEST, Batch, out_of_bounds, require_weights
 from mlrq.datasets.skipping import Skipped
 from mlrq.errors import DataError
+from mlrq.kernel import Scanned
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers import verify
 from mlrq.stats import exact_sums
 from mlrq.stats.metrics import Tally, merge, tally
-from mlrq.stats.summarize import Summarizer, columns_of, gather
+from mlrq.stats.summarize import Summarizer, columns_of, gather, gather_weighted
 from mlrq.stats.summary import Summary, combine, empty
 from mlrq.streaming.reader import Numbers, Reader
 from mlrq.streaming.scores import Model
@@ -76,11 +77,12 @@ class Scan:
     skipped: tuple[Skipped, ...] = ()
 
 
-def no_scan(features: int, targets: int, skipped: tuple[Skipped, ...] = ()) -> Scan:
-    """Of no rows, which changes nothing when merged."""
-    columns = features + targets
-    low, high = np.full(columns, np.inf), np.full(columns, -np.inf)
-    return Scan(empty(features, targets), low, high, 0, np.zeros(columns, dtype=np.uint64), skipped)
+def nothing_of(stream: Stream, skipped: tuple[Skipped, ...] = ()) -> Scan:
+    """Of no rows of a table, which changes nothing when merged."""
+    features, targets = len(stream.features), len(stream.targets)
+    low, high = np.full(features + targets, np.inf), np.full(features + targets, -np.inf)
+    prints = np.zeros(len(stream.names), dtype=np.uint64)
+    return Scan(empty(features, targets), low, high, 0, prints, skipped)
 
 
 def scan(reader: Reader, part: Part) -> Scan:
@@ -90,24 +92,31 @@ def scan(reader: Reader, part: Part) -> Scan:
     except DataError as error:
         if not reader.stream.skip:
             raise
-        features, targets = len(reader.stream.features), len(reader.stream.targets)
-        return no_scan(features, targets, (Skipped(part, str(error)),))
+        return nothing_of(reader.stream, (Skipped(part, str(error)),))
 
 
 def _scan(reader: Reader, part: Part) -> Scan:
-    names, width = (*reader.stream.features, *reader.stream.targets), len(reader.stream.features)
-    training = Summarizer(width, len(names) - width)
+    names, width, targets = reader.stream.names, len(reader.stream.features), len(reader.stream.targets)
+    weighted = len(names) > width + targets
+    training = Summarizer(width, targets, weighted)
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     prints = np.zeros(len(names), dtype=np.uint64)
 
     def read() -> Iterator[Numbers]:
         start = part.start
         for batch, test in reader.batches(part):
-            pivot = training.pivot(batch, test)
-            found = kernel.scan(batch, test, start, LARGEST, pivot, training.triangle)
+            if weighted:
+                found, table = _weighed(batch, test, start)
+            else:
+                pivot = training.pivot(batch, test)
+                found = kernel.scan(batch, test, start, LARGEST, pivot, training.triangle)
             if not found.bounded:
                 raise out_of_bounds(batch, names, part.where, start - part.start + 1)
-            training.add(batch, test, found.triangle)
+            if weighted:
+                require_weights(batch[-1], names[-1], part.where, start - part.start + 1)
+                training.add_weighted(table[:-1], table[-1])
+            else:
+                training.add(batch, test, found.triangle)
             np.minimum(low, found.low, out=low)
             np.maximum(high, found.high, out=high)
             np.add(prints, found.prints, out=prints)
@@ -115,7 +124,24 @@ def _scan(reader: Reader, part: Part) -> Scan:
             yield found.tests
 
     tests = reader.keep(part, read())
-    return Scan(training.summary(), low, high, tests, prints)
+    numbers = width + targets
+    return Scan(training.summary(), low[:numbers], high[:numbers], tests, prints)
+
+
+def _weighed(batch: Batch, test: NDArray[np.bool_], start: int) -> tuple[Scanned, Numbers]:
+    """What a look at a batch with weights finds, and its training rows; rows of weight 0 are of no part.
+
+    The triangle is left out: that of the rows by the roots of their weights is the summarizer's.
+    """
+    counts = batch[-1] > 0
+    found = kernel.scan(batch, test | ~counts, start, LARGEST, *_nothing(len(batch)))
+    among = (test & counts)[test | ~counts]
+    return replace(found, tests=found.tests[:, among]), kernel.chosen(batch, counts & ~test)
+
+
+def _nothing(columns: int) -> tuple[Numbers, Numbers]:
+    """A pivot and a triangle of no rows."""
+    return np.zeros(columns), np.zeros((columns + 1, columns + 1))
 
 
 def merged_scans(first: Scan, second: Scan) -> Scan:
@@ -142,12 +168,15 @@ def summarize(
         fit_to: The model whose predictions take the targets' place; None for the targets themselves.
         part: Which part.
     """
-    through = inputs.encode if rounded else inputs.clip
+    through, stream = inputs.encode if rounded else inputs.clip, reader.stream
+    width = len(stream.features), len(stream.targets)
     tables = (
-        columns_of(through(rows), values if fit_to is None else fit_to.predict(rows))
-        for rows, values in reader.rows(part, test=False)
+        (columns_of(through(rows), values if fit_to is None else fit_to.predict(rows)), weight)
+        for rows, values, weight in reader.weighted(part, test=False)
     )
-    return gather(tables, len(reader.stream.features), len(reader.stream.targets))
+    if stream.weights:
+        return gather_weighted(((table, weight) for table, weight in tables if weight is not None), *width)
+    return gather((table for table, _ in tables), *width)
 
 
 def exact_products(
@@ -193,10 +222,10 @@ def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> E
     """How far each of `models` is from the test rows, or from the training rows."""
     nothing = np.empty((0, len(reader.stream.targets)))
     total: Errors = [(tally(nothing, nothing), np.zeros(len(reader.stream.targets)))] * len(models)
-    for rows, values in reader.rows(part, test):
+    for rows, values, weight in reader.weighted(part, test):
         predictions = [model.predict(rows) for model in models]
         found = [
-            (tally(values, predicted), np.abs(predicted - predictions[0]).max(axis=0, initial=0.0))
+            (tally(values, predicted, weight), np.abs(predicted - predictions[0]).max(axis=0, initial=0.0))
             for predicted in predictions
         ]
         total = merged_errors(total, found)

@@ -50,6 +50,8 @@ class TrainTest:
         summary: Of the training rows and their targets.
         low: (columns,) smallest training numbers, features first.
         high: (columns,) largest training numbers, features first.
+        weights: Name of the column that says what each row counts, by which the summary and all errors are
+            weighted; None where all count 1.
         in_memory: Whether the rows are, so that a pass over them costs next to nothing.
         notices: What to know of its rows.
     """
@@ -71,6 +73,7 @@ class TrainTest:
         self.source, self.sha256, self.notices = found.source, found.sha256, found.notices
         self.split, self.in_memory = found.split, found.reader.stream.in_memory
         self.summary, self.low, self.high = found.scan.summary, found.scan.low, found.scan.high
+        self.weights = stream.weights[0] if stream.weights else None
         self.train_count, self.test_count = found.scan.summary.count, found.scan.tests
 
     @property

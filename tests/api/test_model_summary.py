@@ -1,6 +1,5 @@
 """`QuantizedModel.summary`: statsmodels' figures, rounding beside them, and reasons where there are none."""
 
-import math
 import pickle
 from dataclasses import asdict
 
@@ -134,13 +133,27 @@ def test_without_an_intercept_its_line_has_no_error():
     assert found.fits[0].r2 == pytest.approx(results.rsquared, rel=1e-10)
 
 
-def test_rows_that_count_several_times_tell_no_errors():
-    weight = np.arange(len(Y)) % 3 + 1
-    fitted = mlrq.QuantizedRegressor().fit(X, Y, sample_weight=weight)
-    assert fitted.quantized_.summary().reason
-    plain = mlrq.QuantizedRegressor().fit(X, Y).quantized_.summary()
-    assert not plain.reason
-    assert math.isfinite(plain.coefficients[0].std_error)
+def test_with_weights_they_are_those_of_weighted_least_squares():
+    sm = pytest.importorskip("statsmodels.api")
+    weight = np.random.default_rng(0).exponential(size=len(Y)) * (np.arange(len(Y)) % 7 > 0)
+    counts = weight > 0
+    results = sm.WLS(Y[counts], sm.add_constant(X[counts], prepend=False), weights=weight[counts]).fit()
+    for found in (
+        mlrq.quantize("linear_regression", X, Y, sample_weight=weight).summary(),
+        mlrq.QuantizedRegressor().fit(X, Y, sample_weight=weight).quantized_.summary(),
+    ):
+        shown, (fit,) = found.to_pandas(), found.fits
+        for name, values in {
+            "weight": results.params,
+            "std_error": results.bse,
+            "p": results.pvalues,
+        }.items():
+            np.testing.assert_allclose(shown[name], values, rtol=1e-9, err_msg=name)
+        names = {"r2": "rsquared", "adjusted_r2": "rsquared_adj", "f": "fvalue", "variance": "scale"}
+        names |= {"aic": "aic", "bic": "bic", "condition": "condition_number"}
+        for name, of in names.items():
+            assert getattr(fit, name) == pytest.approx(getattr(results, of), rel=1e-10), name
+        assert (fit.rows, fit.freedom) == (counts.sum(), results.df_resid)
 
 
 def test_a_table_by_another_name_is_refused():

@@ -209,6 +209,37 @@ def test_models_that_do_not_serve_are_refused():
         mlrq.quantize("rige", X, Y)
 
 
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (np.full(len(X), -1.0), "column 'sample_weight': row 1, -1, is a negative weight"),
+        (np.where(X.index == 3, np.nan, 1.0), "column 'sample_weight': row 4, nan, is not a finite number"),
+        (np.zeros(len(X)), "no row counts: every weight in column 'sample_weight' is 0"),
+        (np.ones(5), "sample_weight: has 5 rows, but X has 442 rows"),
+    ],
+)
+def test_weights_that_do_not_serve_are_refused(weight, said):
+    with pytest.raises(mlrq.MlrqError, match=said):
+        mlrq.quantize("ridge", X, Y, sample_weight=weight)
+    with pytest.raises(mlrq.MlrqError):
+        mlrq.quantize("ridge", X, Y).score(X, Y, sample_weight=weight)
+
+
+def test_with_weights_codes_minimize_the_weighted_mean():
+    weight = np.random.default_rng(0).exponential(size=len(X)) * (X.index % 5 > 0)
+    model = mlrq.quantize("linear_regression", X, Y, sample_weight=weight, bits=4)
+    exact = LinearRegression().fit(X, Y, sample_weight=weight)
+    apart = model.predict(X) - exact.predict(X)
+    assert model.excess == pytest.approx(np.average(apart**2, weights=weight))
+    expected = r2_score(Y, model.predict(X), sample_weight=weight)
+    assert model.score(X, Y, weight) == pytest.approx(expected, rel=1e-12)
+    plain = mlrq.quantize(exact, X, Y, bits=4)
+    assert np.average((plain.predict(X) - exact.predict(X)) ** 2, weights=weight) > model.excess
+    assert model.verify(X, Y, weight).startswith("INCOMPLETE")
+    widths = mlrq.sweep("linear_regression", X, Y, sample_weight=weight, bits=[4])
+    assert (widths.models[4].codes == model.codes).all()
+
+
 def test_importing_it_imports_nothing_else():
     code = "import sys; before = set(sys.modules); import mlrq; print(sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
