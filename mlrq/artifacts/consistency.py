@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mlrq.artifacts.schema import FIRST_ROWS, FLOAT32_MOST, Float, Quantized, Training
+from mlrq.datasets.encoding import CATEGORICAL, Encoding, category
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
 
@@ -42,8 +43,9 @@ def distinct(name: str, names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def require_training(told: Training, width: int, count: int) -> None:
-    """Require where a model came from to fit its `width` features and `count` targets, and itself."""
+def require_training(told: Training, features: list[str], count: int) -> None:
+    """Require where a model came from to fit its features and `count` targets, and itself."""
+    width = len(features)
     low, high = array("training.input_range", told.input_range, (2, width), np.float64)
     called = [told.estimator["estimator"], *told.estimator.get("before", [])]
     require(
@@ -60,6 +62,30 @@ def require_training(told: Training, width: int, count: int) -> None:
             ),
         ]
     )
+    if told.columns is not None:
+        require_columns(told.columns, features)
+
+
+def require_columns(told: Encoding, features: list[str]) -> None:
+    """Require columns that make sense by themselves, and become `features`."""
+    where = "training.columns"
+    for one in told.columns:
+        texts = (*one.categories, *one.rare)
+        require(
+            [
+                (
+                    bool(one.categories) == (one.kind == CATEGORICAL),
+                    f"{where}: categories are not of the kind",
+                ),
+                (one.kind == CATEGORICAL or not one.rare, f"{where}: rare categories are not of the kind"),
+                (len(set(texts)) == len(texts), f"{where}: expected distinct categories"),
+                (all(text == category(text) for text in texts), f"{where}: has what is never a category"),
+                (one.fill is not None or not one.indicator, f"{where}: an indicator needs a fill"),
+                (one.kind != CATEGORICAL or not one.fill, f"{where}: categories are filled with 0"),
+            ]
+        )
+    distinct(where, list(told.names))
+    require([(told.features == tuple(features), f"{where}: do not become the features")])
 
 
 def require_first(told: Float) -> None:

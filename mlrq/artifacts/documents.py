@@ -26,7 +26,7 @@ from mlrq.artifacts.consistency import (
     require_training,
 )
 from mlrq.artifacts.json_document import encode, read_document, seal
-from mlrq.artifacts.schema import SCHEMA, Training
+from mlrq.artifacts.schema import PLAIN_SCHEMA, SCHEMA, Training
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
@@ -76,18 +76,29 @@ def _float_body(artifact: FloatArtifact) -> dict[str, Any]:
         "first_predictions": artifact.first_predictions.tolist(),
         "intercept": model.intercept.tolist(),
         "targets": list(model.targets),
-        "training": asdict(artifact.training),
+        "training": _training_body(artifact.training),
     }
+
+
+def _training_body(training: Training) -> dict[str, Any]:
+    body = asdict(training)
+    if training.columns is None:
+        del body["columns"]
+    return body
+
+
+def _schema(artifact: FloatArtifact | QuantizedArtifact) -> int:
+    return PLAIN_SCHEMA if artifact.training.columns is None else SCHEMA
 
 
 def encode_float(artifact: FloatArtifact) -> bytes:
     """`artifact` as its file has it."""
-    return encode(seal("float", SCHEMA, _float_body(artifact)))
+    return encode(seal("float", _schema(artifact), _float_body(artifact)))
 
 
 def _float(told: schema.Float) -> FloatArtifact:
     width, count = len(told.features), len(told.targets)
-    require_training(told.training, width, count)
+    require_training(told.training, told.features, count)
     require_first(told)
     model = LinearModel(
         array("coefficients", told.coefficients, (count, width), np.float64),
@@ -122,21 +133,21 @@ def _quantized_body(artifact: QuantizedArtifact) -> dict[str, Any]:
         "scale": model.scale.tolist(),
         "settings": asdict(artifact.settings),
         "targets": list(model.targets),
-        "training": asdict(artifact.training),
+        "training": _training_body(artifact.training),
         "zero_point": model.zero_point.tolist(),
     }
 
 
 def encode_quantized(artifact: QuantizedArtifact) -> bytes:
     """`artifact` as its file has it."""
-    return encode(seal("quantized", SCHEMA, _quantized_body(artifact)))
+    return encode(seal("quantized", _schema(artifact), _quantized_body(artifact)))
 
 
 def sha256(artifact: FloatArtifact | QuantizedArtifact) -> str:
     """The hash that its file has: what is exported from `artifact` names it."""
     if isinstance(artifact, FloatArtifact):
-        return str(seal("float", SCHEMA, _float_body(artifact))["sha256"])
-    return str(seal("quantized", SCHEMA, _quantized_body(artifact))["sha256"])
+        return str(seal("float", _schema(artifact), _float_body(artifact))["sha256"])
+    return str(seal("quantized", _schema(artifact), _quantized_body(artifact))["sha256"])
 
 
 def _input_body(inputs: InputGrid | None) -> dict[str, Any] | None:
@@ -156,7 +167,7 @@ def _quantized(told: schema.Quantized) -> QuantizedArtifact:
     width, count, settings = len(told.features), len(told.targets), told.settings
     channels, columns = (count,), (width,)
     require_settings(told)
-    require_training(told.training, width, count)
+    require_training(told.training, told.features, count)
     factor, limits = told.factor or [1.0] * width, told.output_range
     model = QuantizedLinear(
         features=distinct("features", told.features),
@@ -193,9 +204,10 @@ def _read(
     body: Callable[[Artifact], dict[str, Any]],
 ) -> Artifact:
     """The artifact at `path`, a document of the type `kind`; written again it must be the same."""
-    found = read_document(path, kind.__name__.lower(), SCHEMA, how)
+    found = read_document(path, kind.__name__.lower(), SCHEMA, how, PLAIN_SCHEMA)
     try:
         artifact = parse(msgspec.convert(found, kind))
+        require([(found["schema"] == _schema(artifact), "training.columns: is not what the schema says")])
         for key, value in body(artifact).items():
             require(
                 [(encode(value) == encode(found[key]), f"{key}: is not what the rest and its format give")]

@@ -29,7 +29,7 @@ def write_document(path: Path, kind: str, schema: int, body: dict[str, Any]) -> 
     write(path, encode(seal(kind, schema, body)))
 
 
-def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any]:
+def read_document(path: Path, kind: str, schema: int, how: str, since: int = 0) -> dict[str, Any]:
     """The document at `path`, checked.
 
     Args:
@@ -37,6 +37,7 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
         kind: What it must be, as given to `write_document`.
         schema: The schema that this program reads.
         how: What makes such a file, for the message where there is none.
+        since: The oldest schema that it reads, too; 0 for no other.
 
     Raises:
         MlrqError: One line for a file that is missing, unreadable, cut short, foreign, of another kind,
@@ -53,7 +54,7 @@ def read_document(path: Path, kind: str, schema: int, how: str) -> dict[str, Any
     if not isinstance(document, dict) or document.get("format") != f"mlrq.{kind}":
         raise MlrqError(f"{path}: not an mlrq {kind} file; {how} makes one")
     found = document.get("schema")
-    if found != schema or type(found) is not int:
+    if type(found) is not int or not (since or schema) <= found <= schema:
         older = type(found) is int and 1 <= found < schema
         what = f"{how} makes it anew" if older else f"update mlrq, or run {how}"
         raise MlrqError(f"{path}: has schema {found}, but this mlrq reads schema {schema}: {what}")

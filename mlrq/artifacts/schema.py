@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDic
 import msgspec
 from msgspec import Meta
 
+from mlrq.datasets.encoding import Encoding
 from mlrq.datasets.split import RULES, Split
 from mlrq.quantization import options
 from mlrq.quantization.keys import Key, OneOf, Within, known
 from mlrq.quantization.settings import Settings
 
-SCHEMA, EVALUATION_SCHEMA = 2, 1
+SCHEMA, PLAIN_SCHEMA, EVALUATION_SCHEMA = 3, 2, 1  # plain: every column is a feature, as it is
 FIRST_ROWS = 5  # whose predictions are compared one by one, and kept
 FLOAT32_MOST, FLOAT32_LEAST = float.fromhex("0x1.fffffep127"), 2.0**-126  # the least that is normal
 
@@ -81,6 +82,8 @@ class Training:
         input_range: (2, features) smallest and largest number of each feature over the training rows.
         estimator: The model group of the configuration; of a model trained elsewhere, the same with
             `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
+        columns: How the columns of the table became the features; None, and not written, where every column
+            is a feature as it is. With it the document has schema 3.
     """
 
     dataset: str
@@ -94,6 +97,7 @@ class Training:
     target_spread: list[Positive]
     input_range: Annotated[list[list[float]], Meta(min_length=2, max_length=2)]
     estimator: Estimator
+    columns: Encoding | None = None
 
     @property
     def rows_split(self) -> Split:
@@ -133,7 +137,7 @@ class Float(Object):
     """float.json: the float model."""
 
     format: Literal["mlrq.float"]
-    schema: Literal[2]
+    schema: Literal[2, 3]
     coefficients: list[list[float]]
     features: Names
     first_predictions: Annotated[list[list[float]], Meta(max_length=FIRST_ROWS)]
@@ -146,7 +150,7 @@ class Quantized(Object):
     """quantized.json: the integer model."""
 
     format: Literal["mlrq.quantized"]
-    schema: Literal[2]
+    schema: Literal[2, 3]
     accumulator: Accumulator
     bits: Annotated[int, Meta(ge=2, le=16)]
     certificate: Proof | None
@@ -222,6 +226,9 @@ def json_schema() -> dict[str, Any]:
         if {"$ref": f"#/$defs/{name}"} in references:
             one["properties"]["sha256"] = {"$ref": "#/$defs/Hash"}
             one["required"].append("sha256")
+    for name in ("Column", "Encoding"):
+        components[name]["required"] = list(components[name]["properties"])
+    components["Training"]["properties"]["columns"] = {"$ref": "#/$defs/Encoding"}  # or it is not there
     settings = components["Settings"]
     settings["required"] = list(settings["properties"])
     for item in fields(Settings):

@@ -14,7 +14,7 @@ from mlrq.artifacts.schema import Training
 from mlrq.cli import statistics_report
 from mlrq.cli.layout import console, cut, labelled, number, room, section, size, table, target_label
 from mlrq.cli.run import Results
-from mlrq.errors import printable
+from mlrq.errors import NAME, printable
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
 from mlrq.pipeline.statistics import statistics
@@ -50,7 +50,15 @@ def _data(data: TrainTest) -> None:
         "rows": f"{data.train_count:,} to train, {tests} ({data.split})",
         "columns": f"{len(data.features)} features, target {', '.join(data.targets)}",
     }
-    shown = (f"{name:<10}{printable(line, room(12))}" for name, line in lines.items())
+    shown = [f"{name:<10}{printable(line, room(12))}" for name, line in lines.items()]
+    told = data.encoding.columns if data.encoding else ()
+    names = [printable(column.name, NAME) for column in told]
+    wide = max(map(len, names), default=0)
+    shown += [
+        f"  {name:<{wide}}  {printable(str(column), room(wide + 4))}"
+        for name, column in zip(names, told, strict=True)
+        if str(column) != "numeric"
+    ]
     section(f"Data: {data.name}", *shown)
 
 

@@ -79,7 +79,6 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     from mlrq.pipeline.predict import predict
     from mlrq.pipeline.predict_parquet import is_parquet
     from mlrq.pipeline.predictions import Options
-    from mlrq.pipeline.ranges import ranges
 
     path = Path(config.artifact or folder / QUANTIZED)
     artifact = read_quantized(path)
@@ -95,7 +94,7 @@ def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None
     shown = typed or (wanted.output == "-" and sys.stdout.isatty())
     with nullcontext() if shown else progress.activity("Predicting"):
         aside = progress.aside(notify)
-        predict(artifact.model, ranges(artifact), wanted, aside, progress.count)
+        predict(artifact, wanted, aside, progress.count)
 
 
 def _predict_parquet(
@@ -107,7 +106,6 @@ def _predict_parquet(
 ) -> None:
     """Predict Parquet files through the engine that the configuration names."""
     from mlrq.pipeline import predict_parquet
-    from mlrq.pipeline.ranges import ranges
     from mlrq.streaming import engines
 
     if wanted.output == "-":
@@ -117,7 +115,7 @@ def _predict_parquet(
     opened = engines.opened(**asdict(config.engine), notify=aside)
     with progress.activity("Predicting"), opened as engine:
         watched = progress.watched(engine)
-        predict_parquet.predict(artifact.model, identity, ranges(artifact), wanted, watched, aside)
+        predict_parquet.predict(artifact, identity, wanted, watched, aside)
 
 
 def export(config: Config, folder: Path) -> list[Path]:
@@ -171,7 +169,7 @@ def verify(config: Config, folder: Path, session: Session, notify: Callable[[str
     origin = documents.read_float(exact) if exact.exists() else None
     found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
     files = check_files(path.parent, integer)
-    data = session.known(config, notify).data
+    data = session.known(config, notify, integer.training.columns).data
     with session.progress.activity("Verifying"):
         word, why = verify(data, origin, integer, found)
     if word == "REFUTED":
@@ -203,7 +201,8 @@ def run(
     origin, integer = _artifacts(config, folder, wanted)
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
-        known = session.known(config, notify)
+        first = origin or integer
+        known = session.known(config, notify, first.training.columns if first else None)
     data, results = known.data, Results(known.data, seconds=seconds)
     if "train" in wanted or (config.model_path and "quantize" in wanted):
         with _timed(seconds, "train"):

@@ -15,6 +15,7 @@ from mlrq.config.schema import Config, DatasetConfig
 
 if TYPE_CHECKING:  # importing them takes a second, which `--help` need not wait
     from mlrq.datasets import Stream
+    from mlrq.datasets.encoding import Encoding
     from mlrq.pipeline.results import Trained
     from mlrq.streaming.train_test import TrainTest
 
@@ -67,32 +68,33 @@ class Session:
         """Sent to another process, by a launcher that runs jobs in parallel, it is None there."""
         return type(None), ()
 
-    def known(self, config: Config, notify: Notify) -> Known:
+    def known(self, config: Config, notify: Notify, encoding: "Encoding | None" = None) -> Known:
         """The dataset that `config` names, read now or by an earlier job.
 
         Args:
             config: Its dataset and engine decide.
             notify: Told what is to be known about this dataset.
+            encoding: How columns became the features of a model; None to learn it from this dataset.
 
         Raises:
             MlrqError: If it cannot be read; nothing of it is kept, so the next job says so too.
         """
         if self._broken:
             self._close()
-        key = repr((asdict(config.dataset), asdict(config.engine)))
+        key = repr((asdict(config.dataset), asdict(config.engine), encoding))
         if key not in self._known:
             # Before others come, not after: there may be no room for both.
             self._forget(lambda one: one.data.in_memory)
             with self.progress.activity("Reading the dataset"):
-                self._known[key] = self._read(config, self.progress.aside(notify))
+                self._known[key] = self._read(config, self.progress.aside(notify), encoding)
         return self._known[key]
 
-    def _read(self, config: Config, notify: Notify) -> Known:
+    def _read(self, config: Config, notify: Notify, encoding: "Encoding | None") -> Known:
         from mlrq.config.instantiate import load_dataset
         from mlrq.streaming import test_row_cache
         from mlrq.streaming.train_test import TrainTest
 
-        stream = load_dataset(config.dataset)
+        stream = load_dataset(config.dataset, encoding)
         engine = self._engine_for(stream, asdict(config.engine), notify)
         with ExitStack() as stack:
             cache = None

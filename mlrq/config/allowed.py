@@ -1,9 +1,10 @@
 """What the values of some keys may be, beside names and numbers: see `mlrq.quantization.keys.Allowed`."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mlrq.quantization.keys import Within
+from mlrq.quantization.keys import OneOf, Within
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,33 @@ class Columns:
     def __call__(self, value: Any) -> bool:
         """Whether `value` is a list of distinct names."""
         return bool(value) and "" not in value and len(set(value)) == len(value)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Columns by name, and what each is."""
+
+    names: Collection[str]
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return f"names with {OneOf(self.names).text}"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` maps names to kinds."""
+        return isinstance(value, dict) and all(name and kind in self.names for name, kind in value.items())
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A text, or several, each once."""
+
+    text: ClassVar[str] = "one or more texts, each once"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is a list of distinct texts."""
+        return bool(value) and len(set(value)) == len(value)
 
 
 @dataclass(frozen=True)

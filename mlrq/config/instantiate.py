@@ -4,12 +4,18 @@ import dataclasses
 import inspect
 from importlib import import_module
 
-from mlrq.config.schema import DatasetConfig
-from mlrq.datasets import Stream
+from mlrq.config.schema import DatasetConfig, FileConfig
+from mlrq.datasets import Split, Stream
+from mlrq.datasets.encoding import Encoding
+from mlrq.datasets.wishes import Wishes
 
 
-def load_dataset(config: DatasetConfig) -> Stream:
+def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream:
     """Call the loader of the dataset `config`, with those of its values that the loader takes.
+
+    Args:
+        config: The dataset.
+        known: How columns became features when a model was trained; None to learn it from this table.
 
     Raises:
         MlrqError: If it fails on the data.
@@ -17,10 +23,24 @@ def load_dataset(config: DatasetConfig) -> Stream:
     module, _, name = config.LOADER.rpartition(".")
     loader = getattr(import_module(module), name)
     taken = inspect.signature(loader).parameters
-    names = [item.name for item in dataclasses.fields(config) if item.name in taken]
-    given = {name: getattr(config, name) for name in names}
-    weight = getattr(config, "weight", None)
+    values = {item.name: getattr(config, item.name) for item in dataclasses.fields(config)}
+    if isinstance(config, FileConfig):
+        values["wishes"] = wishes(config, known)
+    weight = values.get("weight")
     if weight is not None:  # read as the last target is
-        given["target"] = [*given["target"], weight]
-    dataset: Stream = loader(**given)
+        values["target"] = [*values["target"], weight]
+    dataset: Stream = loader(**{name: value for name, value in values.items() if name in taken})
     return dataset if weight is None else dataset.weighted()
+
+
+def wishes(config: FileConfig, known: Encoding | None) -> Wishes:
+    """What a configuration says of columns."""
+    return Wishes(
+        kinds=config.columns or {},
+        missing=config.missing,
+        missing_values=tuple(config.missing_values or ()),
+        rare_below=config.rare_below,
+        unknown=config.unknown,
+        split=Split(config.split, config.test_size, config.seed),
+        known=known,
+    )

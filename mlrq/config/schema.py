@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from mlrq.config.allowed import Columns, Delimiter, Named, NumberOr, SwitchOr
+from mlrq.config.allowed import Columns, Delimiter, Kinds, Named, NumberOr, SwitchOr, Texts
 from mlrq.errors import nearest
 from mlrq.models.targets import ESTIMATORS, MODULE
 from mlrq.quantization.keys import Key, OneOf, Within, faults, key
@@ -32,6 +32,19 @@ SPLITS = {
     "hash": "by a seeded hash of each row's position",
 }
 SOURCES = {"embedded": "this package", "sklearn": "scikit-learn's fetcher, which downloads it once"}
+KINDS = {
+    "numeric": "numbers",
+    "boolean": "true and false, yes and no, or 1 and 0",
+    "categorical": "categories, each against the most frequent one",
+    "drop": "left out",
+}
+MISSING_CELLS = {
+    "error": "is an error",
+    "mean": "is filled with the mean of the training rows, or their most frequent category",
+    "indicator": "as mean, and one more feature is 1 where the cell is missing",
+    "drop": "drops the row, in training and in tests",
+}
+UNKNOWN = {"error": "is an error", "baseline": "counts as the most frequent one"}
 ON_ERROR = {"fail": "end the run", "skip": "are left out, which is said"}
 UNREADABLE = {"fail": "end the run", "skip": "is left out", "null": "its predictions are left empty"}
 REPORTS = {"text": "tables", "json": "the evaluation, or what training found, as one line, with every digit"}
@@ -117,10 +130,18 @@ class FileConfig(DatasetConfig):
     stream_above: int = key(100_000_000, "bytes of numbers; more are read in every pass", Within(0))
     memory_limit: int = key(2_000_000_000, "bytes for rows, where all are needed in memory", Within(0))
     on_error: str = key("fail", "what damaged parts do", OneOf(ON_ERROR))
+    columns: Any = key(None, "{zip: categorical}", Kinds(KINDS), null="as they look")
+    missing: str = key("error", "what a missing cell does", OneOf(MISSING_CELLS))
+    missing_values: Any = key(None, "missing cells beside empty, NaN and null", Texts(), null="none")
+    rare_below: int = key(0, "training rows below which categories share one feature", Within(0))
+    unknown: str = key("error", "what a category does that no training row has", OneOf(UNKNOWN))
 
     def __post_init__(self) -> None:
         self.target = _columns(self.target)
         self.features = None if self.features is None else _columns(self.features)
+        self.missing_values = None if self.missing_values is None else _columns(self.missing_values)
+        if isinstance(self.columns, dict):
+            self.columns = {str(name): kind for name, kind in self.columns.items()}
 
     def faults(self, prefix: str = "") -> list[str]:
         """A line for every value that is not allowed; `prefix` before its name."""
@@ -224,6 +245,7 @@ class PredictConfig(Schema):
     keep: Any = key(None, "copied beside the predictions", Columns(), null="none")
     flag: bool = key(False, "add a column `saturated`, of rows beyond the ranges of the model")
     on_error: str | None = key("fail", "what becomes of a row that cannot be read", OneOf(UNREADABLE))
+    unknown: str = key("error", "what a category does that the model does not know", OneOf(UNKNOWN))
 
     def __post_init__(self) -> None:
         self.delimiter = _tab(self.delimiter)

@@ -3,19 +3,23 @@
 import csv
 import io
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.csv_numbers import BOM, parse
+from mlrq.datasets.columns import encoded, learned
+from mlrq.datasets.csv_numbers import BOM, parse, parse_cells
 from mlrq.datasets.csv_pieces import PIECE, Piece, Span, spans
+from mlrq.datasets.encoding import NUMERIC, Cells, coded, rows_of, select
 from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
-from mlrq.datasets.tables import CsvTable, feature_names, open_text, present, read_lines
+from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, present, read_lines
+from mlrq.datasets.wishes import SNIFFED, Wishes, guessed
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import Gunzip
 
@@ -47,21 +51,74 @@ class CsvStream(Stream):
         piece = cast(Piece, part)
         size = rows_per_batch(len(self.names))
         done = 0
-        try:
-            with unchanged(self.path, part.stamp, lambda: _stamp(part.path)), _opened(part.path) as file:
-                file.seek(piece.span.begin)
-                for table in _batches(self._tables(file, piece, size), size):
-                    done += table.shape[1]
-                    if done > part.rows:
-                        break
-                    yield table
-        except UNREADABLE as error:
-            raise DataError(f"{self.path}: cannot be read: {error}") from error
+        for table in encoded(self, part, self.plan) if self.plan else self._numbers(piece, size):
+            done += table.shape[1]
+            if done > part.rows:
+                break
+            yield table
         if done != part.rows:
             raise DataError(
                 f"{self.path}: {part.rows:,} rows from line {piece.span.line + 1:,} were counted, not found: "
                 "a cell with a quote in it must be quoted"
             )
+
+    def _numbers(self, piece: Piece, size: int) -> Iterator[NDArray[np.float64]]:
+        """(columns, `size`) arrays of a piece whose columns are all numbers."""
+        with self.opened(piece) as file:
+            yield from _batches(self._tables(file, piece, size), size)
+
+    @contextmanager
+    def opened(self, piece: Piece) -> Iterator[IO[bytes]]:
+        """The file at the first byte of `piece`. Raises DataError if it is not what it was."""
+        try:
+            with unchanged(self.path, piece.stamp, lambda: _stamp(piece.path)), _opened(piece.path) as file:
+                file.seek(piece.span.begin)
+                yield file
+        except UNREADABLE as error:
+            raise DataError(f"{self.path}: cannot be read: {error}") from error
+
+    def cells(
+        self, part: Part, kinds: dict[str, str], missing_values: Sequence[str]
+    ) -> Iterator[list[Cells]]:
+        """Columns of consecutive rows: those that `kinds` names, numbers as numbers and others as text.
+
+        Raises:
+            DataError: For a row with too few or too many cells, or a file that cannot be read.
+        """
+        piece = cast(Piece, part)
+        size = rows_per_batch(len(self.names))
+        places = {str(self.columns.index(name)): kind == NUMERIC for name, kind in kinds.items()}
+        with self.opened(piece) as file:
+            if piece.span.end - piece.span.begin <= QUICK:
+                data = file.read(piece.span.end - piece.span.begin)
+                found = parse_cells(data, self.delimiter, len(self.columns), places, missing_values)
+                if found is not None and {rows_of(column) for column in found} == {piece.span.rows}:
+                    for i in range(0, piece.span.rows, size):
+                        yield [select(column, slice(i, i + size)) for column in found]
+                    return
+                file.seek(piece.span.begin)
+            pick = picker([int(place) for place in places])
+            rows = (row for row, _ in self.rows(file, piece))
+            while batch := list(islice(rows, size)):
+                yield [coded(column) for column in zip(*map(pick, batch), strict=True)]
+
+    def located(self, part: Part, row: int, name: str, what: str) -> DataError:
+        """The fault `what` of column `name` in the row `row`, from 0, of a part; the piece is read again."""
+        piece = cast(Piece, part)
+        with self.opened(piece) as file:
+            line = next((line for _, line in islice(self.rows(file, piece), row, None)), 0)
+        return DataError(f"{self.path}, line {line}, column {name!r}: {what}")
+
+    def rows(self, file: IO[bytes], piece: Piece) -> Iterator[tuple[list[str], int]]:
+        """Cells and line of each row of a piece, at whose first byte `file` is."""
+        window = _Window(file, piece.span.end - piece.span.begin)
+        text = io.TextIOWrapper(io.BufferedReader(window), encoding="utf-8", newline="")
+        lines = read_lines(text, self.path, piece.span.line)
+        table = CsvTable(lines, self.path, self.delimiter, self.columns, piece.span.line)
+        for row in table.rows():
+            if isinstance(row, DataError):
+                raise row
+            yield row
 
     def _tables(self, file: IO[bytes], piece: Piece, size: int) -> Iterable[NDArray[np.float64]]:
         """(rows, columns) arrays."""
@@ -86,8 +143,11 @@ def load(
     memory_limit: int = 0,
     on_error: str = "fail",
     stream_above: int = 0,
+    wishes: Wishes | None = None,
 ) -> CsvStream:
-    """The columns `features` and `target` of a CSV file; counts the rows, and parses only the header.
+    """The columns `features` and `target` of a CSV file; counts the rows, and parses only the first ones.
+
+    Where a column is not all numbers by these, or more is wished, another pass learns what columns are.
 
     Args:
         path: The file; .gz is read too.
@@ -97,6 +157,7 @@ def load(
         memory_limit: Bytes that rows may take where all of them are needed at once.
         on_error: "skip" leaves out pieces that cannot be read.
         stream_above: Bytes of numbers above which they are read anew each time instead of being kept.
+        wishes: What is said of columns; None where all are numbers.
 
     Raises:
         MlrqError: If the file is missing or empty, has no header or no rows, or lacks a column. What is wrong
@@ -104,6 +165,8 @@ def load(
     """
     place = str(Path(path).absolute())  # workers may have been started elsewhere
     names, table, begin, stamp = _header(path, place, target, features, delimiter)
+    if wishes:
+        names = wishes.wanted(names, target, table.columns, path)
     parts: list[Part] = []
     start = 0
     try:
@@ -120,7 +183,7 @@ def load(
         raise MlrqError(f"{path}: cannot be read: {error}") from error
     if not parts:
         raise MlrqError(f"{path}: a header line, but no rows")
-    return CsvStream(
+    stream = CsvStream(
         name=Path(path).name,
         source=f"{Path(path).name} (CSV, {len(parts)} {'piece' if len(parts) == 1 else 'pieces'})",
         features=tuple(names),
@@ -133,6 +196,17 @@ def load(
         columns=table.columns,
         delimiter=delimiter,
     )
+    return learned(stream, _guessed(stream, wishes), wishes, stream_above) if wishes else stream
+
+
+def _guessed(stream: CsvStream, wishes: Wishes) -> dict[str, str | None]:
+    """What the features are by the first rows, as far as these can be read."""
+    piece, first = cast(Piece, stream.parts[0]), list[list[str]]()
+    with suppress(DataError), stream.opened(piece) as file:
+        for row, _ in islice(stream.rows(file, piece), SNIFFED):
+            first.append(row)
+    places = [(name, stream.columns.index(name)) for name in stream.features]
+    return {name: guessed(coded(row[i] for row in first), wishes.missing_values) for name, i in places}
 
 
 def _header(

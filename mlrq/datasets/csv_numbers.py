@@ -1,8 +1,12 @@
 """The numbers of a CSV text by pyarrow's reader, where that gives what Python gives."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.encoding import MISSING, Cells, Texts, coded
 from mlrq.datasets.parts import LARGEST
 
 BOM = b"\xef\xbb\xbf"
@@ -15,6 +19,49 @@ def parse(data: bytes, delimiter: str, width: int, places: list[int]) -> NDArray
     that Python does not, and both round correctly, so the numbers are the same; what it does not take is
     left to `CsvTable`, which names it, or takes it.
     """
+    wanted = [str(place) for place in places]
+    table = _table(data, delimiter, width, dict.fromkeys(wanted, True), ())
+    if table is None:
+        return None
+    found = np.empty((len(places), len(table)))
+    for i, name in enumerate(wanted):
+        found[i] = table.column(name).to_numpy()
+    with np.errstate(invalid="ignore"):
+        return found if bool((np.abs(found) <= LARGEST).all()) else None
+
+
+def parse_cells(
+    data: bytes, delimiter: str, width: int, places: dict[str, bool], missing_values: Sequence[str]
+) -> list[Cells] | None:
+    """Columns of a text by pyarrow: numbers, those that are missing not a number; and texts.
+
+    None where it is not installed, or objects to anything.
+
+    Args:
+        data: The text.
+        delimiter: One character.
+        width: Number of columns in it.
+        places: Of the columns that are wanted, and whether they are numbers.
+        missing_values: Texts that mean a missing number, beside `MISSING`.
+    """
+    table = _table(data, delimiter, width, places, [*MISSING, *missing_values])
+    if table is None:
+        return None
+    found: list[Cells] = []
+    for name, is_number in places.items():
+        if is_number:
+            found.append(table.column(name).to_numpy())
+            continue
+        chunks = table.column(name).unify_dictionaries().chunks
+        codes = [chunk.indices.to_numpy().astype(np.int64) for chunk in chunks]
+        found.append(Texts(chunks[0].dictionary.to_pylist(), np.concatenate(codes)) if chunks else coded([]))
+    return found
+
+
+def _table(
+    data: bytes, delimiter: str, width: int, places: dict[str, bool], missing: Sequence[str]
+) -> Any | None:
+    """pyarrow's table of the columns `places`, float64 or else text; None where it cannot be trusted."""
     try:
         import pyarrow
         from pyarrow import csv
@@ -24,25 +71,17 @@ def parse(data: bytes, delimiter: str, width: int, places: list[int]) -> NDArray
     # understand stray quotes in its own way.
     if data.startswith(BOM) or not (delimiter.isascii() and _is_utf8(data) and _is_regular(data, delimiter)):
         return None
-    wanted = [str(place) for place in places]
+    text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    types = {name: pyarrow.float64() if is_number else text for name, is_number in places.items()}
     try:
-        table = csv.read_csv(
+        return csv.read_csv(
             pyarrow.BufferReader(data),
             csv.ReadOptions(use_threads=False, column_names=[str(i) for i in range(width)]),
             csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in data),
-            csv.ConvertOptions(
-                include_columns=wanted,
-                column_types=dict.fromkeys(wanted, pyarrow.float64()),
-                null_values=[],
-            ),
+            csv.ConvertOptions(include_columns=list(places), column_types=types, null_values=list(missing)),
         )
     except pyarrow.ArrowInvalid:
         return None
-    found = np.empty((len(places), len(table)))
-    for i, name in enumerate(wanted):
-        found[i] = table.column(name).to_numpy()
-    with np.errstate(invalid="ignore"):
-        return found if bool((np.abs(found) <= LARGEST).all()) else None
 
 
 def _is_utf8(data: bytes) -> bool:

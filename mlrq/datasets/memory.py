@@ -60,6 +60,8 @@ def shuffle(stream: Stream, split: Split) -> Stream:
         targets=stream.targets,
         parts=parts,
         weights=stream.weights,
+        plan=stream.plan,
+        notes=stream.notes,
     )
     return replace(empty, kept=_kept(table, parts))
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.columns import encoded, learned
+from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
 from mlrq.datasets.parquet_files import find, first_line
 from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
+from mlrq.datasets.wishes import TEXT, Wishes
 from mlrq.errors import DataError, MlrqError, not_installed
 
 BUFFER = 1 << 15  # bytes of a column that are read at once from a disk
@@ -37,10 +40,38 @@ class ParquetStream(Stream):
             DataError: Naming file, row group and column of a null; or the file that cannot be read, or is not
                 what it was.
         """
+        if self.plan:
+            yield from map(list, encoded(self, part, self.plan))
+            return
         columns, done = self.names, 0
         for batch in self.record_batches(part, columns):
             yield [_numbers(batch.column(name), name, part.where, done) for name in columns]
             done += len(batch)
+
+    def cells(
+        self, part: Part, kinds: dict[str, str], missing_values: Sequence[str]
+    ) -> Iterator[list[Cells]]:
+        """Columns of consecutive rows: those that `kinds` names, numbers as numbers and others as text.
+
+        Raises:
+            DataError: If the file lacks a column, cannot be read, or is not what it was.
+        """
+        size, whole = (
+            rows_per_batch(len(self.names)),
+            replace(part, rows=self.rows(part)),
+        )
+        for batch in self.record_batches(whole, list(kinds), size):
+            yield [arrow_cells(batch.column(name), kind) for name, kind in kinds.items()]
+
+    def rows(self, part: Part) -> int:
+        """How many rows a part has before any are left out."""
+        with self.file(part) as file:
+            found: int = file.metadata.row_group(part.group).num_rows
+        return found
+
+    def located(self, part: Part, row: int, name: str, what: str) -> DataError:
+        """The fault `what` of column `name` in the row `row`, from 0, of a part."""
+        return DataError(f"{part.where}, column {name!r}: row {row + 1}, {what}")
 
     @contextmanager
     def file(self, part: Part) -> Iterator[Any]:
@@ -52,8 +83,8 @@ class ParquetStream(Stream):
         with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
             yield file
 
-    def record_batches(self, part: Part, columns: Sequence[str]) -> Iterator[Any]:
-        """pyarrow's record batches of `columns`, of at most `rows_per_batch` rows.
+    def record_batches(self, part: Part, columns: Sequence[str], size: int = 0) -> Iterator[Any]:
+        """pyarrow's record batches of `columns`, of at most `size` or else `rows_per_batch` rows.
 
         Raises:
             DataError: If the file lacks a column, cannot be read, or is not what it was.
@@ -64,7 +95,7 @@ class ParquetStream(Stream):
         try:
             with self.file(part) as file:
                 present(file.schema_arrow.names, columns, part.path)
-                size = rows_per_batch(len(columns))
+                size = size or rows_per_batch(len(columns))
                 # One thread: an engine has several.
                 for batch in file.iter_batches(size, [part.group], list(columns), use_threads=False):
                     yield batch
@@ -85,8 +116,11 @@ def load(
     memory_limit: int = 0,
     on_error: str = "fail",
     stream_above: int = 0,
+    wishes: Wishes | None = None,
 ) -> ParquetStream:
     """The columns `features` and `target` of Parquet files; reads their footers only.
+
+    Where a column is not numbers, or more is wished, a pass over all rows learns what columns are.
 
     Args:
         path: A file, a folder (every Parquet file below it), a glob (`*`, `?`, `**`) or a URI of any of
@@ -97,10 +131,11 @@ def load(
         memory_limit: Bytes that rows may take where all of them are needed at once.
         on_error: "skip" leaves out files whose footer cannot be read, and then row groups that cannot be.
         stream_above: Bytes of numbers above which they are read anew each time instead of being kept.
+        wishes: What is said of columns; None where all are numbers.
 
     Raises:
         MlrqError: If pyarrow is missing, there is no such file, one is not Parquet, or lacks a column, or
-            has one that is not numeric.
+            has one that is neither numbers nor, where `wishes` are given, truth values or text.
     """
     try:
         import pyarrow.parquet  # noqa: F401
@@ -116,6 +151,7 @@ def load(
     parts: list[Part] = []
     lost: list[str] = []
     start = 0
+    guesses: dict[str, str | None] = {}
     # Before the footers are read: a file that changes from now on is found out.
     stamps = _stamps(filesystem, [file for file, _ in wanted])
     for (file, test), stamp in zip(wanted, stamps, strict=True):
@@ -128,7 +164,10 @@ def load(
             lost.append(str(error))
             continue
         features = feature_names(schema.names, target, features, file)
-        _require_numeric(schema, [*features, *target], file)
+        if wishes:
+            features = wishes.wanted(features, target, schema.names, file)
+        found = _guessed(schema, [*features, *target], file, wishes is not None)
+        _require_same(guesses, found, features, wishes, file)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             if rows:
@@ -138,7 +177,7 @@ def load(
         raise MlrqError(f"{path}: no rows{'; skipped: ' if lost else ''}{reasons([], lost)}")
     count = f"{len(wanted)} Parquet files" if len(wanted) > 1 else "Parquet"
     name = PurePosixPath(path.rstrip("/")).name
-    return ParquetStream(
+    stream = ParquetStream(
         name=name,
         source=f"{name} ({count}, {len(parts)} row groups)",
         features=tuple(features or ()),
@@ -150,6 +189,7 @@ def load(
         kept=room_for(start, len(features or ()) + len(target), stream_above),
         filesystem=filesystem,
     )
+    return learned(stream, guesses, wishes, stream_above) if wishes else stream
 
 
 def _stamps(filesystem: Any, paths: list[str]) -> list[Stamp]:
@@ -192,19 +232,82 @@ def _opened(filesystem: Any, path: str) -> Any:
         raise DataError(f"{path}: cannot be read as Parquet: {first_line(error)}") from error
 
 
-def _require_numeric(schema: Any, columns: list[str], file: str) -> None:
-    """Raise MlrqError unless `schema` has each of `columns` once, as integers or floats."""
+def _guessed(schema: Any, columns: list[str], file: str, several: bool) -> dict[str, str | None]:
+    """What each of `columns` is by its type.
+
+    Args:
+        schema: pyarrow's.
+        columns: Names, each once in the schema.
+        file: Its name, for messages.
+        several: Whether there may be others than numbers.
+
+    Raises:
+        MlrqError: For a type that is none of these.
+    """
     from pyarrow import types
 
     present(schema.names, columns, file)
+    found: dict[str, str | None] = {}
     for name in columns:
         if schema.names.count(name) > 1:
             raise MlrqError(f"{file}: has column {name!r} twice")
         kind = schema.field(name).type
-        if not (types.is_integer(kind) or types.is_floating(kind)):
+        cell = kind.value_type if types.is_dictionary(kind) else kind
+        if types.is_integer(kind) or types.is_floating(kind):
+            found[name] = NUMERIC
+        elif several and types.is_boolean(kind):
+            found[name] = BOOLEAN
+        elif several and (types.is_string(cell) or types.is_large_string(cell)):
+            found[name] = TEXT
+        elif several and types.is_dictionary(kind) and types.is_integer(cell):
+            found[name] = CATEGORICAL
+        elif several:
+            raise MlrqError(
+                f"{file}: column {name!r} is {kind}, neither numbers, truth values nor text; "
+                f"dataset.columns={{{name}: drop}} leaves it out"
+            )
+        else:
             raise MlrqError(
                 f"{file}: column {name!r} is {kind}, not numbers; name the others by dataset.features"
             )
+    return found
+
+
+def _require_same(
+    guesses: dict[str, str | None],
+    found: dict[str, str | None],
+    features: list[str],
+    wishes: Wishes | None,
+    file: str,
+) -> None:
+    """Note in `guesses` what the features of the first file are, and hold the others to it.
+
+    Raises:
+        MlrqError: If a column is of another kind, and nobody says of which; or a target is not numbers.
+    """
+    for name, kind in found.items():
+        if name not in features:
+            if kind != NUMERIC:
+                raise MlrqError(f"{file}: the target {name!r} is not numbers")
+        elif guesses.setdefault(name, kind) != kind and not (wishes and name in wishes.kinds):
+            what = f"{kind or 'text'}, and {guesses[name] or 'text'} in the files before"
+            raise MlrqError(
+                f"{file}: column {name!r} is {what}: dataset.columns={{{name}: categorical}} says which"
+            )
+
+
+def arrow_cells(column: Any, kind: str) -> Cells:
+    """An Arrow array as numbers, a null as not a number; or as texts, a null as an empty one."""
+    from pyarrow import types
+
+    if kind == NUMERIC and (types.is_integer(column.type) or types.is_floating(column.type)):
+        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    found = column if types.is_dictionary(column.type) else column.dictionary_encode()
+    values = [text_of(value) for value in found.dictionary.to_pylist()]
+    places = found.indices
+    if column.null_count:
+        places, values = places.fill_null(len(values)), [*values, ""]
+    return Texts(values, places.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
 def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.encoding import Encoding, Plan
 from mlrq.errors import DataError
 
 # Squares and their sums must stay finite, and those of what values differ by must not vanish.
@@ -100,6 +101,8 @@ class Stream:
         kept: The batches of each part that has been read, by its `start`, where rows are kept in memory; None
             where they are read anew every time.
         weights: Name of the column that says what each row counts, the last one; none where all count 1.
+        plan: How columns become numbers; None where all of them are.
+        notes: What to know of it.
     """
 
     name: str
@@ -112,6 +115,8 @@ class Stream:
     lost: tuple[str, ...] = ()
     kept: dict[int, list[Batch]] | None = field(default=None, repr=False)
     weights: tuple[str, ...] = ()
+    plan: Plan | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,6 +128,11 @@ class Stream:
         *targets, weight = self.targets
         source = f"{self.source}, weights {weight}"
         return replace(self, source=source, targets=tuple(targets), weights=(weight,))
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """How columns became the features; None where they are the features."""
+        return self.plan.encoding if self.plan else None
 
     @property
     def in_memory(self) -> bool:

@@ -15,12 +15,14 @@ from typing import IO, Literal, TextIO
 
 import numpy as np
 
+from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.datasets.tables import open_text, read_lines
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic
 from mlrq.pipeline.predictions import Options, Tally
 from mlrq.pipeline.ranges import Ranges
-from mlrq.pipeline.text_rows import Batch, Counted, CsvRows, JsonRows, batches
+from mlrq.pipeline.ranges import ranges as ranges_of
+from mlrq.pipeline.text_rows import Batch, Counted, CsvRows, Features, JsonRows, batches
 from mlrq.quantization.model import QuantizedLinear
 
 JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
@@ -66,8 +68,7 @@ class Writer:
 
 
 def predict(
-    model: QuantizedLinear,
-    ranges: Ranges,
+    artifact: QuantizedArtifact,
     options: Options,
     notify: Callable[[str], None],
     progress: Callable[[int], None],
@@ -77,8 +78,7 @@ def predict(
     Columns are matched by name: any order, extra ones ignored with a notice.
 
     Args:
-        model: The integer model.
-        ranges: Of its features.
+        artifact: The integer model.
         options: Where from, where to, and how.
         notify: Told of ignored columns, of rows that could not be read and of those beyond the ranges.
         progress: Told the number of rows done, after each batch.
@@ -92,11 +92,13 @@ def predict(
     name = "standard input" if options.input == "-" else options.input
     if _same_file(options.input, options.output):
         raise MlrqError(f"{options.output}: predictions would replace the rows; name another predict.output")
+    model, ranges = artifact.model, ranges_of(artifact)
     columns = options.columns(model.targets)
+    features = Features(model.features, artifact.training.columns, options.unknown)
     tally = Tally(0, 0, "", ranges.nothing())
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(options.input))
-        source, writer = _source(stream, name, options, model.features, columns)
+        source, writer = _source(stream, name, options, features, columns)
         sink = _sink(stack, options.output)
         # The header waits for the first rows, so that bad ones leave no output that looks like a result.
         header = writer.header
@@ -164,7 +166,7 @@ def _predicted(
 
 
 def _source(
-    stream: TextIO, name: str, options: Options, features: Sequence[str], columns: Sequence[str]
+    stream: TextIO, name: str, options: Options, features: Features, columns: Sequence[str]
 ) -> tuple[CsvRows | JsonRows, Writer]:
     """The rows in `stream`, and what writes predictions in their format."""
     lines, is_json = _sniff(read_lines(stream, name), options.input, options.format)

@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.artifacts.json_document import encode
-from mlrq.datasets.parquet import ParquetStream, load
+from mlrq.datasets.encoding import CellFault
+from mlrq.datasets.parquet import ParquetStream, arrow_cells, load
 from mlrq.datasets.parquet_files import SUFFIXES
 from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
+from mlrq.datasets.wishes import Wishes
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic, digest, write
 from mlrq.pipeline.predictions import FLAG, Options, Tally
 from mlrq.pipeline.ranges import Ranges
+from mlrq.pipeline.ranges import ranges as ranges_of
+from mlrq.pipeline.text_rows import Features, way_out
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.streaming.engines import Engine
 
@@ -34,9 +39,8 @@ def is_parquet(source: str, kind: str) -> bool:
 
 
 def predict(
-    model: QuantizedLinear,
+    artifact: QuantizedArtifact,
     identity: str,
-    ranges: Ranges,
     options: Options,
     engine: Engine,
     notify: Callable[[str], None],
@@ -44,9 +48,8 @@ def predict(
     """Predict every row of the input; columns are matched by name, others are not even read.
 
     Args:
-        model: The integer model.
+        artifact: The integer model.
         identity: Hash of its artifact.
-        ranges: Of its features.
         options: The input, a file, a folder, a glob or a URI of Parquet files; the output, a folder for files
             whose names are in the order of the rows; and how.
         engine: Where row groups are worked on.
@@ -59,14 +62,17 @@ def predict(
         MlrqError: For what reading objects to, or if the folder holds something else.
     """
     folder = Path(options.output).absolute()  # workers may have been started elsewhere
+    model, ranges, encoding = artifact.model, ranges_of(artifact), artifact.training.columns
     options.columns(model.targets)
-    stream = load(options.input, [], list(model.features), None)
+    features = Features(model.features, encoding, options.unknown)
+    wishes = Wishes(known=encoding) if encoding else None
+    stream = load(options.input, [], list(features.columns), None, wishes=wishes)
     _claim(folder, identity, stream, options)
     left = tuple(part for part in stream.parts if not _file(folder, part).exists())
     if len(left) < len(stream.parts):
         skipped = len(stream.parts) - len(left)
         notify(f"{folder}: {skipped:,} of {len(stream.parts):,} row groups were done before")
-    work = _Work(stream, model, ranges, options, folder)
+    work = _Work(stream, model, features, ranges, options, folder)
     tally = sum(engine(work, left), Tally(0, 0, "", ranges.nothing()))
     for note in tally.notes(options.input, options, ranges):
         notify(note)
@@ -85,7 +91,8 @@ def _claim(folder: Path, identity: str, stream: ParquetStream, options: Options)
         "artifact": identity,
         "files": [[info.path, info.size, info.mtime_ns] for info in found],
         "parts": [[part.path, part.group, part.start, part.rows] for part in stream.parts],
-        "options": [list(options.keep), options.flag, options.on_error],
+        "options": [list(options.keep), options.flag, options.on_error]
+        + ([options.unknown] if options.unknown != "error" else []),
     }
     origin = encode({"format": "mlrq.predictions", "sha256": digest(encode(body))})
     place = folder / ORIGIN
@@ -107,6 +114,7 @@ class _Work:
 
     stream: ParquetStream
     model: QuantizedLinear
+    features: Features
     ranges: Ranges
     options: Options
     folder: Path
@@ -131,7 +139,7 @@ class _Work:
         """Record batches; for what cannot be read, where that is forgiven, one of nulls with the fault."""
         import pyarrow as pa
 
-        columns, done = list(dict.fromkeys([*self.stream.features, *self.options.keep])), 0
+        columns, done = list(dict.fromkeys([*self.features.columns, *self.options.keep])), 0
         try:
             for batch in self.stream.record_batches(part, columns):
                 yield batch, ""
@@ -147,8 +155,16 @@ class _Work:
         """A record batch of predictions, and its tally; `fault` is why there is nothing in it, if it is."""
         import pyarrow as pa
 
-        features, options = self.stream.features, self.options
-        rows = np.column_stack([_numbers(batch.column(name)) for name in features])
+        features, options = self.features.names, self.options
+        if self.features.encoding is None:
+            rows = np.column_stack([_numbers(batch.column(name)) for name in features])
+        else:
+            rows, first = _encoded(batch, self.features)
+            if fault:  # the batch stands for rows that cannot be read
+                rows[:] = np.nan
+            if first and not fault:
+                row = before + first.row + 1
+                fault = f"{part.where}, column {first.name!r}: row {row}, {first.what}{way_out(first)}"
         with np.errstate(invalid="ignore"):
             lost = ~(np.abs(rows) <= LARGEST).all(axis=1)
         if lost.any():
@@ -172,6 +188,16 @@ class _Work:
 def _numbers(column: Any) -> NDArray[np.float64]:
     """An Arrow array as float64, a null as NaN."""
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _encoded(batch: Any, features: Features) -> tuple[NDArray[np.float64], CellFault | None]:
+    """The (n, features) of a record batch, not numbers where a cell is at fault, and the first such cell."""
+    encoding, faults = features.encoding, list[CellFault]()
+    assert encoding
+    cells = [arrow_cells(batch.column(column.name), column.kind) for column in encoding.columns]
+    rows = encoding.encode(cells, LARGEST, features.unknown, faults).T
+    first = min(faults, key=lambda fault: fault.row, default=None)
+    return np.ascontiguousarray(rows), first
 
 
 def _fault(batch: Any, rows: NDArray[np.float64], features: tuple[str, ...], where: str, before: int) -> str:

@@ -22,6 +22,8 @@ class Options:
         flag: Whether a last column says which rows lie beyond the ranges of the model.
         on_error: What becomes of a row that cannot be read: "fail" ends with its fault, "skip" leaves it
             out, "null" leaves its predictions empty.
+        unknown: "baseline" counts a category that the model does not know as the most frequent one; "error"
+            is a row that cannot be read.
     """
 
     input: str
@@ -31,6 +33,7 @@ class Options:
     keep: Sequence[str] = ()
     flag: bool = False
     on_error: str = "fail"
+    unknown: str = "error"
 
     @property
     def forgiving(self) -> bool:

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.encoding import CellFault, Column, Encoding, Texts, coded, text_of
 from mlrq.datasets.tables import CsvTable, batch_size, picker, present
 from mlrq.errors import DataError, MlrqError
 
@@ -29,6 +30,45 @@ class Batch:
     rows: NDArray[np.float64]
     kept: list[Sequence[str | None]]
     faults: dict[int, DataError]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a model predicts from.
+
+    Attributes:
+        names: Of its features.
+        encoding: How columns become these; None where they are the columns.
+        unknown: See `mlrq.pipeline.predictions.Options`.
+    """
+
+    names: tuple[str, ...]
+    encoding: Encoding | None = None
+    unknown: str = "error"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that are read."""
+        return self.encoding.names if self.encoding else self.names
+
+    def encoded(self, cells: Sequence[Texts], where: Callable[[int, str], str]) -> NDArray[np.float64]:
+        """(n, features) float64 of columns; `where` says where a row and column are.
+
+        Raises:
+            DataError: For the first row with a cell that cannot be encoded.
+        """
+        assert self.encoding
+        try:
+            return np.ascontiguousarray(self.encoding.encode(cells, unknown=self.unknown).T)
+        except CellFault as fault:
+            raise DataError(f"{where(fault.row, fault.name)}: {fault.what}{way_out(fault)}") from None
+
+
+def way_out(fault: CellFault) -> str:
+    """What helps against a fault of a row to predict, as the end of a sentence."""
+    if fault.why == "missing":
+        return ", and the model was trained without missing cells"
+    return ": predict.unknown=baseline counts it as the most frequent one" if fault.why == "unknown" else ""
 
 
 class Record(NamedTuple):
@@ -75,15 +115,15 @@ class CsvRows:
     """
 
     def __init__(
-        self, lines: Counted, name: str, delimiter: str, features: Sequence[str], keep: Sequence[str]
+        self, lines: Counted, name: str, delimiter: str, features: Features, keep: Sequence[str]
     ) -> None:
         """Read the header. Raises MlrqError for a column that is not there."""
-        self.lines, self._features = lines, features
+        self.lines, self._features, self._name = lines, features, name
         self._table = CsvTable(lines, name, delimiter)
-        columns = self._table.columns
-        present(columns, [*features, *keep], name)
-        self.width, self.extra = len(columns), set(columns) - {*features, *keep}
-        self._pick = picker([columns.index(feature) for feature in features])
+        columns, read = self._table.columns, features.columns
+        present(columns, [*read, *keep], name)
+        self.width, self.extra = len(columns), set(columns) - {*read, *keep}
+        self._pick = picker([columns.index(column) for column in read])
         self._keep = [columns.index(one) for one in keep]
 
     def records(self) -> Iterator[Record]:
@@ -100,7 +140,12 @@ class CsvRows:
     def numbers(self, records: Sequence[Record]) -> NDArray[np.float64]:
         """See `Rows`."""
         cells, lines = [record.cells for record in records], [record.line for record in records]
-        return self._table.numbers(self._features, cells, lines)  # type: ignore[arg-type]
+        if self._features.encoding is None:
+            return self._table.numbers(self._features.names, cells, lines)  # type: ignore[arg-type]
+        found = [coded(row[i] for row in cells) for i in range(len(self._features.columns))]  # type: ignore[index]
+        return self._features.encoded(
+            found, lambda row, column: f"{self._name}, line {lines[row]}, column {column!r}"
+        )
 
 
 class JsonRows:
@@ -111,10 +156,10 @@ class JsonRows:
         width: Number of features.
     """
 
-    def __init__(self, lines: Counted, name: str, features: Sequence[str], keep: Sequence[str]) -> None:
+    def __init__(self, lines: Counted, name: str, features: Features, keep: Sequence[str]) -> None:
         self.lines, self._name, self._features, self._keep = lines, name, features, keep
-        self._known = {*features, *keep}
-        self.width, self.extra = len(features), set[str]()
+        self._known = {*features.columns, *keep}
+        self.width, self.extra = len(features.names), set[str]()
 
     def records(self) -> Iterator[Record]:
         """The rows in order."""
@@ -128,12 +173,18 @@ class JsonRows:
                     yield Record(DataError(str(error)), number, kept)
 
     def numbers(self, records: Sequence[Record]) -> NDArray[np.float64]:
-        """See `Rows`; nothing is wrong with any of them."""
+        """See `Rows`; of plain numbers nothing is wrong with any of them."""
+        if self._features.encoding is not None:
+            rows: Any = [record.cells for record in records]
+            found = [coded(row[i] for row in rows) for i in range(len(self._features.columns))]
+            return self._features.encoded(
+                found, lambda row, column: f"{self._name}, line {records[row].line}, key {column!r}"
+            )
         values = np.array([record.cells for record in records], dtype=np.float64)
         return values.reshape(len(records), self.width)
 
-    def _values(self, line: str, where: str, kept: list[str | None]) -> list[float]:
-        """The features of one line; `kept` is filled with what is copied, as JSON.
+    def _values(self, line: str, where: str, kept: list[str | None]) -> list[Any]:
+        """The features of one line, or texts of columns; `kept` is filled with what is copied, as JSON.
 
         Raises:
             MlrqError: For a line that is not an object, lacks a key, or has a value that is not a finite
@@ -151,13 +202,23 @@ class JsonRows:
             except (ValueError, RecursionError):
                 raise MlrqError(f"{where}, key {key!r}: holds what is not valid JSON") from None
         if row.keys() != self._known:
-            present(list(row), [*self._features, *self._keep], where)
+            present(list(row), [*self._features.columns, *self._keep], where)
             if len(self.extra) <= EXTRA_NAMED:
                 self.extra.update(row.keys() - self._known)
-        for key in self._features:
+        if self._features.encoding is not None:
+            return [_text(column, row[column.name], where) for column in self._features.encoding.columns]
+        for key in self._features.names:
             if not _is_finite_number(row[key]):
                 raise MlrqError(f"{where}, key {key!r}: {json.dumps(row[key])[:40]} is not a finite number")
-        return [row[key] for key in self._features]
+        return [row[key] for key in self._features.names]
+
+
+def _text(column: Column, value: object, where: str) -> str:
+    """The text of a value of an encoded column. Raises MlrqError for one that no column has."""
+    if isinstance(value, list | dict):
+        shown = json.dumps(value)[:40]
+        raise MlrqError(f"{where}, key {column.name!r}: {shown} is neither a number, a truth value nor text")
+    return text_of(value)
 
 
 def _is_finite_number(value: object) -> bool:

@@ -77,6 +77,7 @@ def _trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDAr
         target_spread=data.target_spread.tolist(),
         input_range=[end[:width].tolist() for end in (data.low, data.high)],
         estimator=cast(Estimator, model),
+        columns=data.encoding,
     )
     return Trained(FloatArtifact(fitted.model, training, first), fitted.notices, fitted.estimator)
 

@@ -33,3 +33,16 @@ def products(table: npt.NDArray[np.float64]) -> list[list[Fraction]]:
                 both = int(value) * weights[i] * weights[j]
                 total[owners[i]][owners[j]] += both if i == j or owners[i] != owners[j] else 2 * both
     return total
+
+
+def total(values: npt.NDArray[np.float64]) -> Fraction:
+    """The sum of finite doubles (n,), exactly."""
+    found = Fraction(0)
+    for start in range(0, len(values), 1 << 20):  # 2^20 limbs of 32 bits add up to 2^52
+        rest = values[start : start + (1 << 20)]
+        while rest.any():
+            exponent = max(int(np.frexp(np.abs(rest).max())[1]) - 32, SMALLEST)
+            limb = np.rint(np.ldexp(rest, -exponent))
+            found += int(limb.sum()) * Fraction(2) ** exponent
+            rest = rest - np.ldexp(limb, exponent)
+    return found

@@ -78,7 +78,9 @@ def first_pass(stream: Stream, split: Split, engine: Engine, notify: Notify, cac
     if split.test_size and scan.tests < LEAST_TEST_ROWS:
         left = f"{_rows(scan)} {scan.tests} for the test, but R2 needs {LEAST_TEST_ROWS}"
         notices = [*notices, f"{stream.name}: {left}: add rows or raise dataset.test_size"]
-    return FirstPass(reader, split, scan, source, _sha256(stream, sum(by_file), found), notices)
+    return FirstPass(
+        reader, split, scan, source, _sha256(stream, sum(by_file), found), [*stream.notes, *notices]
+    )
 
 
 def over_parts(
@@ -163,11 +165,13 @@ def _require_enough(stream: Stream, scan: Scan) -> None:
             f"{needed}: add rows or drop features"
         )
     names, same = (*stream.features, *stream.targets), np.flatnonzero(scan.low == scan.high)
+    if stream.plan and stream.plan.known:  # of a model that learned from other rows
+        same = same[same >= width]
     for kind, places in (("feature", same[same < width]), ("target", same[same >= width])):
         if len(places):
             listed = ", ".join(f"{names[i]!r} (always {scan.low[i]:g})" for i in places)
             raise MlrqError(f"{stream.name}: constant {kind} in the training rows: {listed}: drop it")
-    close = np.flatnonzero(scan.high - scan.low < SMALLEST)
+    close = np.flatnonzero((scan.high - scan.low < SMALLEST) & (scan.high != scan.low))
     if len(close):
         listed = ", ".join(repr(names[i]) for i in close)
         raise MlrqError(f"{stream.name}: values less than {SMALLEST:g} apart: {listed}: change the unit")

@@ -43,6 +43,7 @@ class TrainTest:
         source: Where the numbers came from, with what was left out of them.
         features: Names of the first columns.
         targets: Names of the other columns.
+        encoding: How the table's columns became the features; None where they are the features.
         split: Which rows are test rows.
         sha256: Of names and numbers. It does not depend on the split, nor on how the rows are cut into files.
         train_count: Number of training rows.
@@ -71,6 +72,7 @@ class TrainTest:
         self._found: dict[tuple[object, ...], tuple[tuple[object, ...], Any]] = {}
         self.name, self.features, self.targets = stream.name, stream.features, stream.targets
         self.source, self.sha256, self.notices = found.source, found.sha256, found.notices
+        self.encoding = stream.encoding
         self.split, self.in_memory = found.split, found.reader.stream.in_memory
         self.summary, self.low, self.high = found.scan.summary, found.scan.low, found.scan.high
         self.weights = stream.weights[0] if stream.weights else None

@@ -32,7 +32,6 @@ from mlrq.models.linear import LinearModel
 from mlrq.pipeline.evaluate import evaluate
 from mlrq.pipeline.predict import predict
 from mlrq.pipeline.predictions import Options
-from mlrq.pipeline.ranges import ranges
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import SCHEMES
@@ -128,7 +127,7 @@ def predicted(artifact: QuantizedArtifact, rows: np.ndarray, folder: Path) -> np
     path, out = written(folder, artifact.model.features, rows), folder / "out.csv"
     options = Options(str(path), str(out), format="csv")
     try:
-        predict(artifact.model, ranges(artifact), options, lambda text: None, lambda count: None)
+        predict(artifact, options, lambda text: None, lambda count: None)
     except MlrqError as error:
         text = str(error)
         assert len(text.splitlines()) == 1

@@ -11,7 +11,7 @@ from mlrq.datasets import tables
 from mlrq.datasets.tables import read_lines
 from mlrq.errors import DataError, MlrqError
 from mlrq.pipeline import text_rows
-from mlrq.pipeline.text_rows import Counted, CsvRows, JsonRows, batches
+from mlrq.pipeline.text_rows import Counted, CsvRows, Features, JsonRows, batches
 
 
 def lines(text: str) -> Counted:
@@ -19,7 +19,7 @@ def lines(text: str) -> Counted:
 
 
 def json_rows(text: str, wanted=("a", "b")) -> tuple[list[list[float]], set[str]]:
-    rows = JsonRows(lines(text), "f.jsonl", wanted, ())
+    rows = JsonRows(lines(text), "f.jsonl", Features(tuple(wanted)), ())
     return [row for batch in batches(rows, False) for row in batch.rows.tolist()], rows.extra
 
 
@@ -65,7 +65,7 @@ MIXED = ["1,2,x", "oops,2,y", "3,4", '"5"6,7,z', "8,9,é", ",1,w", "1e999,1,v", 
 
 
 def test_rows_of_csv_that_cannot_be_read_are_faults_and_the_others_are_not():
-    rows = CsvRows(lines("a,b,id\n" + "\n".join(MIXED)), "f.csv", ",", ("a", "b"), ("id",))
+    rows = CsvRows(lines("a,b,id\n" + "\n".join(MIXED)), "f.csv", ",", Features(("a", "b")), ("id",))
     (batch,) = batches(rows, True)
     assert {i: str(fault) for i, fault in batch.faults.items()} == {
         1: "f.csv, line 3, column 'a': 'oops' is not a number",
@@ -77,7 +77,11 @@ def test_rows_of_csv_that_cannot_be_read_are_faults_and_the_others_are_not():
     assert batch.rows[[0, 4, 7]].tolist() == [[1.0, 2.0], [8.0, 9.0], [10.0, 11.0]]
     assert [kept[0] for kept in batch.kept] == ["x", "y", None, None, "é", "w", "v", "'u"]
     with pytest.raises(DataError, match="line 3, column 'a'"):
-        list(batches(CsvRows(lines("a,b,id\n" + "\n".join(MIXED)), "f.csv", ",", ("a", "b"), ()), False))
+        list(
+            batches(
+                CsvRows(lines("a,b,id\n" + "\n".join(MIXED)), "f.csv", ",", Features(("a", "b")), ()), False
+            )
+        )
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(1, 7))
@@ -85,26 +89,26 @@ def test_the_first_fault_of_the_text_is_raised_wherever_batches_are_cut(good, si
     text = "a,b\n" + "".join("1,2\n" if one else ("x,2\n" if i % 2 else "1\n") for i, one in enumerate(good))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "ROWS_PER_BATCH", size)
-        found = list(batches(CsvRows(lines(text), "f", ",", ("a", "b"), ()), True))
+        found = list(batches(CsvRows(lines(text), "f", ",", Features(("a", "b")), ()), True))
         assert [len(batch.rows) for batch in found[:-1]] == [size] * (len(found) - 1)
         assert [i not in batch.faults for batch in found for i in range(len(batch.rows))] == good
         if all(good):
             return
         with pytest.raises(DataError, match=f"line {good.index(False) + 2}[,:]"):
-            list(batches(CsvRows(lines(text), "f", ",", ("a", "b"), ()), False))
+            list(batches(CsvRows(lines(text), "f", ",", Features(("a", "b")), ()), False))
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
 def test_what_is_copied_from_json_reads_back_the_same(value):
     text = json.dumps({"a": 1, "id": value})
-    (batch,) = batches(JsonRows(lines(text), "f", ("a",), ("id",)), False)
+    (batch,) = batches(JsonRows(lines(text), "f", Features(("a",)), ("id",)), False)
     assert json.loads(batch.kept[0][0]) == value
 
 
 @pytest.mark.parametrize("value", ["NaN", "[Infinity]", "1e999", "[" * 200_000 + "]" * 200_000])
 def test_what_cannot_be_copied_as_json_is_a_fault(value):
     text = f'{{"a": 1, "id": {value}}}\n{{"a": 2, "id": 3}}\n'
-    (batch,) = batches(JsonRows(lines(text), "f", ("a",), ("id",)), True)
+    (batch,) = batches(JsonRows(lines(text), "f", Features(("a",)), ("id",)), True)
     assert list(batch.faults) == [0]
     assert batch.kept[1] == ["3"]
 
@@ -119,13 +123,15 @@ def test_a_line_without_an_end_is_refused_where_it_gets_too_long(monkeypatch):
 def test_long_rows_make_small_batches(monkeypatch):
     monkeypatch.setattr(text_rows, "CHARACTERS_PER_BATCH", 1000)
     text = "a,b\n" + f"1,{'2' * 300}\n" * 10
-    rows = [len(batch.rows) for batch in batches(CsvRows(lines(text), "f", ",", ("a",), ("b",)), False)]
+    rows = [
+        len(batch.rows) for batch in batches(CsvRows(lines(text), "f", ",", Features(("a",)), ("b",)), False)
+    ]
     assert sum(rows) == 10
     assert max(rows) <= 4
 
 
 def test_keys_that_the_model_does_not_use_are_remembered_up_to_a_number():
     text = "".join(json.dumps({"a": 1, f"key{i}": 2}) + "\n" for i in range(1000))
-    rows = JsonRows(lines(text), "f", ("a",), ())
+    rows = JsonRows(lines(text), "f", Features(("a",)), ())
     assert sum(len(batch.rows) for batch in batches(rows, False)) == 1000
     assert len(rows.extra) <= 2 * text_rows.EXTRA_NAMED

@@ -1,0 +1,332 @@
+"""`Encoding`: how columns of numbers, truth values and categories, with holes, become columns of numbers.
+
+It is learned once, from the training rows (`mlrq.datasets.columns`), kept in the artifacts, and applied
+wherever rows are read: what comes after sees numbers only.
+"""
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUMERIC, BOOLEAN, CATEGORICAL, DROP = "numeric", "boolean", "categorical", "drop"
+MISSING = ("", "NAN", "NULL", "NaN", "Nan", "Null", "nan", "null")  # without blanks around
+TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}  # in any case
+RARE = "(rare)"  # what its feature calls the rare categories
+
+_WHOLE = re.compile(r"(-?[0-9]+)\.0*")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Cells of a column that are text: each text once, and which of them every row has.
+
+    Attributes:
+        values: The texts, as they were read; an empty one is a missing cell.
+        codes: (rows,) int64 places in `values`.
+    """
+
+    values: Sequence[str]
+    codes: NDArray[np.int64]
+
+
+# A column of consecutive rows. What is missing is not a number.
+Cells = NDArray[np.float64] | Texts
+
+
+class CellFault(Exception):
+    """A cell that cannot be encoded.
+
+    Attributes:
+        row: Its row, from 0.
+        name: Of its column.
+        what: What is wrong with it.
+        why: "missing", "unknown", or empty.
+    """
+
+    def __init__(self, row: int, name: str, what: str, why: str = "") -> None:
+        super().__init__(what)
+        self.row, self.name, self.what, self.why = row, name, what, why
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column becomes features.
+
+    Attributes:
+        name: Of the column.
+        kind: What its cells are.
+        categories: Of a categorical column, the most frequent one first, which has no feature.
+        rare: Categories that share one feature.
+        fill: Number that stands for a missing cell; None where such a cell is an error. Of a categorical
+            column it is 0: a missing cell counts as the most frequent category.
+        indicator: Whether a last feature is 1 where the cell is missing.
+    """
+
+    name: str
+    kind: Literal["numeric", "boolean", "categorical"]
+    categories: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
+    fill: float | None = None
+    indicator: bool = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features that it becomes."""
+        names = [self.name]
+        if self.kind == CATEGORICAL:
+            names = [f"{self.name}={one}" for one in (*self.categories[1:], *([RARE] if self.rare else []))]
+        return (*names, *([f"{self.name} is missing"] if self.indicator else []))
+
+    def __str__(self) -> str:
+        told: list[str] = [self.kind]
+        if self.kind == CATEGORICAL:
+            told.append(f"{len(self.categories):,} categories, each against {self.categories[0]!r}")
+        if self.rare:
+            told.append(f"{len(self.rare):,} rare ones together")
+        if self.fill is not None:
+            filled = repr(self.categories[0]) if self.categories else f"{self.fill:g}"
+            told.append(f"missing counts as {filled}" + (" and has a feature" if self.indicator else ""))
+        return "; ".join(told)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the columns of a table become features.
+
+    Attributes:
+        columns: In the order of their features.
+        missing_values: Texts and numbers that mean a missing cell, beside `MISSING` and what is not a number.
+    """
+
+    columns: tuple[Column, ...]
+    missing_values: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(name for column in self.columns for name in column.features)
+
+    def encode(
+        self,
+        cells: Sequence[Cells],
+        largest: float = sys.float_info.max,
+        unknown: str = "error",
+        faults: list[CellFault] | None = None,
+    ) -> NDArray[np.float64]:
+        """(features, rows) float64 of the columns.
+
+        Args:
+            cells: Of each column, in their order.
+            largest: Magnitude of the largest number that is let through.
+            unknown: "baseline" counts a category that is not known as the most frequent one.
+            faults: Takes the first fault of each column, and features of faulty cells are not numbers; None
+                raises the first of them.
+
+        Raises:
+            CellFault: For the first row with a cell that is no number, no truth value, not known or missing.
+        """
+        made = np.zeros((len(self.features), rows_of(cells[0])))
+        found, place = [] if faults is None else faults, 0
+        for column, one in zip(self.columns, cells, strict=True):
+            width = len(column.features)
+            lost = is_missing(one, self.missing_values)
+            target = made[place : place + width]
+            if column.kind == CATEGORICAL:
+                found += _fill_categories(column, one, lost, target, unknown)
+            else:
+                found += _fill_numbers(column, one, lost, target, largest)
+            if column.fill is None and lost.any():
+                row = int(np.argmax(lost))
+                found.append(CellFault(row, column.name, _missing_cell(one, row), "missing"))
+                target[:, lost] = np.nan
+            if column.indicator:
+                target[-1] = lost
+            place += width
+        if found and faults is None:
+            raise min(found, key=lambda fault: fault.row)
+        return made
+
+
+def _fill_categories(
+    column: Column, cells: Cells, lost: NDArray[np.bool_], made: NDArray[np.float64], unknown: str
+) -> list[CellFault]:
+    """Fill the features `made`, zeros, of a categorical column; its first fault, if there is one."""
+    found = texts(cells)
+    known = {name: slot for slot, name in enumerate(column.categories, -1)}
+    known |= dict.fromkeys(column.rare, len(column.categories) - 1)
+    slots = np.array([known.get(category(text), -2) for text in found.values], dtype=np.int64)
+    slot = slots[found.codes]
+    slot[lost] = -1
+    rows = np.flatnonzero(slot >= 0)
+    made[slot[rows], rows] = 1.0
+    strange = np.flatnonzero(slot == -2)
+    if not len(strange) or unknown == "baseline":
+        return []
+    made[:, strange] = np.nan
+    shown = repr(category(found.values[int(found.codes[strange[0]])]))
+    return [
+        CellFault(int(strange[0]), column.name, f"{shown} is no category of the training rows", "unknown")
+    ]
+
+
+def _fill_numbers(
+    column: Column, cells: Cells, lost: NDArray[np.bool_], made: NDArray[np.float64], largest: float
+) -> list[CellFault]:
+    """Fill the first of the features `made` of numbers or truth values; its first fault, if there is one."""
+    faults = []
+    values, bad = numbers(column.kind, cells)
+    made[0] = values
+    made[0, lost] = 0.0 if column.fill is None else column.fill
+    with np.errstate(invalid="ignore"):
+        bad = (bad | ~(np.abs(made[0]) <= largest)) & ~lost
+    if bad.any():
+        row = int(np.argmax(bad))
+        faults.append(CellFault(row, column.name, bad_cell(column.kind, cells, row, largest)))
+        made[0, bad] = np.nan
+    return faults
+
+
+def category(text: str) -> str:
+    """The category that a cell's text stands for: without blanks around, and 3.0 is 3."""
+    text = text.strip()
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def rows_of(cells: Cells) -> int:
+    """Number of rows of a column."""
+    return len(cells.codes if isinstance(cells, Texts) else cells)
+
+
+def coded(found: Iterable[str]) -> Texts:
+    """A column of texts, each kept once."""
+    places: dict[str, int] = {}
+    taken = [places.setdefault(text, len(places)) for text in found]
+    return Texts(list(places), np.array(taken, dtype=np.int64))
+
+
+def texts(cells: Cells) -> Texts:
+    """A column as texts; of numbers the shortest that reads back, without a fraction where it is whole."""
+    if isinstance(cells, Texts):
+        return cells
+    values, places = np.unique(cells, return_inverse=True)
+    return Texts([text_of(value) for value in values.tolist()], places.reshape(-1).astype(np.int64))
+
+
+def text_of(value: object) -> str:
+    """The text of a cell of another type: nothing and what is not a number are missing."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    return category(repr(value)) if isinstance(value, int | float) else str(value)
+
+
+def select(cells: Cells, rows: NDArray[np.bool_] | slice) -> Cells:
+    """The cells of some rows."""
+    return Texts(cells.values, cells.codes[rows]) if isinstance(cells, Texts) else cells[rows]
+
+
+def is_missing(cells: Cells, missing_values: Sequence[str]) -> NDArray[np.bool_]:
+    """(rows,) whether the cell is missing."""
+    if isinstance(cells, Texts):
+        known = {*MISSING, *(value.strip() for value in missing_values)}
+        return chosen(cells, lambda text: text.strip() in known or category(text) in known)
+    lost = np.isnan(cells)
+    for value in map(parsed, missing_values):
+        if value is not None:
+            lost |= cells == value
+    return lost
+
+
+def chosen(cells: Texts, which: Callable[[str], bool]) -> NDArray[np.bool_]:
+    """(rows,) what `which` says of each row's text."""
+    return np.array([which(text) for text in cells.values], dtype=bool)[cells.codes]
+
+
+def parsed(text: str) -> float | None:
+    """The number that a text is; None if it is none. It may be infinite."""
+    if "_" in text or not text.isascii():  # Python reads 1_000 and other digits, nobody else does
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def numbers(kind: str, cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(rows,) numbers of a numeric or boolean column, and whether a cell is none; it may be missing, too."""
+    if kind == NUMERIC and not isinstance(cells, Texts):
+        return cells, np.isnan(cells)
+    found = texts(cells)
+    values = [number(kind, text) for text in found.values]
+    table = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    made = table[found.codes]
+    return made, np.isnan(made)
+
+
+def number(kind: str, text: str) -> float | None:
+    """The number of a cell of a numeric or boolean column; None if it has none."""
+    return TRUTH.get(category(text).lower()) if kind == BOOLEAN else parsed(text)
+
+
+def bad_cell(kind: str, cells: Cells, row: int, largest: float) -> str:
+    """What is wrong with a cell that is there, and no number that is let through."""
+    value = None
+    if isinstance(cells, Texts):
+        text = cells.values[int(cells.codes[row])]
+        value = number(kind, text)
+        shown = repr(text)
+    else:
+        shown = f"{cells[row]:g}"
+        value = number(kind, shown) if kind == BOOLEAN else float(cells[row])
+    if value is None or math.isnan(value):
+        return f"{shown} is {'neither true nor false' if kind == BOOLEAN else 'not a number'}"
+    return (
+        f"{shown} exceeds {largest:g}: change its unit" if math.isfinite(value) else f"{shown} is not finite"
+    )
+
+
+def _missing_cell(cells: Cells, row: int) -> str:
+    if isinstance(cells, Texts):
+        text = cells.values[int(cells.codes[row])]
+        return f"{text!r} means a missing cell" if text.strip() else "is empty"
+    return "is missing" if np.isnan(cells[row]) else f"{cells[row]:g} means a missing cell"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a table is read whose columns are not all plain numbers.
+
+    Attributes:
+        encoding: Of the features.
+        targets: Names of the columns of numbers that follow them.
+        kinds: What each column is read as; `mlrq.datasets.columns.TEXT` as text.
+        drop: Whether rows with missing cells are left out.
+        unknown: What a category does that the encoding does not know; see `Encoding.encode`.
+        known: Whether the encoding is of a model: then not every category need be in this table.
+    """
+
+    encoding: Encoding
+    targets: tuple[str, ...]
+    kinds: dict[str, str]
+    drop: bool = False
+    unknown: str = "error"
+    known: bool = False
+
+    @property
+    def every(self) -> Encoding:
+        """The encoding of the features and the targets."""
+        columns = (*self.encoding.columns, *(Column(name, "numeric") for name in self.targets))
+        return Encoding(columns, self.encoding.missing_values)

@@ -1,0 +1,279 @@
+"""Learning an `Encoding`: what each column is, its categories and its mean, from the training rows.
+
+One pass over the raw columns, part by part; where rows with missing cells are dropped, one before it that
+counts them. Sums are exact, so it does not matter how the rows are cut.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlrq.datasets.encoding import (
+    BOOLEAN,
+    CATEGORICAL,
+    NUMERIC,
+    CellFault,
+    Cells,
+    Column,
+    Encoding,
+    bad_cell,
+    category,
+    is_missing,
+    number,
+    numbers,
+    parsed,
+    rows_of,
+    select,
+    texts,
+)
+from mlrq.datasets.parts import LARGEST, Part
+from mlrq.datasets.split import Split, hashed, shuffled
+from mlrq.datasets.wishes import TEXT, Raw, Wishes, incomplete
+from mlrq.errors import MlrqError, printable
+from mlrq.stats.exact_sums import total
+
+MOST_CATEGORIES = 1000  # of a column, each a feature
+MOST_DISTINCT = 100_000  # that are counted before the column is refused
+FEW = 20  # categories that no table is too small for
+DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?", re.ASCII)
+DROPPED = "rows dropped, which have missing cells"
+
+
+@dataclass
+class _Tally:
+    """What is known of a column so far; of training rows where it does not say otherwise."""
+
+    count: int = 0  # of numbers
+    sum: Fraction = Fraction(0)
+    missing: int = 0
+    seen: dict[str, list[int]] = field(default_factory=dict)  # rows of each text, in the training and in all
+
+    def add(self, other: "_Tally") -> None:
+        self.count += other.count
+        self.sum += other.sum
+        self.missing += other.missing
+        for text, (train, every) in other.seen.items():
+            found = self.seen.setdefault(text, [0, 0])
+            found[0] += train
+            found[1] += every
+
+
+def learn(
+    table: Raw, kinds: dict[str, str], targets: Sequence[str], wishes: Wishes
+) -> tuple[Encoding, tuple[Part, ...], list[str]]:
+    """How the columns of a table become features.
+
+    Args:
+        table: Its cells.
+        kinds: Of each column, or `TEXT`; targets last.
+        targets: Names of those that are no features.
+        wishes: What the configuration says.
+
+    Returns:
+        The encoding; the parts with the rows that are left, where some are dropped; and what to know of it.
+
+    Raises:
+        DataError: For a cell that does not fit its column.
+        MlrqError: For a column that is refused, with the reason.
+    """
+    parts, notices = table.parts, []
+    features = {name: kind for name, kind in kinds.items() if name not in targets}
+    if wishes.missing == "drop":
+        parts = _dropped(table, kinds, wishes)
+        before, after = (sum(part.rows for part in these) for these in (table.parts, parts))
+        if not after:
+            raise MlrqError(f"{table.name}: every row has a missing cell, and dataset.missing=drop drops it")
+        if after < before:
+            notices.append(f"{before - after:,} of {before:,} {DROPPED}")
+    if wishes.known is not None:
+        return wishes.known, parts, notices
+    tests = _tests(parts, wishes.split)
+    tallies = {name: _Tally() for name in features}
+    for found in _over(parts, partial(_tallied, table, kinds, features, wishes, tests)):
+        for name, one in found.items():
+            tallies[name].add(one)
+            if len(tallies[name].seen) > MOST_DISTINCT:
+                raise _refused(table.name, name, f"over {MOST_DISTINCT:,} distinct values")
+    if not any(tally.count or tally.missing or tally.seen for tally in tallies.values()):
+        raise MlrqError(f"{table.name}: no training rows")
+    columns = []
+    for name, tally in tallies.items():
+        column, unknown = _column(table.name, name, kinds[name], tally, wishes)
+        columns.append(column)
+        if unknown and wishes.unknown == "baseline":
+            rows = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
+            notices.append(f"{rows} a category of {name!r} that no training row has")
+    encoding = Encoding(tuple(columns), wishes.missing_values)
+    every = [*encoding.features, *targets]
+    twice = sorted({name for name in every if every.count(name) > 1})
+    if twice:
+        raise MlrqError(f"{table.name}: two features are both called {twice[0]!r}: rename the column")
+    return encoding, parts, notices
+
+
+def _over(parts: Sequence[Part], work: Any) -> Iterator[Any]:
+    """The results of `work` on each part, in order; the time goes where the interpreter is not held."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            yield from pool.map(work, parts)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _dropped(table: Raw, kinds: dict[str, str], wishes: Wishes) -> tuple[Part, ...]:
+    """The parts with the number of their rows that have no missing cell; without those that have none."""
+
+    def count(part: Part) -> int:
+        missing = wishes.missing_values
+        return sum(int((~incomplete(cells, missing)).sum()) for cells in table.cells(part, kinds, missing))
+
+    found, start = [], 0
+    for part, rows in zip(table.parts, _over(table.parts, count), strict=True):
+        if rows:
+            found.append(replace(part, rows=rows, start=start))
+        start += rows
+    return tuple(found)
+
+
+def _tests(parts: Sequence[Part], split: Split) -> Any:
+    """A function of a first position and a number of rows: which of them are test rows."""
+    if split.rule != "shuffle" or any(part.test is not None for part in parts):
+        return lambda start, count: hashed(start, count, split)
+    order, tests = shuffled(sum(part.rows for part in parts), split)
+    are = np.zeros(len(order), dtype=bool)
+    are[order[:tests]] = True
+    return lambda start, count: are[start : start + count]
+
+
+def _tallied(
+    table: Raw, kinds: dict[str, str], features: dict[str, str], wishes: Wishes, tests: Any, part: Part
+) -> dict[str, _Tally]:
+    """The tally of each column over a part."""
+    tallies = {name: _Tally() for name in features}
+    read, start = 0, part.start
+    for raw in table.cells(part, kinds, wishes.missing_values):
+        rows, cells = rows_of(raw[0]), raw
+        kept = np.ones(rows, dtype=bool)
+        if wishes.missing == "drop":
+            kept = ~incomplete(raw, wishes.missing_values)
+            cells = [select(column, kept) for column in raw]
+        count = int(kept.sum())
+        test = np.full(count, part.test) if part.test is not None else tests(start, count)
+        try:
+            for (name, kind), column in zip(features.items(), cells, strict=False):
+                _count(tallies[name], name, kind, column, test, wishes)
+        except CellFault as fault:
+            place = read + int(np.flatnonzero(kept)[fault.row])
+            hint = f"; if it is a category: dataset.columns={{{fault.name}: categorical}}"
+            raise table.located(part, place, fault.name, fault.what + hint) from None
+        read += rows
+        start += count
+    return tallies
+
+
+def _count(
+    tally: _Tally, name: str, kind: str, cells: Cells, test: NDArray[np.bool_], wishes: Wishes
+) -> None:
+    """Add consecutive rows to the tally of a column."""
+    lost = is_missing(cells, wishes.missing_values)
+    tally.missing += int((lost & ~test).sum())
+    if kind in (NUMERIC, BOOLEAN):
+        values, bad = numbers(kind, cells)
+        if (bad & ~lost).any():
+            row = int(np.argmax(bad & ~lost))
+            raise CellFault(row, name, bad_cell(kind, cells, row, LARGEST))
+        values = values[~lost & ~test]
+        values = values[np.abs(values) <= LARGEST]  # what exceeds it is found when it is encoded
+        tally.count += len(values)
+        tally.sum += total(values) if wishes.missing in ("mean", "indicator") else 0
+        return
+    found = texts(cells)
+    every, train = (
+        np.bincount(found.codes[which], minlength=len(found.values)) for which in (~lost, ~lost & ~test)
+    )
+    for place in np.flatnonzero(every).tolist():
+        counts = tally.seen.setdefault(category(found.values[place]), [0, 0])
+        counts[0] += int(train[place])
+        counts[1] += int(every[place])
+
+
+def _refused(table: str, name: str, why: str) -> MlrqError:
+    way = f"dataset.columns={{{name}: drop}} drops it; or {{{name}: categorical}} with dataset.rare_below=N"
+    return MlrqError(f"{table}: column {printable(name, 60)!r} has {why}: {way}")
+
+
+def _column(table: str, name: str, kind: str, tally: _Tally, wishes: Wishes) -> tuple[Column, int]:
+    """How a column becomes features, and how many rows have a category that no training row has."""
+    filling = wishes.missing in ("mean", "indicator")
+    indicator = wishes.missing == "indicator" and tally.missing > 0
+    if kind == TEXT:
+        kind = _kind(table, name, tally)
+        if kind != CATEGORICAL:
+            for text, (train, _) in tally.seen.items():
+                value = number(kind, text) or 0.0
+                if abs(value) <= LARGEST:
+                    tally.count += train
+                    tally.sum += Fraction(value) * train
+    if not tally.count and not any(train for train, _ in tally.seen.values()):
+        what = f"{table}: column {name!r} has no value in the training rows"
+        raise MlrqError(f"{what}: dataset.columns={{{name}: drop}} leaves it out")
+    if kind != CATEGORICAL:
+        fill = float(tally.sum / tally.count) if filling else None
+        return Column(name, kind, fill=fill, indicator=indicator), 0  # type: ignore[arg-type]
+    return _categorical(table, name, tally, wishes, (0.0 if filling else None, indicator))
+
+
+def _kind(table: str, name: str, tally: _Tally) -> str:
+    """What a column of text is, all of it seen."""
+    found, rows = list(tally.seen), sum(every for _, every in tally.seen.values())
+    figures = [text for text in found if parsed(text) is not None]
+    if len(figures) == len(found):
+        return NUMERIC
+    if figures:
+        other = next(text for text in found if parsed(text) is None)
+        shown = f"numbers such as {figures[0]!r} and text such as {printable(other, 40)!r}"
+        raise MlrqError(
+            f"{table}: column {name!r} has {shown}: dataset.columns={{{name}: categorical}} makes categories"
+        )
+    if {text.lower() for text in found} <= {"true", "false"}:
+        return BOOLEAN
+    if all(DATE.fullmatch(text) for text in found):
+        raise _refused(table, name, f"dates such as {printable(found[0], 40)!r}, which are no numbers yet")
+    if len(found) > FEW and 2 * len(found) > rows:
+        spoken = sum(" " in text for text in found) * 2 > len(found)
+        what = "free text" if spoken else "an identifier"
+        raise _refused(table, name, f"{len(found):,} distinct values in {rows:,} rows, so it is {what}")
+    return CATEGORICAL
+
+
+def _categorical(
+    table: str, name: str, tally: _Tally, wishes: Wishes, how: tuple[float | None, bool]
+) -> tuple[Column, int]:
+    """The column of categories, and how many rows have one that no training row has."""
+    known = {text: train for text, (train, _) in sorted(tally.seen.items()) if train}
+    often = {text: train for text, train in known.items() if train >= wishes.rare_below}
+    rare = [text for text in known if text not in often]
+    unknown = {text: every for text, (train, every) in tally.seen.items() if not train}
+    if rare:  # those of test rows alone are as rare as can be
+        rare, unknown = sorted([*rare, *unknown]), {}
+    if not often:
+        raise _refused(table, name, f"no category of at least {wishes.rare_below:,} training rows")
+    if len(often) > MOST_CATEGORIES:
+        raise _refused(table, name, f"{len(often):,} categories, and at most {MOST_CATEGORIES:,} are learned")
+    if len(known) == 1 and not how[1]:
+        raise MlrqError(
+            f"{table}: constant feature in the training rows: {name!r} (always {next(iter(known))!r}): "
+            f"dataset.columns={{{name}: drop}} leaves it out"
+        )
+    first = max(often, key=lambda text: often[text])  # the first of the most frequent
+    categories = (first, *(text for text in often if text != first))
+    return Column(name, CATEGORICAL, categories, tuple(rare), *how), sum(unknown.values())  # type: ignore[arg-type]
