@@ -111,6 +111,19 @@ def test_a_smaller_table_is_the_head_of_a_larger_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_page_of_quantization_has_what_the_benchmark_of_widths_prints():
+    pytest.importorskip("statsmodels")
+    done = subprocess.run([sys.executable, BENCHMARKS / "auto_bits.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = (PROJECT / "docs" / "quantization.md").read_text()
+    _, lines = table(page, "auto bits")
+    printed = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
+    assert len(lines) == 10
+    assert lines == printed[2:]
+    assert {line[-1] for line in lines} == {"PROVEN"}
+
+
+@pytest.mark.slow
 def test_the_page_of_statistics_has_what_its_benchmark_prints():
     """Our figures have the same bits everywhere; statsmodels', which are LAPACK's, do not."""
     pytest.importorskip("statsmodels")

@@ -25,6 +25,7 @@ from mlrq.pipeline.results import Trained
 from mlrq.pipeline.save import CERTIFICATE
 from mlrq.pipeline.train import adopt, train
 from mlrq.pipeline.verify import MAKE_CERTIFICATE
+from mlrq.pipeline.width import told
 from mlrq.streaming.train_test import SAMPLE_ROWS, TrainTest
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
@@ -37,7 +38,9 @@ def quantize(
     y: Any = None,
     *,
     sample_weight: Any = None,
-    bits: int = 8,
+    bits: int | str = 8,
+    tolerance: float = 0.01,
+    grids: str | list[str] | None = None,
     scheme: str = "symmetric",
     granularity: str = "per_tensor",
     rounding: str = "exact",
@@ -82,6 +85,9 @@ def quantize(
             weighted: what is fitted here, what codes minimize, R2 and errors. A row of 0 is as good as
             absent. A fitted estimator is taken as it is.
         bits: See docs/configuration.md for this and all others up to `certificate`: the group `quantization`.
+        tolerance: Excess that bits="auto" allows, as a part of the residual variance.
+        grids: Of which bits="auto" takes the one of the least payload: "any", or a list of names such as
+            "per_tensor/affine"; None for that of granularity and scheme.
         scheme: What the codes stand for.
         granularity: What shares a grid.
         rounding: How codes are chosen.
@@ -116,10 +122,11 @@ def quantize(
         0.51
     """
     settings = values.quantization(
-        bits=bits, scheme=scheme, granularity=granularity, rounding=rounding, intercept=intercept,
-        refit_intercept=refit_intercept, inputs=inputs, calibration=calibration, percentile=percentile,
-        feature_scale=feature_scale, output_range=output_range, nodes=nodes, seconds=seconds,
-        max_r2_drop=max_r2_drop, strict=strict, certificate=certificate,
+        bits=bits, tolerance=tolerance, grids=grids, scheme=scheme, granularity=granularity,
+        rounding=rounding, intercept=intercept, refit_intercept=refit_intercept, inputs=inputs,
+        calibration=calibration, percentile=percentile, feature_scale=feature_scale,
+        output_range=output_range, nodes=nodes, seconds=seconds, max_r2_drop=max_r2_drop, strict=strict,
+        certificate=certificate,
     )  # fmt: skip
     values.require_split(split, test_size, seed)
     data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight)
@@ -154,8 +161,8 @@ def prepare(
 def made(data: TrainTest, trained: Trained, settings: QuantizationConfig) -> QuantizedModel:
     """The integer model of a float model, as the stage quantize makes it."""
     limits = settings.max_r2_drop, settings.strict
-    result = quantize_model(data, trained.artifact, settings, *limits, settings.certificate)
-    notices = *data.notices, *trained.notices, *result.guard.notices
+    result = quantize_model(data, trained.artifact, settings, *limits, settings.certificate, settings.wanted)
+    notices = *data.notices, *trained.notices, *result.guard.notices, *told(result)
     rows = Rows(data.summary, bool(result.guard.saturated[0]))
     return QuantizedModel(Kept(result.artifact, result.certificate), trained.artifact, notices, rows)
 

@@ -47,6 +47,8 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
     Args:
         estimator: A regressor that is linear in its features; None is LinearRegression().
         bits: This and all others: see `mlrq.quantize`.
+        tolerance: Excess that bits="auto" allows, as a part of the residual variance.
+        grids: Of which bits="auto" takes the one of the least payload.
         scheme: What the codes stand for.
         granularity: What shares a grid.
         rounding: How codes are chosen.
@@ -84,7 +86,9 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         self,
         estimator: Any = None,
         *,
-        bits: int = 8,
+        bits: int | str = 8,
+        tolerance: float = 0.01,
+        grids: str | list[str] | None = None,
         scheme: str = "symmetric",
         granularity: str = "per_tensor",
         rounding: str = "exact",
@@ -103,6 +107,8 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
     ) -> None:
         self.estimator = estimator
         self.bits = bits
+        self.tolerance = tolerance
+        self.grids = grids
         self.scheme = scheme
         self.granularity = granularity
         self.rounding = rounding

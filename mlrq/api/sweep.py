@@ -146,7 +146,7 @@ def sweep(
         result = evaluate(data, artifact, trained.artifact, 0)
         rows.append(
             Row(
-                bits=chosen.bits,
+                bits=artifact.model.bits,
                 test_r2=result.test.r2 if result.test else None,
                 train_r2=result.train.r2,
                 float_r2=result.float_train.r2 if result.float_train else None,
@@ -155,9 +155,9 @@ def sweep(
                 payload_bits=artifact.model.payload_bits,
             )
         )
-        models[chosen.bits] = quantized
+        models[artifact.model.bits] = quantized
         about = {"model": trained.artifact.training.estimator["name"], "excess": result.excess}
-        how = {"bits": chosen.bits, "scheme": chosen.scheme, "rounding": chosen.rounding}
+        how = {"bits": artifact.model.bits, "scheme": chosen.scheme, "rounding": chosen.rounding}
         outcomes.append({"overrides": [], **about, **how})
     return Sweep(tuple(rows), models, outcomes)
 

@@ -15,6 +15,7 @@ from mlrq.cli import statistics_report
 from mlrq.cli.layout import console, cut, labelled, number, room, section, size, table, target_label
 from mlrq.cli.run import Results
 from mlrq.errors import NAME, printable
+from mlrq.pipeline import width
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
 from mlrq.pipeline.statistics import statistics
@@ -164,7 +165,7 @@ def _facts(result: Quantized, largest: str) -> list[str | Text]:
             f"accumulator: {model.accumulator_bits} bits, within {model.accumulator_bound:,} for all inputs",
             *_clipping(guard),
         ]
-    lines.append(_payload(model))
+    lines += [*width.told(result), _payload(model)]
     warnings = [Text(printable(f"warning: {text}"), style="yellow") for text in guard.notices]
     return [*lines, *warnings]
 
@@ -322,4 +323,6 @@ def as_json(results: Results) -> None:
             body["no_statistics"] = found
         else:
             body["statistics"] = statistics_report.as_json(found, origin.model)
+    if results.quantized and results.quantized.width:
+        body["width"] = width.summary(results.quantized)
     print(encode(body).decode(), end="")

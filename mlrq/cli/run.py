@@ -215,7 +215,7 @@ def run(
         # The jobs of a sweep write one where it is asked for.
         certificate = chosen.certificate is True or (session.sweep is None and chosen.certificate)
         with _timed(seconds, "quantize"), session.progress.activity("Quantizing"):
-            results.quantized = quantize_model(data, origin, chosen, *limits, certificate)
+            results.quantized = quantize_model(data, origin, chosen, *limits, certificate, chosen.wanted)
         results.uncertified = chosen.certificate is True and results.quantized.certificate is None
         integer = results.quantized.artifact
     with session.progress.activity("Evaluating"):

@@ -89,6 +89,45 @@ class NumberOr:
 
 
 @dataclass(frozen=True)
+class WidthOr:
+    """A number of bits, or a word."""
+
+    word: str
+    low: int
+    high: int
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return f"{Within(self.low, self.high).text}, or {self.word}"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is one or the other."""
+        number = isinstance(value, int) and not isinstance(value, bool)
+        return self.low <= value <= self.high if number else bool(value == self.word)
+
+
+@dataclass(frozen=True)
+class SomeOf:
+    """A list of some names, each once, or a word; `what` they are called in short."""
+
+    names: Collection[str]
+    word: str
+    what: str
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return f"{self.word}, or a list of {self.what}"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` is one or the other."""
+        if not isinstance(value, list):
+            return bool(value == self.word)
+        return bool(value) and all(value.count(one) == 1 and one in self.names for one in value)
+
+
+@dataclass(frozen=True)
 class SwitchOr:
     """True, false, or a word."""
 

@@ -4,17 +4,29 @@ Hydra composes YAML onto these schemas; `mlrq.config.validation` then checks wha
 all keys stand here, and those of a quantization in `mlrq.quantization.settings`; the YAML files show them.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from mlrq.config.allowed import Columns, Delimiter, Kinds, Named, NumberOr, SwitchOr, Texts
+from mlrq.config.allowed import (
+    Columns,
+    Delimiter,
+    Kinds,
+    Named,
+    NumberOr,
+    SomeOf,
+    SwitchOr,
+    Texts,
+    WidthOr,
+)
 from mlrq.errors import nearest
 from mlrq.models.targets import ESTIMATORS, MODULE
+from mlrq.quantization import options
 from mlrq.quantization.keys import Key, OneOf, Within, faults, key
-from mlrq.quantization.settings import Settings
+from mlrq.quantization.settings import FEWEST, MOST, Settings, Wanted
 
 STAGES = {
     "all": "train, quantize and evaluate, in one process",
@@ -223,6 +235,18 @@ class ModelConfig(Schema):
 class QuantizationConfig(Settings):
     """How float weights become b-bit codes, and what the guard allows."""
 
+    bits: int | str = key(  # type: ignore[assignment]  # in an artifact it is a number
+        8, "bits of a code; auto: the fewest that tolerance allows", WidthOr("auto", FEWEST, MOST)
+    )
+    tolerance: float = key(
+        0.01, "excess that bits=auto allows, as a part of the residual variance", Within(0)
+    )
+    grids: Any = key(
+        None,
+        "bits=auto takes the cheapest",
+        SomeOf(options.GRIDS, "any", "GRANULARITY/SCHEME"),
+        null="the given one",
+    )
     max_r2_drop: int | float | str | None = key(
         "auto", "drop of training R2; auto: 0.01 from 8 bits, else any", NumberOr("auto"), null="any"
     )
@@ -230,6 +254,33 @@ class QuantizationConfig(Settings):
     certificate: bool | str = key(
         "auto", "write certificate.json; auto: unless it takes too much", SwitchOr("auto")
     )
+
+    def __post_init__(self) -> None:
+        self.grids = [self.grids] if self.grids in options.GRIDS else self.grids
+
+    def faults(self, prefix: str = "") -> list[str]:
+        """As of Settings, and of the grids that are listed."""
+        found = super().faults(prefix)
+        if self.grids is None or found:
+            return found
+        if self.bits != "auto":
+            return [f"{prefix}grids: not with bits={self.bits}; use bits=auto"]
+        listed = () if self.grids == "any" else self._of_grids(self.grids)
+        return [f"{prefix}grids={name}: {fault}" for name, one in listed for fault in one.faults()]
+
+    def _of_grids(self, names: Collection[str]) -> list[tuple[str, Settings]]:
+        """Settings with each of these grids."""
+        common = {item.name: getattr(self, item.name) for item in fields(Settings)} | {"bits": MOST}
+        pairs = [(name, name.split("/")) for name in names]
+        return [(name, Settings(**common | {"granularity": g, "scheme": s})) for name, (g, s) in pairs]
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What bits=auto asks for; None where bits are given."""
+        if self.bits != "auto":
+            return None
+        names = options.GRIDS if self.grids == "any" else self.grids or ()
+        return Wanted(self.tolerance, tuple(name for name, one in self._of_grids(names) if not one.faults()))
 
 
 @dataclass

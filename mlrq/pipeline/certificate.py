@@ -7,6 +7,7 @@ import numpy as np
 
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, encode_quantized
 from mlrq.artifacts.schema import Training
+from mlrq.quantization.width import Width
 from mlrq.solvers import verify
 from mlrq.solvers.certificate import Effort, certify
 from mlrq.solvers.problem import Problem
@@ -47,17 +48,22 @@ def told(integer: QuantizedArtifact) -> dict[str, Any]:
 
 
 def document(
-    data: TrainTest, origin: FloatArtifact, integer: QuantizedArtifact, seen: Summary, wanted: bool | str
+    data: TrainTest,
+    origin: FloatArtifact,
+    made: tuple[QuantizedArtifact, Width | None],
+    seen: Summary,
+    wanted: bool | str,
 ) -> dict[str, Any] | None:
     """The body of `certificate.json`; None where it is not wanted, or would take too much.
 
     Args:
         data: What the float model was trained on.
         origin: The float model.
-        integer: The integer model.
+        made: The integer model, and why it has as many bits, where they were found.
         seen: Summary of the features as inference sees them, and of what codes are fitted to.
         wanted: true, false, or auto: where rows are in memory and it takes a tenth of a second.
     """
+    integer, width = made
     per_scale, effort = integer.model.codes.size, AUTO if wanted == "auto" else ALL
     if integer.model.granularity == "per_channel":
         per_scale //= len(integer.model.targets)
@@ -72,7 +78,36 @@ def document(
     found = problems(model, seen, products, effort)
     if found is None:
         return None
-    return {"goal": goal, "problems": found, "quantized": model["sha256"]}
+    body = {"goal": goal, "problems": found, "quantized": model["sha256"]}
+    below = fewer(model, width, seen, products, effort) if width else None
+    return body | ({"below": below} if below else {})
+
+
+def fewer(
+    model: dict[str, Any], width: Width, seen: Summary, products: Products, effort: Effort
+) -> dict[str, Any] | None:
+    """What a certificate has of one bit less: that no codes come within the limit. None if it is not shown.
+
+    Args:
+        model: `quantized.json`.
+        width: Its bits, and what is known of one bit less.
+        seen: See `document`.
+        products: See `problems`.
+        effort: What it may cost.
+    """
+    if width.below is None:
+        return None
+    less = width.below.model
+    codes = {"codes": less.codes.tolist(), "zero_point": less.zero_point.tolist()}
+    found = problems({**model, **codes, "bits": less.bits}, seen, products, effort)
+    if found is None:
+        return None
+    body = {**codes, "limit": width.limit.hex(), "problems": found, "tolerance": width.tolerance}
+    try:
+        verify.fewer(model, body, products)
+    except verify.Answer:  # its lower bound is within the limit
+        return None
+    return body
 
 
 def problems(

@@ -12,8 +12,10 @@ from mlrq.pipeline.certificate import document, followed
 from mlrq.pipeline.guard import check
 from mlrq.pipeline.results import Quantized
 from mlrq.pipeline.train import require_same_training
+from mlrq.pipeline.width import residual_variance
 from mlrq.quantization.quantize import TrainingStatistics, quantize
-from mlrq.quantization.settings import Settings
+from mlrq.quantization.settings import Settings, Wanted
+from mlrq.quantization.width import cheapest
 from mlrq.stats.metrics import deviations
 from mlrq.streaming.train_test import TrainTest
 
@@ -25,6 +27,7 @@ def quantize_model(
     max_r2_drop: float | str | None = "auto",
     strict: bool = False,
     certificate: bool | str = False,
+    wanted: Wanted | None = None,
 ) -> Quantized:
     """Make the integer model of a float model.
 
@@ -35,6 +38,8 @@ def quantize_model(
         max_r2_drop: For the guard; see `mlrq.pipeline.guard.check`.
         strict: Whether what the guard objects to is an error.
         certificate: Whether to make one; see `mlrq.pipeline.certificate.document`.
+        wanted: What bits, and maybe the grid, are to be found by, whatever the settings say of them; None for
+            those of the settings.
 
     Raises:
         MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
@@ -44,13 +49,17 @@ def quantize_model(
     exact = origin.model
     fit_to = exact if followed(origin) else None
     statistics = training_statistics(data, settings, fit_to)
-    made = quantize(exact, statistics, settings)
+    # Without what the configuration has beside them.
+    recorded = Settings(**{item.name: getattr(settings, item.name) for item in fields(Settings)})
+    if wanted is None:
+        made, width = quantize(exact, statistics, recorded), None
+    else:
+        residual = residual_variance(data, exact)
+        recorded, made, width = cheapest(exact, statistics, recorded, wanted, residual)
     model = made.model
     guard = check(model, exact, data, fit_to, max_r2_drop)
     if strict and guard.notices:
         raise MlrqError("quantization.strict: " + "; ".join(guard.notices))
-    # Without what the configuration has beside them.
-    recorded = Settings(**{item.name: getattr(settings, item.name) for item in fields(Settings)})
     first_rows = data.first(FIRST_ROWS)[0]
     distance = data.score((exact, model))[1].distance
     first = {
@@ -63,7 +72,7 @@ def quantize_model(
     return Quantized(
         artifact,
         origin,
-        document(data, origin, artifact, seen, certificate),
+        document(data, origin, (artifact, width), seen, certificate),
         weight_error=model.weights - exact.coefficients,
         intercept_excess=made.intercept_excess,
         intercept_error=model.intercept_value - made.intercept,
@@ -73,6 +82,7 @@ def quantize_model(
             np.array(origin.training.target_spread),
         ),
         guard=guard,
+        width=width,
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.pipeline.guard import Guard
 from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.width import Width
 from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics
 
@@ -45,6 +46,7 @@ class Quantized:
         deviations: Largest difference from the float model's predictions, in standard deviations of the
             target: over all test rows, or over the first training rows where there are none.
         guard: The comparison on the training rows.
+        width: Why it has as many bits as it has, where they were to be found.
     """
 
     artifact: QuantizedArtifact
@@ -56,6 +58,7 @@ class Quantized:
     first: dict[str, NDArray[np.float64]]
     deviations: float
     guard: Guard
+    width: Width | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from mlrq.export import carried
 from mlrq.pipeline.certificate import followed, told
 from mlrq.pipeline.save import exported
 from mlrq.pipeline.train import require_same_training
+from mlrq.pipeline.width import is_limit
 from mlrq.solvers.verify import Answer, check
 from mlrq.streaming.train_test import TrainTest
 
@@ -40,6 +41,11 @@ def verify(
     try:
         if origin and proof["goal"] != followed(origin):
             return "REFUTED", "the codes of the certificate follow another model than float.json"
+        below = proof.get("below")
+        if origin and below and not is_limit(data, origin.model, below):
+            return "REFUTED", "the limit of the excess is not the tolerance of the residual variance"
+        if below and integer.excess > float.fromhex(below["limit"]):
+            return "REFUTED", "the excess is above the limit that its bits were found by"
         model = told(integer)
         return check(model, proof, data.checked_products(model, proof["goal"]))
     except Answer as why:

@@ -107,6 +107,9 @@ GRANULARITIES = {
     "per_feature": Option("one grid, and a factor for each feature"),
 }
 
+# What shares a grid, and what its codes stand for.
+GRIDS = tuple(f"{granularity}/{scheme}" for granularity in GRANULARITIES for scheme in SCHEMES)
+
 # From the simplest to the best: the order of a sweep's table.
 ROUNDINGS = {
     "truncate": Rounding(

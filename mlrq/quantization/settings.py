@@ -5,6 +5,22 @@ from dataclasses import dataclass
 from mlrq.quantization import options
 from mlrq.quantization.keys import OneOf, Within, faults, key
 
+FEWEST, MOST = 2, 16  # bits of a code
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a quantization has to serve whose bits are to be found.
+
+    Attributes:
+        tolerance: Excess that is allowed, as a part of the residual variance.
+        grids: Names, as in `options.GRIDS`, of those from which the one of least payload is taken; none for
+            that of the settings.
+    """
+
+    tolerance: float
+    grids: tuple[str, ...] = ()
+
 
 @dataclass
 class Settings:
@@ -14,7 +30,7 @@ class Settings:
     damage: `refit_intercept` makes the mean error on the training rows what it was before.
     """
 
-    bits: int = key(8, "bits of a code", Within(2, 16))
+    bits: int = key(8, "bits of a code", Within(FEWEST, MOST))
     scheme: str = key("symmetric", "what the codes stand for", OneOf(options.SCHEMES))
     granularity: str = key("per_tensor", "what shares a grid", OneOf(options.GRANULARITIES))
     rounding: str = key("exact", "how codes are chosen", OneOf(options.ROUNDINGS))

@@ -23,6 +23,9 @@ E is what the given codes leave, or a bound that the certificate claims. No code
    for all codes on one side. Where every code is decided, fractions are compared.
 3. By division of the values of the next code, in the order given, into ranges: a list [box, end, box, end,
    ..., box] of the smaller boxes up to each end, and the last. The tree of a certificate is all codes' box.
+
+A certificate may also have, as `below`, codes of one bit less with trees, and a limit. By what their bounds
+exceed what the best real weights leave, all codes of so few bits do at least; it has to be above the limit.
 """
 
 import csv
@@ -112,6 +115,7 @@ class Problem:
             pairs = [(head, zip(row, own, strict=True)) for head, *row in full]
             full = [[(d * x - head * y) // over if d else x for x, y in row] for head, row in pairs]
             over = d or over
+        self.floor = Fraction(full[0][0], over)
         return rows[::-1], (full[0][0] << self.shift) // over, -(-self.bound * 2**self.shift // 1)
 
     def search(self, i: int, codes: list[int], a: int, b: int, c: int) -> None:
@@ -208,20 +212,44 @@ def claims(model: Any, products: Any) -> tuple[list[Any], Fraction]:
     return found, 1 / (count**2 * whole)
 
 
+def shown(about: list[Any], part: Any, unit: Fraction) -> tuple[Problem, Fraction | None]:
+    """The problem of a matrix, codes and a box, whose tree holds; and the bound that it claims, or None."""
+    bound = None if part["bound"] is None else Fraction(float.fromhex(part["bound"]))
+    matrix, codes, box = about
+    problem = Problem(matrix, codes, box, part["order"], None if bound is None else bound / unit)
+    problem.prove(part["tree"], part["units"])
+    return problem, bound
+
+
+def fewer(model: Any, below: Any, products: Any) -> str:
+    """What is shown of codes of one bit less, so of all of fewer bits: that they add more than is allowed."""
+    bits, limit = model["bits"] - 1, Fraction(float.fromhex(below["limit"]))
+    narrow = {**model, "bits": bits, "codes": below["codes"], "zero_point": below["zero_point"]}
+    problems, unit = claims(narrow, products)
+    found = [
+        shown(about, part, unit)[0] for (*about, _), part in zip(problems, below["problems"], strict=True)
+    ]
+    least = sum(problem.bound - problem.floor for problem in found) * unit
+    if least <= limit:
+        raise Answer("REFUTED", f"codes of {bits} bits are not shown to add more than {float(limit):.12g}")
+    told = f"an excess below {float(least):.12g}, and {float(limit):.12g} is allowed"
+    return f"no codes of {bits} bits or fewer have {told}"
+
+
 def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
     """PROVEN or INCOMPLETE, and what is, from `exact` of the training rows; an Answer for less than that."""
     count, told, (problems, unit) = int(products[0][0]), list[str](), claims(model, products)
     if (proof["quantized"], count) != (model["sha256"], model["training"]["train_rows"]):
         raise Answer("REFUTED", "the certificate or the rows are of another quantized.json")
-    for (matrix, codes, box, group), part in zip(problems, proof["problems"], strict=True):
-        bound = None if part["bound"] is None else Fraction(float.fromhex(part["bound"]))
-        problem = Problem(matrix, codes, box, part["order"], bound and bound / unit)
-        problem.prove(part["tree"], part["units"])
+    for (*about, group), part in zip(problems, proof["problems"], strict=True):
+        problem, bound = shown(about, part, unit)
         off = Fraction(model["scale"][group[0]]) - Fraction(max(problem.along, 0), problem.length)
         names, left = ", ".join(model["targets"][t] for t in group), float(problem.left * unit)
         less = "less" if bound is None else f"less than {float(bound):.12g}"
         told += [f"{names}: mean squared error {left:.12g} on {count:,} training rows; no codes have {less}"]
         told[-1] += f"; their scale as float32 adds {float(off**2 * problem.length * unit):.3g}"
+    if proof.get("below"):
+        told.append(fewer(model, proof["below"], products))
     return "INCOMPLETE" if any(part["bound"] for part in proof["problems"]) else "PROVEN", "\n".join(told)
 
 

@@ -97,7 +97,7 @@ def test_all_faults_of_a_command_line_are_listed_one_a_line(command):
         (["quantization.bitz=3"], ["quantization.bitz: no such key", "quantization.bits?"]),
         (["+quantization.bitz=3"], ["quantization.bitz: no such key", "quantization.bits?"]),
         (["quantization.bits=eight"], ["quantization.bits=eight: ", "could not be converted"]),
-        (["quantization.bits=1"], ["quantization.bits=1: must be from 2 to 16"]),
+        (["quantization.bits=1"], ["quantization.bits=1: must be from 2 to 16, or auto"]),
         (["quantization.bits=2,3"], ["several values", "-m sweeps"]),
         (["quantization=int5"], ["quantization=int5: no such option", "int4"]),
         (["dataset=iris"], ["dataset=iris: no such option", "california_housing"]),

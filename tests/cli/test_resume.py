@@ -179,7 +179,9 @@ def test_what_failed_is_listed_again_and_the_rest_is_not_done_again(run, tmp_pat
     assert run("-m", "quantization.bits=17,4", "hydra.sweep.dir=s").code == 1
     done = run("resume=s")
     assert done.code == 1
-    assert done.faults == ["job 0 (quantization.bits=17) failed: quantization.bits=17: must be from 2 to 16"]
+    assert done.faults == [
+        "job 0 (quantization.bits=17) failed: quantization.bits=17: must be from 2 to 16, or auto"
+    ]
     assert before(done) == ["quantization.bits=4"]
 
 

@@ -73,7 +73,7 @@ def test_a_new_rounding_is_in_help_and_reference_without_another_word(monkeypatc
 
 def test_what_a_key_may_be_is_said_in_words():
     said = {item.name: bounds(item) for item in fields(QuantizationConfig)}
-    assert said["bits"] == "from 2 to 16"
+    assert said["bits"] == "from 2 to 16, or auto"
     assert said["scheme"] == "symmetric, affine or offset"
     assert said["strict"] == "true or false"
     assert said["output_range"] == "train, or null (none)"

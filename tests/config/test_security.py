@@ -195,13 +195,13 @@ def test_the_yaml_of_somebody_else_replaces_no_option_of_ours(run, tmp_path):
     for name in ("quantization/int8", "config"):
         place = tmp_path / "own" / f"{name}.yaml"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text("bits: many\n")
+        place.write_text("nodes: many\n")
     assert run("--config-dir", tmp_path / "own", "save=false", "dataset=diabetes", "samples=0").code == 0
 
 
 def test_a_yaml_that_is_wrong_is_one_line(run, tmp_path):
     (tmp_path / "own" / "schema").mkdir(parents=True)
-    (tmp_path / "own" / "schema" / "quantization.yaml").write_text("bits: many\n")
+    (tmp_path / "own" / "schema" / "quantization.yaml").write_text("nodes: many\n")
     run("--config-dir", tmp_path / "own", "save=false").refused("schema/quantization", "'many'", code=2)
 
 

@@ -75,7 +75,7 @@ def test_two_to_sixteen_bits_are_allowed(bits):
 @pytest.mark.parametrize("bits", [-8, 0, 1, 17, 32])
 def test_bits_outside_two_to_sixteen_are_refused(bits):
     (fault,) = faults(f"quantization.bits={bits}")
-    assert fault == f"quantization.bits={bits}: must be from 2 to 16"
+    assert fault == f"quantization.bits={bits}: must be from 2 to 16, or auto"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,17 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
         (["dataset.seed=-1"], "dataset.seed=-1: must be from 0 to 4294967295"),
         (["dataset.source=web"], "dataset.source=web: must be embedded or sklearn"),
         (["quantization.scheme=odd"], "quantization.scheme=odd: must be symmetric, affine or offset"),
+        (["quantization.bits=eight"], "quantization.bits=eight: must be from 2 to 16, or auto"),
+        (["quantization.bits=8.0"], "quantization.bits=8.0: must be from 2 to 16, or auto"),
+        (["quantization.bits=true"], "quantization.bits=True: must be from 2 to 16, or auto"),
+        (["quantization.tolerance=-1"], "quantization.tolerance=-1.0: must be 0 or more"),
+        (["quantization.grids=some"], "quantization.grids=some: must be any, or a list of"),
+        (["quantization.grids=[per_tensor/odd]"], "quantization.grids=['per_tensor/odd']: must be any, or"),
+        (["quantization.grids=any"], "quantization.grids: not with bits=8; use bits=auto"),
+        (
+            ["quantization.grids=[per_tensor/offset]", "quantization.bits=auto"],
+            "quantization.grids=per_tensor/offset: scheme=offset: not with rounding=exact",
+        ),
         (["quantization.granularity=x"], "quantization.granularity=x: must be per_tensor, per_channel or"),
         (["quantization.rounding=up"], "quantization.rounding=up: must be truncate, nearest, babai or exact"),
         (["quantization.intercept=int8"], "quantization.intercept=int8: must be auto, float32, float64 or"),
@@ -148,7 +159,7 @@ def test_an_unknown_key_does_not_compose(override):
     assert "Could not override" in str(caught.value)
 
 
-@pytest.mark.parametrize("override", ["quantization.bits=eight", "save=maybe", "dataset.seed=1.5"])
+@pytest.mark.parametrize("override", ["quantization.nodes=eight", "save=maybe", "dataset.seed=1.5"])
 def test_a_value_of_the_wrong_type_does_not_compose(override):
     with pytest.raises(HydraException) as caught:
         composed(override)
