@@ -14,6 +14,7 @@ from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError, printable
 from mlrq.files import write
 from mlrq.solvers.problem import Certificate
+from mlrq.stats.conformal import half_width
 from mlrq.stats.metrics import tally
 
 if TYPE_CHECKING:
@@ -129,15 +130,52 @@ class QuantizedModel:
         predicted = self._kept.artifact.model.predict(aligned(X, self.features))
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
+    def predict_interval(
+        self, X: Any, *, calibration: tuple[Any, Any], level: float = 0.9
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Intervals around the predictions, in which the truth lies with a probability of `level` or more.
+
+        Split conformal: the half-width is the ceil((n + 1) level)-th smallest absolute error on n rows that
+        neither the float model nor this one was made with; with integer inputs it is rounded up to a multiple
+        of the scale. Of several targets each has its own, and the probability is of each by itself.
+
+        Args:
+            X: Rows, as of `predict`.
+            calibration: Rows and targets to calibrate on, drawn as those to predict are.
+            level: Probability, as its decimal digits say it.
+
+        Returns:
+            Low ends and high ends, each of the shape that `predict` returns.
+
+        Raises:
+            MlrqError: If there are too few rows to calibrate on, with the number that is needed, or rows do
+                not fit.
+
+        Example:
+            >>> import mlrq
+            >>> from sklearn.datasets import load_diabetes
+            >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+            >>> model = mlrq.quantize("linear_regression", X[:300], y[:300], bits=4)
+            >>> low, high = model.predict_interval(X[400:], calibration=(X[300:400], y[300:400]), level=0.8)
+            >>> float(((low <= y[400:]) & (y[400:] <= high)).mean()) > 0.7
+            True
+        """
+        model = self._kept.artifact.model
+        rows, actual = self._pair(*calibration)
+        steps = model.scale.tolist() if model.inputs else [0.0] * len(self.targets)
+        errors = (actual - model.predict(rows)).T
+        half = [half_width(one, level, step) for one, step in zip(errors, steps, strict=True)]
+        predicted = self.predict(X)
+        wide = np.array(half)[0] if predicted.ndim == 1 else np.array(half)
+        return predicted - wide, predicted + wide
+
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R2 of the predictions, the mean over the targets, as `sklearn.metrics.r2_score`.
 
         Raises:
             MlrqError: If the rows cannot be predicted, or `y` is not their targets; for R2 of one row.
         """
-        rows, actual = aligned(X, self.features), self._actual(y)
-        if len(rows) != len(actual):
-            raise MlrqError(f"y: has {len(actual)} rows, but X has {len(rows)}")
+        rows, actual = self._pair(X, y)
         predicted = self._kept.artifact.model.predict(rows)
         weight = None
         if sample_weight is not None:
@@ -159,6 +197,13 @@ class QuantizedModel:
             raise out_of_bounds([found], [name], "weights", 1)
         require_weights(found, name, "weights", 1)
         return found
+
+    def _pair(self, X: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rows and their targets."""
+        rows, actual = aligned(X, self.features), self._actual(y)
+        if len(rows) != len(actual):
+            raise MlrqError(f"y: has {len(actual)} rows, but X has {len(rows)}")
+        return rows, actual
 
     def _actual(self, y: Any) -> NDArray[np.float64]:
         given = table(y, "y")
