@@ -13,6 +13,7 @@
 enum { BLOCK = 256, NUMBERS = 1024 }; /* rows that are summed, and numbers that are encoded, at once */
 enum { CACHED = 1 << 20 };           /* bytes of a result that a core's cache holds */
 enum { PAIRED = 512 };               /* features whose weights are laid out for instructions on pairs */
+enum { LAID = 2 * PAIRED };          /* vectors of weights laid out at once; a target has half as many at most */
 
 typedef union { int32_t narrow[BLOCK]; int64_t wide[BLOCK]; } sums;
 typedef uint32_t word __attribute__((aligned(1), may_alias));
@@ -152,12 +153,17 @@ INLINE void sum_pairs(sums *total, int size, const char *from, int64_t features,
   }
 }
 
-/* The weights of one target as `sum_pairs` takes them; 0 where they or the codes are not made for it. */
-INLINE int paired(int64_t features, int bytes, const int64_t *weights, __m128i *pairs) {
+/* Whether weights of 16 bits are all that there are, of as many features as `sum_pairs` takes. */
+INLINE int pairable(int64_t features, int64_t targets, int bytes, const int64_t *weights) {
+  if (features < 8 / bytes || features > PAIRED) return 0;
+  for (int64_t i = 0; i < targets * features; i++)
+    if (weights[i] < INT16_MIN || weights[i] > INT16_MAX) return 0;
+  return 1;
+}
+
+/* Lay the weights of one target out as `sum_pairs` takes them. */
+INLINE void lay(int64_t features, int bytes, const int64_t *weights, __m128i *pairs) {
   const int64_t each = 8 / bytes;
-  if (features < each || features > PAIRED) return 0;
-  for (int64_t f = 0; f < features; f++)
-    if (weights[f] < INT16_MIN || weights[f] > INT16_MAX) return 0;
   for (int64_t first = 0; first < features; first += each) {
     int64_t at = first + each <= features ? first : features - each;
     int16_t some[8] = {0};
@@ -169,7 +175,6 @@ INLINE int paired(int64_t features, int bytes, const int64_t *weights, __m128i *
       } else
         *pairs++ = _mm_set1_epi32((int32_t)((uint16_t)some[i] | (uint32_t)(uint16_t)some[i + 1] << 16));
   }
-  return 1;
 }
 #endif
 
@@ -199,6 +204,15 @@ INLINE void infer(int64_t rows, int64_t features, int64_t targets, const char *t
                   const float *scale, char *result) {
   const int64_t item = scale || wide ? 8 : 4;
   const int large = scale && targets == 1 && rows * item >= CACHED;
+#ifdef __SSE2__
+  /* Weights are laid out once, and for each block anew only those for which there is no room. */
+  const int64_t each = 8 / bytes, step = (features + each - 1) / each * (bytes == 1 ? 4 : 2);
+  const int64_t room = step ? LAID / step : 0;
+  const int in_pairs = !wide && feature_step == bytes && pairable(features, targets, bytes, weights);
+  __m128i pairs[LAID];
+  for (int64_t t = 0; in_pairs && t < targets && t < room; t++)
+    lay(features, bytes, weights + t * features, pairs + t * step);
+#endif
   for (int64_t first = 0; first < rows; first += BLOCK) {
     int size = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
     for (int64_t t = 0; t < targets; t++) {
@@ -206,10 +220,11 @@ INLINE void infer(int64_t rows, int64_t features, int64_t targets, const char *t
       char *to = result + (first * targets + t) * item;
       const char *from = table + first * row_step;
 #ifdef __SSE2__
-      __m128i pairs[PAIRED / 2];
-      if (!wide && feature_step == bytes && size >= 4 && paired(features, bytes, weights + t * features, pairs))
-        sum_pairs(&total, size, from, features, row_step, bytes, pairs, bias[t]);
-      else
+      if (in_pairs && size >= 4) {
+        __m128i *own = pairs + (t < room ? t : room - 1) * step;
+        if (targets > room && t >= room - 1) lay(features, bytes, weights + t * features, own);
+        sum_pairs(&total, size, from, features, row_step, bytes, own, bias[t]);
+      } else
 #endif
         accumulate(&total, wide, size, from, features, row_step, feature_step, bytes, weights + t * features, bias[t]);
       if (large) {

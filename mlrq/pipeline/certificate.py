@@ -16,7 +16,7 @@ from mlrq.stats.summary import Summary
 from mlrq.streaming.reductions import Products
 from mlrq.streaming.train_test import TrainTest
 
-AUTO = Effort(codes=32, bounds=400_000, vectors=400, tried=10_000, halvings=0)
+AUTO = Effort(codes=32, bounds=1_000_000, vectors=2_000, tried=40_000, halvings=0)
 ALL = Effort(codes=500, bounds=2_000_000, vectors=10_000, tried=300_000, halvings=8)
 
 
@@ -61,7 +61,7 @@ def document(
         origin: The float model.
         made: The integer model, and why it has as many bits, where they were found.
         seen: Summary of the features as inference sees them, and of what codes are fitted to.
-        wanted: true, false, or auto: where rows are in memory and it takes a tenth of a second.
+        wanted: true, false, or auto: where rows are in memory and it takes no more than some seconds.
     """
     integer, width = made
     per_scale, effort = integer.model.codes.size, AUTO if wanted == "auto" else ALL

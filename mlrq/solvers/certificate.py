@@ -9,7 +9,7 @@ search of the checker.
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import frexp, ldexp
+from math import frexp, gcd, lcm, ldexp
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class _Writer:
         levels: (n,) of the tree, in the order of the certificate.
         exponents: (n,) of the size of each number of a vector, in the order of the certificate.
         unit: Codes times scale of the claim over those of the tree, a power of two.
+        exact: Whether vectors may be long, where no short one is taken.
     """
 
     claim: verify.Problem
@@ -86,6 +87,7 @@ class _Writer:
     levels: list[int]
     exponents: list[int]
     unit: float
+    exact: bool = False
 
     @property
     def units(self) -> list[int]:
@@ -123,15 +125,50 @@ class _Writer:
         project = self._projection(cone)
         for bits in BITS:
             for room in [room for room in ROOM if room < bits]:
-                scale = max(cone.scale, 0.0) * (1.0 + ldexp(1.0, room - bits))
-                pairs = zip(project.at(scale)[self.levels].tolist(), self.exponents, strict=True)
-                numbers = [1 << bits, *(round(ldexp(one * self.unit, bits - by)) for one, by in pairs)]
+                numbers = self._rounded(cone, project, bits, room)
                 for _ in range(bits // 32):
                     numbers = self._refined(numbers, project)
-                with suppress(verify.Answer):
-                    self.claim.vector(*(n << unit for n, unit in zip(numbers, self.units, strict=True)))
+                if self._accepted(numbers):
                     return numbers
-        return None
+        if not self.exact:
+            return None
+        rounded = self._rounded(cone, project, 40, 13)
+        return next(filter(self._accepted, (self._exact(cone, rounded, more) for more in (0, 1))), None)
+
+    def _accepted(self, numbers: list[int]) -> bool:
+        with suppress(verify.Answer):
+            self.claim.vector(*(number << unit for number, unit in zip(numbers, self.units, strict=True)))
+            return True
+        return False
+
+    def _rounded(self, cone: Cone, project: _Projection, bits: int, room: int) -> list[int]:
+        """The projection's numbers in so many bits, at a scale that is larger by 2^(room - bits)."""
+        scale = max(cone.scale, 0.0) * (1.0 + ldexp(1.0, room - bits))
+        pairs = zip(project.at(scale)[self.levels].tolist(), self.exponents, strict=True)
+        return [1 << bits, *(round(ldexp(one * self.unit, bits - by)) for one, by in pairs)]
+
+    def _exact(self, cone: Cone, numbers: list[int], more: int) -> list[int]:
+        """Numbers for which the slopes of the codes that no constraint holds are 0: long ones.
+
+        Where what is decided can be made up for by what is not, as where all decided codes are 0 or columns
+        depend on others, a larger scale leaves no room, and where `more` is 1 not for either side of the last
+        decided code.
+        """
+        held = {level for pair in cone.pairs for level in pair}
+        free = [place for place, level in enumerate(self.levels) if level < cone.level + more]
+        free = [place for place in free if self.levels[place] not in held]
+        factor, *whole = [number << unit for number, unit in zip(numbers, self.units, strict=True)]
+        given = [0 if place in free else number for place, number in enumerate(whole)]
+        rows = [self.claim.matrix[place] for place in free]
+        right = [factor * row[-1] - verify.dot(row, given) for row in rows]
+        found = solved([[row[place] for place in free] for row in rows], right)
+        exact = [Fraction(factor), *map(Fraction, given)]
+        for place, value in zip(free, found, strict=True):
+            exact[place + 1] = value
+        common = lcm(*(value.denominator for value in exact)) << max(self.units)
+        long = [int(value * common) >> unit for value, unit in zip(exact, self.units, strict=True)]
+        divisor = gcd(*long)
+        return [number // divisor for number in long]
 
     def _projection(self, cone: Cone) -> "_Projection":
         tree, q, codes = self.tree, cone.level, np.array(cone.codes, dtype=np.float64)
@@ -177,6 +214,16 @@ class _Writer:
         return normals, limits
 
 
+def solved(matrix: list[list[int]], right: list[int]) -> list[Fraction]:
+    """x for which `matrix @ x` is `right`, exactly; 0 for columns of a Gram matrix that depend on others."""
+    rows = [[Fraction(x) for x in (*row, value)] for row, value in zip(matrix, right, strict=True)]
+    for i, pivot in enumerate(rows):
+        for row in rows if pivot[i] else ():
+            if row is not pivot and (factor := row[i] / pivot[i]):
+                row[:] = [x - factor * y for x, y in zip(row, pivot, strict=True)]
+    return [row[-1] / row[i] if row[i] else Fraction(0) for i, row in enumerate(rows)]
+
+
 def certify(
     problem: Problem, about: tuple[Any, list[int], Any], units: tuple[float, float, Fraction], effort: Effort
 ) -> dict[str, Any] | None:
@@ -205,14 +252,18 @@ def certify(
     writer = _Writer(verify.Problem(matrix, codes, box, names, None), tree, levels, exponents, unit)
     first = inner.outer if tree.lengths[-1] else (0, 0)
     searched = Searches(tree, first, effort.bounds // problem.size)
-    if searched.least(excess) == excess and (made := writer.proven(searched.recorded(excess), effort)):
+    found = searched.recorded(excess) if searched.least(excess) == excess else None
+    # Long vectors only where they save the checker much.
+    quick = replace(effort, tried=effort.tried // 4)
+    made = found and (writer.proven(found, quick) or replace(writer, exact=True).proven(found, effort))
+    if not made and (found is None or found.vectors > effort.vectors):
+        made = writer.proven(None, effort)
+    if made:
         return made
-    if made := writer.proven(None, effort):
-        return made
-    if not (threshold := searched.largest(excess, effort.halvings)):
+    if not (effort.halvings and (threshold := searched.largest(excess, effort.halvings))):
         return None
     less = Fraction((excess - threshold) * units[1] ** 2)
     bound = max(0.0, float(writer.claim.left * units[2] - less))
     claim = verify.Problem(matrix, codes, box, names, Fraction(bound) / units[2])
-    made = replace(writer, claim=claim).proven(searched.recorded(threshold), effort)
+    made = replace(writer, claim=claim, exact=True).proven(searched.recorded(threshold), effort)
     return made and {**made, "bound": bound.hex()}

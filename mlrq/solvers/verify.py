@@ -74,7 +74,7 @@ class Problem:
     def limits(self, i: int, codes: list[int]) -> tuple[int, int]:
         """The range of code i: of the box, and of what slides with the codes before."""
         low, high = self.box[i] if i < len(self.box) else self.outer
-        before = [(0, 0), *(zip(codes, codes, strict=True) if codes else self.box[:i])]
+        before = [(0, 0), *(((p, p) for p in codes) if codes else self.box[:i])] if self.sliding else [(0, 0)]
         least, most = max(a for a, _ in before) - self.width, min(b for _, b in before) + self.width
         return (max(low, least), min(high, most)) if self.sliding else (low, high)
 

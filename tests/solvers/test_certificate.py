@@ -22,7 +22,7 @@ from support.tables import split_by_scikit_learn
 from mlrq.artifacts.json_document import encode, seal
 from mlrq.datasets import Stream, california_housing, diabetes
 from mlrq.pipeline.certificate import ALL, problems
-from mlrq.solvers import verify
+from mlrq.solvers import certificate, verify
 from mlrq.solvers.certificate import Effort
 from mlrq.solvers.solve import solve
 from mlrq.stats.summarize import summarize
@@ -278,6 +278,34 @@ def test_columns_that_depend_on_others_are_proven_too(
     names = [f"x{i}" for i in range(table.shape[1])], ["y"]
     model, proof, sums = certified(table, values, names, bits, scheme=scheme, granularity=granularity)
     assert verify.check(model, proof, sums)[0] == "PROVEN"
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_where_no_scale_leaves_room_a_long_vector_is_exact(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    flags = rng.integers(0, 2, (400, 2))  # two, and how many of them are set
+    kinds = rng.integers(0, 2, 400), rng.normal(size=(400, 5)), flags.sum(1), flags
+    rows = np.column_stack(kinds)
+    weights = [0.06, -0.09, 0.0075, 0.0005, -0.0095, 0.001, 0.0566, 0, 0]
+    values = (rows @ weights + 0.05 * rng.normal(size=400))[:, None]
+    names = [f"x{i}" for i in range(9)], ["y"]
+    effort = replace(ALL, tried=200, halvings=0)
+    model, proof, sums = certified(rows, values, names, 2, effort)
+    assert verify.check(model, proof, sums)[0] == "PROVEN"
+    monkeypatch.setattr(certificate._Writer, "_exact", lambda self, cone, numbers, more: numbers)
+    assert certified(rows, values, names, 2, effort)[1] is None
+
+
+def test_equations_are_solved_exactly_where_columns_depend_on_others_too() -> None:
+    rng = np.random.default_rng(5)
+    columns = rng.integers(-9, 10, (5, 30))
+    columns[2] = columns[0] - 2 * columns[1]
+    gram, right = (columns @ columns.T).tolist(), (columns @ rng.integers(-9, 10, 30)).tolist()
+    found = certificate.solved(gram, right)
+    assert found[2] == 0
+    assert [sum(a * x for a, x in zip(row, found, strict=True)) for row in gram] == right
 
 
 @pytest.mark.parametrize("affine", [False, True])
