@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mlrq.config.limits import TOO_DEEP, nested
+from mlrq.config.limits import MOST_LISTED, TOO_DEEP, nested, too_many
 from mlrq.config.schema import STAGES
 from mlrq.errors import nearest
 
@@ -76,6 +76,9 @@ def parse(typed: list[str]) -> CommandLine:
         flag = SHORT.get(flag, flag)
         if nested(word):
             line.faults.append(f"{flag}: {TOO_DEEP}")
+        elif not word.startswith("-") and too_many(",".join([*line.overrides, word])):
+            many = f"lists values until they are over {MOST_LISTED:,}"
+            line.faults.append(f"{flag}: {many}: range(FIRST,END,STEP) sweeps over more, YAML holds more")
         elif not word.startswith("-"):
             line.overrides.append(f"stage={word}" if word in STAGES else word)
         elif flag in SWITCHES and not equals:

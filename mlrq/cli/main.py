@@ -100,7 +100,7 @@ def _composed(line: CommandLine) -> tuple[DictConfig, bool]:
     composed = composition.compose([one.values[0] for one in asked], folders)
     sweeps = "--multirun" in line.switches or composed.hydra.mode == RunMode.MULTIRUN
     if sweeps:
-        composition.check_jobs(asked, folders)
+        composition.check_jobs(asked, folders, composed.hydra.sweeper.params or {})
     elif several := [one for one in asked if one.swept]:
         raise ConfigError([one.several for one in several])
     composition.separate(composed)

@@ -2,9 +2,9 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 from hydra import compose as hydra_compose
@@ -12,6 +12,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
@@ -124,15 +125,17 @@ def asked(text: str) -> Asked:
     """What the override `text` asks for.
 
     Raises:
-        ConfigError: If it is nested too deep.
+        ConfigError: If it is nested too deep, lists too many values, or sweeps over too many.
         HydraException: If it is none, or sweeps over what cannot be listed.
     """
-    if limits.nested(text):
-        raise ConfigError([f"{text.partition('=')[0]}: {limits.TOO_DEEP}"])
+    if limits.nested(text) or limits.too_many(text):
+        why = limits.TOO_DEEP if limits.nested(text) else f"lists over {limits.MOST_LISTED:,} values"
+        raise ConfigError([f"{text.partition('=')[0]}: {why}"])
     override = OverridesParser.create().parse_override(text)
     key = override.get_key_element()
     if not override.is_sweep_override():
         return Asked(key, [text], swept=False)
+    _require_end(key, override.value())
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         override.config_loader = GlobalHydra.instance().config_loader()  # which a glob asks for names
         values = [f"{key}={value}" for value in override.sweep_string_iterator()]
@@ -141,20 +144,42 @@ def asked(text: str) -> Asked:
     return Asked(key, values, swept=True)
 
 
-def check_jobs(sweep: Sequence[Asked], folders: Sequence[Path]) -> None:
-    """Compose the jobs of a sweep in which Hydra might be told to do what it may not.
+def _require_end(key: str, value: object) -> None:
+    """Raise ConfigError for a range of too many numbers, HydraException for one that is none."""
+    if not isinstance(value, RangeSweep):
+        return
+    try:
+        several = len(list(islice(value.range(), limits.MOST_JOBS + 1))) > limits.MOST_JOBS
+    except (ValueError, ArithmeticError) as error:
+        raise HydraException(f"no range of numbers: {error}") from error
+    if several:
+        raise ConfigError([f"{key}: sweeps over more than {limits.MOST_JOBS:,} values"])
+
+
+def check_jobs(sweep: Sequence[Asked], folders: Sequence[Path], parameters: Mapping[str, object]) -> None:
+    """Hold that a sweep has an end, and compose those jobs in which Hydra might be told what it may not do.
 
     That it may not do so in the first job is known. Where all YAML files are ours, only what is swept over
     could tell it otherwise in the others.
 
+    Args:
+        sweep: The overrides.
+        folders: Of more YAML files.
+        parameters: What the sweeper of the first job sweeps over beside.
+
     Raises:
-        ConfigError: If it is.
+        ConfigError: If it is, or if there are too many jobs.
         HydraException: If one does not compose.
     """
+    beside = [asked(f"{key}={value}") for key, value in parameters.items()]
+    if faults := limits.jobs_fault(len(one.values) for one in (*sweep, *beside)):
+        raise ConfigError(faults)
     if not folders and not any(one.swept and ("@" in one.key or "hydra" in one.key) for one in sweep):
         return
     for job in product(*(one.values for one in sweep)):
         parameters = compose(job, folders).hydra.sweeper.params or {}
         more = [asked(f"{key}={value}") for key, value in parameters.items()]
+        if faults := limits.jobs_fault(len(one.values) for one in (*sweep, *more)):
+            raise ConfigError(faults)
         for extended in product(*(one.values for one in more)) if more else ():
             compose([*extended, *job], folders)

@@ -1,12 +1,13 @@
 """What text and YAML from outside may be before anything reads them: of a size, and not nested without end.
 
-A few lines of YAML can stand for a billion values, a few interpolations too, and a hundred thousand brackets
-take Hydra's parser half a minute. All are told by a scan that builds nothing.
+A few lines of YAML can stand for a billion values, a few interpolations too, and a sweep over a range; a
+hundred thousand brackets, or commas, take Hydra's parser half a minute. A scan tells them thabuilds nothing.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from math import prod
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]  # OmegaConf brings it
@@ -17,6 +18,10 @@ MOST_BYTES = 1 << 20  # of a YAML file
 MOST_VALUES = 100_000  # in it, each alias counted as what it stands for
 MOST_FILES = 10_000  # below a folder of YAML files
 MOST_REFERENCES = 20  # interpolations: three in each of seven values that name each other are 2,187
+MOST_LISTED = (
+    2_000  # values that are written one by one, in all overrides or a text of YAML: seconds of parsing
+)
+MOST_JOBS = 10_000  # of a sweep
 TOO_DEEP = f"nested over {DEEPEST} deep"
 
 
@@ -31,6 +36,17 @@ def nested(text: str) -> bool:
         elif character in "]})":
             depth = max(0, depth - 1)
     return False
+
+
+def too_many(text: str) -> bool:
+    """Whether `text`, a part of a configuration, lists more values than are parsed."""
+    return text.count(",") >= MOST_LISTED
+
+
+def jobs_fault(counts: Iterable[int]) -> list[str]:
+    """A line where a sweep over so many values of each key has more jobs than are begun."""
+    jobs = prod(counts)
+    return [f"the sweep has {jobs:,} jobs, and may have {MOST_JOBS:,}"] if jobs > MOST_JOBS else []
 
 
 def references(node: object) -> int:
@@ -107,6 +123,8 @@ def _text_fault(text: bytes) -> str:
             values += 1
             if nested(event.value):
                 return f"line {event.start_mark.line + 1}: {TOO_DEEP}"
+            if too_many(event.value):
+                return f"line {event.start_mark.line + 1}: a text that lists over {MOST_LISTED:,} values"
         if len(opened) > DEEPEST:
             return f"line {event.start_mark.line + 1}: {TOO_DEEP}"
         if values > MOST_VALUES:

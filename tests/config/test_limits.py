@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from mlrq.config import limits
+from mlrq.config import composition, limits
 
 LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
@@ -88,6 +89,71 @@ def test_brackets_in_the_sweep_of_another_are_refused(run, tmp_path):
     inside = f"hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      model.name: '{'[' * 30_000}'\n"
     (tmp_path / "more" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{inside}")
     run("--config-dir=more", "experiment=mine").refused("mine.yaml: line 6: nested over 32 deep", code=2)
+
+
+LISTED = ",".join(map(str, range(2_001)))
+
+
+@pytest.mark.parametrize("before", [(), ("-m",), ("--cfg=job",), ("--help",), ("quantize",)], ids=str)
+@pytest.mark.parametrize(
+    "text", [f"quantization.bits={LISTED}", f"dataset.features=[{LISTED}]", f"+x={LISTED}"]
+)
+def test_values_without_end_in_an_override_are_refused_before_they_are_parsed(run, monkeypatch, before, text):
+    parse = OverridesParser.parse_override
+
+    def short(parser, text):
+        assert len(text) < 1_000
+        return parse(parser, text)
+
+    monkeypatch.setattr(OverridesParser, "parse_override", short)
+    run(*before, text).refused(f"{text.partition('=')[0]}: lists values until they are over 2,000", code=2)
+
+
+def test_values_without_end_over_several_overrides_are_one_line(run):
+    each = [f"+a{i}=[{','.join('1' * 500)}]" for i in range(5)]
+    done = run(*each)
+    assert done.code == 2
+    assert done.faults[0].startswith("+a4: lists values until they are over 2,000")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "range(0,300000000)",
+        "range(0,1e300)",
+        "shuffle(range(0,300000000))",
+        "range(0,1,1e-300)",
+        "range(0,inf)",
+    ],
+)
+@pytest.mark.parametrize("before", [(), ("-m",)], ids=str)
+def test_a_sweep_over_a_range_without_end_is_one_line(run, before, text):
+    run(*before, f"dataset.seed={text}").refused("dataset.seed: sweeps over more than 10,000 values", code=2)
+
+
+@pytest.mark.parametrize("text", ["range(0,5,0)", "range(0,5,0.0)", "range(nan,5)"])
+def test_a_range_that_is_none_is_one_line(run, text):
+    run("-m", f"dataset.seed={text}").refused("dataset.seed=", code=2)
+
+
+def test_a_sweep_of_more_jobs_than_are_begun_is_one_line(run, tmp_path):
+    many = "the sweep has 1,000,000 jobs, and may have 10,000"
+    hundred = "range(0,100)"
+    run(*(f"{key}={hundred}" for key in ("dataset.seed", "samples", "quantization.bits")), "-m").refused(
+        many, code=2
+    )
+    (tmp_path / "more" / "experiment").mkdir(parents=True)
+    inside = "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      dataset.seed: range(0,300000000)\n"
+    (tmp_path / "more" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{inside}")
+    run("--config-dir=more", "experiment=mine").refused("dataset.seed: sweeps over more than", code=2)
+    (tmp_path / "more" / "experiment" / "mine.yaml").write_text(f"samples: '{LISTED}'\n")
+    run("--config-dir=more", "experiment=mine").refused("line 1: a text that lists over 2,000 values", code=2)
+
+
+def test_a_thousand_jobs_are_a_sweep_like_any_other():
+    found = composition.asked("dataset.seed=range(0,10000)")
+    assert len(found.values) == 10_000
+    composition.check_jobs([found], [], {})
 
 
 BOMB = ("dataset=csv", "dataset.path=" + "${model.name}" * 9, "model.name=" + "${dataset.target}" * 9)
