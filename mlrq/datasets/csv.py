@@ -18,7 +18,7 @@ from mlrq.datasets.csv_numbers import BOM, parse, parse_cells
 from mlrq.datasets.csv_pieces import PIECE, Piece, Span, spans
 from mlrq.datasets.encoding import NUMERIC, Cells, coded, rows_of, select
 from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
-from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, present, read_lines
+from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, places_of, present, read_lines
 from mlrq.datasets.wishes import SNIFFED, Wishes, guessed
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import Gunzip
@@ -87,7 +87,8 @@ class CsvStream(Stream):
         """
         piece = cast(Piece, part)
         size = rows_per_batch(len(self.names))
-        places = {str(self.columns.index(name)): kind == NUMERIC for name, kind in kinds.items()}
+        found_at = places_of(self.columns, list(kinds))
+        places = {str(at): kind == NUMERIC for at, kind in zip(found_at, kinds.values(), strict=True)}
         with self.opened(piece) as file:
             if piece.span.end - piece.span.begin <= QUICK:
                 data = file.read(piece.span.end - piece.span.begin)
@@ -126,7 +127,7 @@ class CsvStream(Stream):
         length = span.end - span.begin
         if length <= QUICK:
             data = file.read(length)
-            found = parse(data, self.delimiter, len(self.columns), [self.columns.index(n) for n in names])
+            found = parse(data, self.delimiter, len(self.columns), places_of(self.columns, names))
             if found is not None and found.shape[1] == span.rows:
                 return (found[:, i : i + size].T for i in range(0, span.rows, size))
             file = io.BytesIO(data)
@@ -205,7 +206,7 @@ def _guessed(stream: CsvStream, wishes: Wishes) -> dict[str, str | None]:
     with suppress(DataError), stream.opened(piece) as file:
         for row, _ in islice(stream.rows(file, piece), SNIFFED):
             first.append(row)
-    places = [(name, stream.columns.index(name)) for name in stream.features]
+    places = list(zip(stream.features, places_of(stream.columns, stream.features), strict=True))
     return {name: guessed(coded(row[i] for row in first), wishes.missing_values) for name, i in places}
 
 

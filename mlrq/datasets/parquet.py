@@ -1,6 +1,7 @@
 """Parquet: a file, a folder, a glob or a URI, read row group after row group. Needs the parquet extra."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -248,8 +249,9 @@ def _guessed(schema: Any, columns: list[str], file: str, several: bool) -> dict[
 
     present(schema.names, columns, file)
     found: dict[str, str | None] = {}
+    counts = Counter(schema.names)
     for name in columns:
-        if schema.names.count(name) > 1:
+        if counts[name] > 1:
             raise MlrqError(f"{file}: has column {name!r} twice")
         kind = schema.field(name).type
         cell = kind.value_type if types.is_dictionary(kind) else kind

@@ -5,6 +5,7 @@ import io
 import math
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from operator import itemgetter
@@ -71,6 +72,12 @@ def batch_size(columns: int) -> int:
     return max(1, min(ROWS_PER_BATCH, CELLS_PER_BATCH // columns))
 
 
+def places_of(columns: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """The place of each of `wanted` in `columns`, whose names differ."""
+    found = {name: place for place, name in enumerate(columns)}
+    return [found[name] for name in wanted]
+
+
 Picker = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -130,7 +137,7 @@ class CsvTable:
         if "" in columns:
             place = columns.index("") + 1
             raise MlrqError(f"{name}, line 1: column {place} of the header has no name")
-        twice = {column for column in columns if columns.count(column) > 1}
+        twice = {column for column, count in Counter(columns).items() if count > 1}
         if twice:
             raise MlrqError(f"{name}, line 1: the header names {_quoted(sorted(twice))} twice")
         return columns
@@ -160,8 +167,8 @@ class CsvTable:
             DataError: Later, for a row with too few or too many cells, or a cell that is not a finite
                 number or is too large, with its line and column.
         """
-        places = [self.columns.index(name) for name in present(self.columns, wanted, self._name)]
-        return self._batches(wanted, picker(places))
+        pick = picker(places_of(self.columns, present(self.columns, wanted, self._name)))
+        return self._batches(wanted, pick)
 
     def _batches(self, wanted: Sequence[str], pick: Picker) -> Iterator[NDArray[np.float64]]:
         rows, size = self.rows(), batch_size(len(self.columns))
@@ -240,7 +247,8 @@ def present(columns: Sequence[str], wanted: Sequence[str], name: str) -> Sequenc
     Raises:
         MlrqError: Naming those that are missing and those that are there.
     """
-    missing = [column for column in wanted if column not in columns]
+    there = set(columns)
+    missing = [column for column in wanted if column not in there]
     if missing:
         shown = _quoted(columns[:20]) + (", ..." if len(columns) > 20 else "")
         hint = ""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets.encoding import CellFault, Column, Encoding, Texts, coded, text_of
-from mlrq.datasets.tables import CsvTable, batch_size, picker, present
+from mlrq.datasets.tables import CsvTable, batch_size, picker, places_of, present
 from mlrq.errors import DataError, MlrqError
 
 CHARACTERS_PER_BATCH = 1 << 24
@@ -123,8 +123,8 @@ class CsvRows:
         columns, read = self._table.columns, features.columns
         present(columns, [*read, *keep], name)
         self.width, self.extra = len(columns), set(columns) - {*read, *keep}
-        self._pick = picker([columns.index(column) for column in read])
-        self._keep = [columns.index(one) for one in keep]
+        self._pick = picker(places_of(columns, read))
+        self._keep = places_of(columns, keep)
 
     def records(self) -> Iterator[Record]:
         """The rows in order."""

@@ -22,6 +22,7 @@ from mlrq.streaming.reader import Reader
 from mlrq.streaming.reductions import Scan
 
 LEAST_TEST_ROWS = 2  # for an R2
+MOST_FEATURES = 10_000  # memory grows with their square, time with their cube
 
 Notify = Callable[[str], None]
 
@@ -58,9 +59,10 @@ def first_pass(stream: Stream, split: Split, engine: Engine, notify: Notify, cac
         cache: A folder for the test rows, lest they be read again from among all others.
 
     Raises:
-        MlrqError: For what the stream objects to and does not skip, too few rows, or a constant training
-            column.
+        MlrqError: For what the stream objects to and does not skip, too few rows, too many features, or a
+            constant training column.
     """
+    _require_room(stream)
     by_file = [part.rows for part in stream.parts if part.test is False]
     if by_file:
         split = replace(split, rule="files")
@@ -153,17 +155,30 @@ def _rows(scan: Scan) -> str:
     return "1 row leaves" if count == 1 else f"{count:,} rows leave"
 
 
+def _require_room(stream: Stream) -> None:
+    """Raise MlrqError for too few rows, or too many features, where that is known before any row is read."""
+    width = len(stream.features)
+    if width > MOST_FEATURES:
+        raise MlrqError(
+            f"{stream.name}: {width:,} features, and at most {MOST_FEATURES:,} are fitted: use fewer of them"
+        )
+    rows = sum(part.rows for part in stream.parts if not part.test)
+    if rows < max(width, 2):
+        there = f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+        raise MlrqError(f"{stream.name}: {there}, but {_needed(width)}")
+
+
+def _needed(width: int) -> str:
+    return f"{width:,} features need at least {max(width, 2):,}: add rows or drop features"
+
+
 def _require_enough(stream: Stream, scan: Scan) -> None:
     """Raise MlrqError unless there are rows to learn from, and no constant column."""
     width, train = len(stream.features), scan.summary.count
-    needed = max(width, 2)
     if stream.weights and not scan.summary.count + scan.tests:
         raise MlrqError(f"{stream.name}: no row counts: every weight in column {stream.weights[0]!r} is 0")
-    if train < needed:
-        raise MlrqError(
-            f"{stream.name}: {_rows(scan)} {train:,} for training, but {width} features need at least "
-            f"{needed}: add rows or drop features"
-        )
+    if train < max(width, 2):
+        raise MlrqError(f"{stream.name}: {_rows(scan)} {train:,} for training, but {_needed(width)}")
     names, same = (*stream.features, *stream.targets), np.flatnonzero(scan.low == scan.high)
     if stream.plan and stream.plan.known:  # of a model that learned from other rows
         same = same[same >= width]

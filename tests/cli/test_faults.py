@@ -112,6 +112,29 @@ def test_a_feature_with_a_single_cell_beyond_reason_is_one_line_or_works(run, tm
     run(*CSV, "quantization.inputs=int8").refused("change the unit")
 
 
+@pytest.mark.parametrize(
+    ("features", "why"),
+    [
+        (9_999, "1 row, but 9,999 features need at least 9,999"),
+        (20_000, "20,000 features, and at most 10,000 are fitted"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_more_features_than_can_be_fitted_are_refused_before_a_row_is_read(
+    run, tmp_path, monkeypatch, features, why, kind
+):
+    monkeypatch.delattr("mlrq.streaming.first_pass._scan")
+    names = [*(f"x{i}" for i in range(features)), "y"]
+    if kind == "csv":
+        (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
+    else:
+        pa = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(
+            pa.table([pa.array([1.0])] * len(names), names), tmp_path / "t.parquet"
+        )
+    run(f"dataset={kind}", f"dataset.path=t.{kind}", "dataset.target=y").refused(f"t.{kind}: {why}")
+
+
 def test_temporary_files_of_a_killed_run_are_removed_by_the_next(run, outputs):
     (outputs / ".float.json.abcdefgh.mlrq.tmp").write_bytes(b"half")
     (outputs / ".float.json.tmp").write_bytes(b"somebody's own")
