@@ -20,6 +20,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from mlrq.datasets import california_housing
 from mlrq.stats.regression import Regression, regressions
+from mlrq.stats.robust import KINDS, basis, triangles, with_errors
 from mlrq.stats.summarize import summarize
 from mlrq.stats.summary import fit_least_squares
 
@@ -131,7 +132,23 @@ def agreement() -> str:
         for (one, _), table in zip(pairs, tables.values(), strict=True)
     ]
     lines.append(f"| variance inflation factor | {' | '.join(factors)} |")
+    for kind in KINDS[1:]:
+        robust = [
+            _apart(_robust(table, kind), getattr(other, f"{kind}_se"))
+            for table, (_, other) in zip(tables.values(), pairs, strict=True)
+        ]
+        lines.append(f"| {kind} standard error | {' | '.join(robust)} |")
     return "\n".join(lines)
+
+
+def _robust(table: Table, kind: str) -> Any:
+    """Standard errors of `kind`."""
+    rows, target = table
+    summary = summarize(rows, target)
+    coefficients, _ = fit_least_squares(summary)
+    known = basis(summary, coefficients, has_intercept=True)
+    made = triangles(known, kind, rows, target[:, None], None)
+    return with_errors([ours(table)], known, kind, made)[0].errors
 
 
 def _factors(rows: Any) -> list[float]:

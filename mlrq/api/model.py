@@ -19,6 +19,7 @@ from mlrq.stats.metrics import tally
 
 if TYPE_CHECKING:
     from mlrq.api.summary import ModelSummary, Rows
+    from mlrq.streaming.train_test import TrainTest
 
 SHOWN = 12  # features in a repr
 
@@ -211,11 +212,20 @@ class QuantizedModel:
             return given.cells  # a column by another name is the one target all the same
         return aligned(y, self.targets, "y")
 
-    def summary(self) -> "ModelSummary":
+    def summary(
+        self, X: Any = None, y: Any = None, sample_weight: Any = None, *, standard_errors: str = "classical"
+    ) -> "ModelSummary":
         """How sure each weight is, and how far rounding moved it in units of that, as `mlrq train` says it.
 
         It follows from what is kept of the rows that the model was made with, the size of its features. A
-        model that is not least squares on them, or was read from a file, has a reason instead.
+        model that is not least squares on them, or was read from a file without them, has a reason instead.
+
+        Args:
+            X: The rows that the model was made with, for a model that was read, or robust errors.
+            y: Their targets.
+            sample_weight: Their weights.
+            standard_errors: "classical", of residuals of one variance; or "HC0", "HC1", "HC2", "HC3", which
+                hold whatever the variance of each row, and for which the rows are asked for again.
 
         Example:
             >>> import mlrq
@@ -228,9 +238,23 @@ class QuantizedModel:
             >>> abs(bmi.rounding) < 0.5
             True
         """
-        from mlrq.api.summary import summarized
+        from mlrq.api.summary import Rows, summarized
+        from mlrq.pipeline.statistics import robust, statistics
+        from mlrq.stats.robust import CLASSICAL, KINDS
 
-        return summarized(self._kept.artifact.model, self._origin, self._rows)
+        if standard_errors not in KINDS:
+            allowed = ", ".join(KINDS)
+            raise MlrqError(f"standard_errors={printable(standard_errors, 40)}: must be one of {allowed}")
+        if X is None and standard_errors != CLASSICAL:
+            raise MlrqError(f"standard_errors={standard_errors}: takes a pass over the rows: pass X and y")
+        model, origin, rows = self._kept.artifact.model, self._origin, self._rows
+        if X is None or origin is None:
+            return summarized(model, origin, rows)
+        data = self._rows_again(X, y, sample_weight)
+        saturate = bool(model.inputs and data.saturated(model.inputs)[0])
+        rows = Rows(data.summary, saturate)
+        found = robust(data, statistics(data.summary, origin), standard_errors)
+        return summarized(model, origin, rows, found)
 
     def verify(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
         """Check in exact integers, from the rows it was made with, that its codes are the best ones.
@@ -246,8 +270,18 @@ class QuantizedModel:
         Raises:
             MlrqError: If it is refuted, or the rows are others.
         """
-        from mlrq.api.quantize import WEIGHT, read, weights
         from mlrq.pipeline.verify import verify
+
+        data = self._rows_again(X, y, sample_weight)
+        word, why = verify(data, self._origin, self._kept.artifact, self._kept.certificate)
+        if word == "REFUTED":
+            raise MlrqError(f"{word}: {why}")
+        return "\n".join(filter(None, (word, why)))
+
+    def _rows_again(self, X: Any, y: Any, sample_weight: Any) -> "TrainTest":
+        """The rows that it was made with, split as they were. Raises MlrqError if they are others."""
+        from mlrq.api.quantize import WEIGHT, read, weights
+        from mlrq.pipeline.train import require_same_training
 
         training, origin = self._kept.artifact.training, self._origin
         rows = aligned(X, self.features)
@@ -259,10 +293,8 @@ class QuantizedModel:
         if weight is not None:  # it is said when the weights are read
             named = training.dataset, training.source.removesuffix(f", weights {WEIGHT}")
         data = read(rows, actual, (self.features, self.targets), training.rows_split, named, weight)
-        word, why = verify(data, origin, self._kept.artifact, self._kept.certificate)
-        if word == "REFUTED":
-            raise MlrqError(f"{word}: {why}")
-        return "\n".join(filter(None, (word, why)))
+        require_same_training(training, data, "the model")
+        return data
 
     def save(self, path: str | Path) -> list[Path]:
         """Write it for `mlrq.load`, and for every command of `mlrq`.

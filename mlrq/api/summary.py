@@ -12,6 +12,7 @@ from mlrq.errors import MlrqError, printable
 from mlrq.pipeline.statistics import statistics
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.stats.regression import Regression
+from mlrq.stats.robust import CLASSICAL
 from mlrq.stats.summary import Summary
 
 if TYPE_CHECKING:
@@ -123,12 +124,14 @@ class ModelSummary:
         fits: One for each target; none where there is a reason.
         reason: Why nothing is known of errors; empty where it is.
         rounding_reason: Why errors of rounding are not in standard errors; empty where they are.
+        standard_errors: "classical", or "HC0" to "HC3".
     """
 
     coefficients: tuple[Coefficient, ...]
     fits: tuple[Fit, ...]
     reason: str
     rounding_reason: str
+    standard_errors: str = CLASSICAL
 
     def to_pandas(self, table: str = "coefficients") -> "pandas.DataFrame":
         """A DataFrame, a row for each coefficient or each fit. Needs pandas.
@@ -151,6 +154,8 @@ class ModelSummary:
         lines = [_whole(one, len(self.fits) > 1) for one in self.fits[:4]]
         if len(self.fits) > 4:
             lines.append(f"and {len(self.fits) - 4} more targets")
+        if self.standard_errors != CLASSICAL:
+            lines.append(f"{self.standard_errors} standard errors; F is the classical one")
         return lines or [f"no standard errors: {self.reason}"]
 
     def _rounded(self) -> str:
@@ -200,9 +205,18 @@ class ModelSummary:
         return f"{said}<table>{table}</table>{below}"
 
 
-def summarized(model: QuantizedLinear, origin: FloatArtifact | None, rows: Rows | None) -> ModelSummary:
-    """The summary of an integer model, its float model where it is at hand, and the rows where they are."""
-    found = statistics(rows.summary, origin) if rows and origin else UNKNOWN
+def summarized(
+    model: QuantizedLinear,
+    origin: FloatArtifact | None,
+    rows: Rows | None,
+    found: list[Regression] | str | None = None,
+) -> ModelSummary:
+    """The summary of an integer model, its float model where it is at hand, and the rows where they are.
+
+    What is `found` of the coefficients follows from these, unless it is given.
+    """
+    if found is None:
+        found = statistics(rows.summary, origin) if rows and origin else UNKNOWN
     sure, reason = ([], found) if isinstance(found, str) else (found, "")
     coefficients = []
     for target, name in enumerate(model.targets):
@@ -216,7 +230,8 @@ def summarized(model: QuantizedLinear, origin: FloatArtifact | None, rows: Rows 
     else:
         reason_of_rounding = reason
     fits = tuple(_fit(one, name) for one, name in zip(sure, model.targets, strict=False))
-    return ModelSummary(tuple(coefficients), fits, reason, reason_of_rounding)
+    kind = sure[0].kind if sure else CLASSICAL
+    return ModelSummary(tuple(coefficients), fits, reason, reason_of_rounding, kind)
 
 
 def _pairs(

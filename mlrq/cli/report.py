@@ -18,7 +18,6 @@ from mlrq.errors import NAME, printable
 from mlrq.pipeline import width
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
-from mlrq.pipeline.statistics import statistics
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics, verdict
@@ -298,8 +297,7 @@ def as_text(results: Results) -> None:
     """Everything that the stages made, as tables, and where it was saved."""
     _data(results.data)
     trained, quantized = results.trained, results.quantized
-    origin = trained.artifact if trained else quantized.origin if quantized else None
-    found = statistics(results.data.summary, origin) if origin else ""
+    found = results.sure
     if trained and results.float_score:
         _trained(trained, results.float_score, found)
     if quantized:
@@ -317,7 +315,7 @@ def as_json(results: Results) -> None:
     elif results.float_score:
         assert results.trained
         origin, score = results.trained.artifact, results.float_score
-        found = statistics(results.data.summary, origin)
+        found = results.sure
         body = {"float": measured(score.train, score.test), "statistics": None}
         if isinstance(found, str):
             body["no_statistics"] = found

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # importing them takes a second, which predicting need not wa
     from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
     from mlrq.pipeline.predictions import Options
     from mlrq.pipeline.results import Evaluation, Quantized, Trained
+    from mlrq.stats.regression import Regression
     from mlrq.streaming.scores import Score
     from mlrq.streaming.train_test import TrainTest
 
@@ -33,6 +34,7 @@ class Results:
         float_score: How good the float model is, where it was trained now.
         quantized: The integer model.
         evaluated: The two compared.
+        sure: What the training rows can tell of the float model's coefficients, or why they cannot.
         seconds: That reading the rows and each stage took.
         saved: The files that were written.
         removed: Names of the exports that were removed, for they were of the model before.
@@ -44,6 +46,7 @@ class Results:
     float_score: "Score | None" = None
     quantized: "Quantized | None" = None
     evaluated: "Evaluation | None" = None
+    sure: "list[Regression] | str" = ""
     seconds: dict[str, float] = field(default_factory=dict)
     saved: list[Path] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -195,6 +198,7 @@ def run(
     from mlrq.pipeline.quantize import quantize_model
     from mlrq.pipeline.record import record
     from mlrq.pipeline.save import save
+    from mlrq.pipeline.statistics import robust, statistics
 
     wanted = PIPELINE if config.stage == "all" else (config.stage,)
     # What is not there is found out before a long read.
@@ -225,6 +229,8 @@ def run(
                 results.evaluated = evaluate(data, integer, origin, config.samples)
         if results.trained:
             (results.float_score,) = data.score((results.trained.artifact.model,))
+        if origin and (results.trained or results.quantized):
+            results.sure = robust(data, statistics(data.summary, origin), config.standard_errors)
     if config.save:
         ran = record(asdict(config.dataset), seconds)
         saved = save(folder, results.trained, results.quantized, results.evaluated, ran)

@@ -12,6 +12,7 @@ from mlrq.cli.layout import labelled, number, table, target_label
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.stats.regression import Regression
+from mlrq.stats.robust import CLASSICAL
 
 FloatArray = NDArray[np.float64]
 LEVEL = 0.95
@@ -61,6 +62,8 @@ def below(found: Sequence[Regression], model: LinearModel) -> list[Table | str |
     """What comes below the weights: their intervals, then each target's figures, then those of the table."""
     first = found[0]
     about = "" if first.has_intercept else "; R2 and F are about 0, for there is no intercept"
+    if first.kind != CLASSICAL:
+        about += f"; {first.kind} standard errors, F is the classical one"
     freedom = f"{first.model_freedom:,} and {first.freedom:,} degrees of freedom"
     last = f"{freedom}; condition number {figure(first.condition, 3)}{about}"
     return [None, _intervals(found, model), None, _wholes(found, model), last]
@@ -117,8 +120,14 @@ def _one(one: Regression, features: tuple[str, ...]) -> dict[str, Any]:
         coefficients[name]["vif"] = known(inflation)
     keys = ("r2", "adjusted_r2", "f", "f_p", "aic", "bic", "variance", "condition")
     whole = {key: known(getattr(one, key)) for key in keys}
-    degrees = {"rows": one.rows, "freedom": one.freedom, "model_freedom": one.model_freedom, "level": LEVEL}
-    return {"coefficients": coefficients, **degrees, **whole}
+    degrees = {
+        "standard_errors": one.kind,
+        "rows": one.rows,
+        "freedom": one.freedom,
+        "model_freedom": one.model_freedom,
+        "level": LEVEL,
+    }
+    return {"coefficients": coefficients, "standard_errors": one.kind, **degrees, **whole}
 
 
 def known(value: float) -> float | None:

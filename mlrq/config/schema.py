@@ -59,6 +59,13 @@ MISSING_CELLS = {
 UNKNOWN = {"error": "is an error", "baseline": "counts as the most frequent one"}
 ON_ERROR = {"fail": "end the run", "skip": "are left out, which is said"}
 UNREADABLE = {"fail": "end the run", "skip": "is left out", "null": "its predictions are left empty"}
+ERRORS = {
+    "classical": "residuals have one variance",
+    "HC0": "any variances; for many rows, and in a pass, as the next",
+    "HC1": "HC0 by the share of rows that are degrees of freedom",
+    "HC2": "squares of residuals by 1 less the leverage of the row",
+    "HC3": "the same by the square of that; for few rows",
+}
 REPORTS = {"text": "tables", "json": "the evaluation, or what training found, as one line, with every digit"}
 FORMATS = {
     "auto": "by the input's name, else by its first character",
@@ -381,6 +388,7 @@ class Config(Schema):
     save: bool = key(True, "write artifacts; false prints only")
     samples: int = key(10, "test rows that evaluate shows", Within(0))
     report: str = key("text", "what is printed", OneOf(REPORTS))
+    standard_errors: str = key("classical", "of coefficients, as train reports them", OneOf(ERRORS))
     resume: str | None = key(
         None, "run what a sweep left undone", Named("a sweep's folder, last"), null="no", environment=True
     )

@@ -7,7 +7,9 @@ from mlrq.artifacts.documents import FloatArtifact
 from mlrq.models.closed_form import fit
 from mlrq.models.linear import LinearModel
 from mlrq.stats.regression import Regression, regressions
+from mlrq.stats.robust import CLASSICAL, basis, with_errors
 from mlrq.stats.summary import Summary
+from mlrq.streaming.train_test import TrainTest
 
 LEAST_SQUARES = {"_target_": "sklearn.linear_model.LinearRegression"}
 SAME = 1e-6  # standard errors by which a fit elsewhere may differ from ours: rounding, and far from a penalty
@@ -34,6 +36,15 @@ def statistics(summary: Summary, origin: FloatArtifact) -> list[Regression] | st
     if described["standardize"] and not has_intercept:
         return "standardized features without an intercept have one that was not estimated"
     return regressions(summary, origin.model.coefficients, origin.model.intercept if has_intercept else None)
+
+
+def robust(data: TrainTest, found: list[Regression] | str, kind: str) -> list[Regression] | str:
+    """`found`, of `statistics`, with standard errors of `kind` (see `mlrq.stats.robust`), in one pass."""
+    if isinstance(found, str) or kind == CLASSICAL:
+        return found
+    width, first = len(data.features), found[0]
+    known = basis(data.summary, np.stack([one.coefficients[:width] for one in found]), first.has_intercept)
+    return with_errors(found, known, kind, data.robust_triangles(known, kind))
 
 
 def _fitted_elsewhere(summary: Summary, model: LinearModel, name: str) -> list[Regression] | str:

@@ -42,6 +42,7 @@ class Regression:
         design: (p, p) float64 upper triangular `R` with `R'R = X'X`, for X
             the table of features, after ones where there is an intercept.
         log_weight: Sum of the logarithms of the rows' weights; 0 where all count 1.
+        kind: What the standard errors are; see `mlrq.stats.robust`.
     """
 
     rows: int
@@ -54,6 +55,7 @@ class Regression:
     explained: float
     design: FloatArray
     log_weight: float = 0.0
+    kind: str = "classical"
 
     @property
     def freedom(self) -> int:

@@ -24,8 +24,9 @@ from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.solvers import verify
-from mlrq.stats import exact_sums
+from mlrq.stats import exact_sums, robust
 from mlrq.stats.metrics import Tally, merge, tally
+from mlrq.stats.robust import Basis
 from mlrq.stats.summarize import Summarizer, columns_of, gather, gather_weighted
 from mlrq.stats.summary import Summary, combine, empty
 from mlrq.streaming.reader import Numbers, Reader
@@ -229,6 +230,14 @@ def errors(reader: Reader, models: Sequence[Model], test: bool, part: Part) -> E
             for predicted in predictions
         ]
         total = merged_errors(total, found)
+    return total
+
+
+def robust_triangles(reader: Reader, known: Basis, kind: str, part: Part) -> list[Numbers]:
+    """See `mlrq.stats.robust.triangles`; of a part's training rows."""
+    total = [np.zeros((known.size, known.size))] * len(known.coefficients)
+    for rows, values, weight in reader.weighted(part, test=False):
+        total = robust.merged(total, robust.triangles(known, kind, rows, values, weight))
     return total
 
 

@@ -25,6 +25,7 @@ from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import CALIBRATIONS, INPUTS
 from mlrq.quantization.settings import Settings
 from mlrq.stats.metrics import Metrics, from_summary
+from mlrq.stats.robust import Basis, merged
 from mlrq.stats.summary import Summary, combine
 from mlrq.streaming import reductions
 from mlrq.streaming.engines import Engine
@@ -140,6 +141,11 @@ class TrainTest:
     def checked_products(self, model: dict[str, Any], goal: dict[str, Any] | None) -> reductions.Products:
         """See `reductions.checked_products`."""
         return reduce(reductions.merged_products, self._pass(reductions.checked_products, model, goal))
+
+    def robust_triangles(self, known: Basis, kind: str) -> list[Numbers]:
+        """See `mlrq.stats.robust.triangles`; of all training rows."""
+        found: list[Numbers] = reduce(merged, self._pass(reductions.robust_triangles, known, kind))
+        return found
 
     def saturated(self, inputs: InputGrid) -> tuple[float, float | None]:
         """Fractions of the training and of the test cells that saturate, 0 to 1; None without test rows."""
