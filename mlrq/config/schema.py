@@ -148,7 +148,7 @@ class FileConfig(DatasetConfig):
     weight: str | None = key(None, "what each row counts, 0 or more", Named("a column"), null="1")
     stream_above: int = key(100_000_000, "bytes of numbers; more are read in every pass", Within(0))
     memory_limit: int = key(2_000_000_000, "bytes for rows, where all are needed in memory", Within(0))
-    on_error: str = key("fail", "what damaged parts do", OneOf(ON_ERROR))
+    on_error: str = key("fail", "what damaged rows (CSV) and row groups (Parquet) do", OneOf(ON_ERROR))
     columns: Any = key(None, "{zip: categorical}", Kinds(KINDS), null="as they look")
     missing: str = key("error", "what a missing cell does", OneOf(MISSING_CELLS))
     missing_values: Any = key(None, "missing cells beside empty, NaN and null", Texts(), null="none")

@@ -1,23 +1,22 @@
 """CSV: a file with a header line, in pieces that are read by themselves, each in batches."""
 
-import csv
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.csv_numbers import BOM, parse, parse_cells
-from mlrq.datasets.csv_pieces import PIECE, Piece, Span, spans
+from mlrq.datasets.csv_pieces import PIECE, Piece, has_quotes, recounted, spans, text_of
 from mlrq.datasets.encoding import NUMERIC, Cells, coded, rows_of, select
-from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
+from mlrq.datasets.parts import LARGEST, Faults, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, places_of, present, read_lines
 from mlrq.datasets.wishes import SNIFFED, Wishes, guessed
 from mlrq.errors import DataError, MlrqError
@@ -41,8 +40,10 @@ class CsvStream(Stream):
     columns: tuple[str, ...]
     delimiter: str
 
-    def read(self, part: Part) -> Iterator[NDArray[np.float64]]:
+    def read(self, part: Part, faults: Faults | None = None) -> Iterator[NDArray[np.float64]]:
         """(columns, rows) finite float64 arrays, features first, of at most `rows_per_batch` rows.
+
+        If `by_row`, a row that cannot be read is NaN throughout, and `faults` is told.
 
         Raises:
             DataError: As `CsvTable` does, or if a number is too large to be squared, or the file cannot be
@@ -51,7 +52,8 @@ class CsvStream(Stream):
         piece = cast(Piece, part)
         size = rows_per_batch(len(self.names))
         done = 0
-        for table in encoded(self, part, self.plan) if self.plan else self._numbers(piece, size):
+        told = faults or Faults()
+        for table in encoded(self, part, self.plan) if self.plan else self._numbers(piece, size, told):
             done += table.shape[1]
             if done > part.rows:
                 break
@@ -62,10 +64,10 @@ class CsvStream(Stream):
                 "a cell with a quote in it must be quoted"
             )
 
-    def _numbers(self, piece: Piece, size: int) -> Iterator[NDArray[np.float64]]:
+    def _numbers(self, piece: Piece, size: int, faults: Faults) -> Iterator[NDArray[np.float64]]:
         """(columns, `size`) arrays of a piece whose columns are all numbers."""
         with self.opened(piece) as file:
-            yield from _batches(self._tables(file, piece, size), size)
+            yield from _batches(self._tables(file, piece, size, faults), size)
 
     @contextmanager
     def opened(self, piece: Piece) -> Iterator[IO[bytes]]:
@@ -112,8 +114,7 @@ class CsvStream(Stream):
 
     def rows(self, file: IO[bytes], piece: Piece) -> Iterator[tuple[list[str], int]]:
         """Cells and line of each row of a piece, at whose first byte `file` is."""
-        window = _Window(file, piece.span.end - piece.span.begin)
-        text = io.TextIOWrapper(io.BufferedReader(window), encoding="utf-8", newline="")
+        text = text_of(file, piece.span.end - piece.span.begin, self.by_row)
         lines = read_lines(text, self.path, piece.span.line)
         table = CsvTable(lines, self.path, self.delimiter, self.columns, piece.span.line)
         for row in table.rows():
@@ -121,7 +122,9 @@ class CsvStream(Stream):
                 raise row
             yield row
 
-    def _tables(self, file: IO[bytes], piece: Piece, size: int) -> Iterable[NDArray[np.float64]]:
+    def _tables(
+        self, file: IO[bytes], piece: Piece, size: int, faults: Faults
+    ) -> Iterable[NDArray[np.float64]]:
         """(rows, columns) arrays."""
         names, span = self.names, piece.span
         length = span.end - span.begin
@@ -131,9 +134,9 @@ class CsvStream(Stream):
             if found is not None and found.shape[1] == span.rows:
                 return (found[:, i : i + size].T for i in range(0, span.rows, size))
             file = io.BytesIO(data)
-        text = io.TextIOWrapper(io.BufferedReader(_Window(file, length)), encoding="utf-8", newline="")
-        lines = read_lines(text, self.path, span.line)
-        return CsvTable(lines, self.path, self.delimiter, self.columns, span.line, LARGEST).batches(names)
+        lines = read_lines(text_of(file, length, self.by_row), self.path, span.line)
+        table = CsvTable(lines, self.path, self.delimiter, self.columns, span.line, LARGEST)
+        return table.marked(names, faults) if self.by_row else table.batches(names)
 
 
 def load(
@@ -156,7 +159,7 @@ def load(
         features: Column names of the features; None for every column that is no target.
         delimiter: One character.
         memory_limit: Bytes that rows may take where all of them are needed at once.
-        on_error: "skip" leaves out pieces that cannot be read.
+        on_error: "skip" leaves out rows that cannot be read.
         stream_above: Bytes of numbers above which they are read anew each time instead of being kept.
         wishes: What is said of columns; None where all are numbers.
 
@@ -174,9 +177,12 @@ def load(
         with _opened(place) as file:
             begin += len(BOM) if file.read(len(BOM)) == BOM else 0
             file.seek(begin)
-            found = list(spans(file, begin, table.line, several=not path.endswith(".gz")))
-            if len(found) == 1:
-                found = [_recounted(file, found[0], delimiter)]
+            several = not path.endswith(".gz")
+            found = list(spans(file, begin, table.line, several))
+            if on_error == "skip" and has_quotes(file, begin):
+                found = list(recounted(file, begin, table, several))
+            elif len(found) == 1 and found[0].end - begin <= QUICK and has_quotes(file, begin):
+                found = list(recounted(file, begin, table, several=False))
         for i, span in enumerate(found):
             parts.append(Piece(place, i, start, span.rows, None, stamp, span=span))
             start += span.rows
@@ -192,6 +198,7 @@ def load(
         parts=tuple(parts),
         memory_limit=memory_limit,
         skip=on_error == "skip",
+        by_row=on_error == "skip",
         kept=room_for(start, len(names) + len(target), stream_above),
         path=path,
         columns=table.columns,
@@ -219,34 +226,17 @@ def _header(
     def counted(lines: Iterable[str]) -> Iterator[str]:
         nonlocal length
         for line in lines:
-            length += len(line.encode())
+            length += len(line.encode(errors="surrogateescape"))
             yield line
 
     if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
         raise MlrqError(f"{path}: is no file but a pipe or a device, which cannot be read twice")
-    with open_text(Path(path)) as stream:
+    with open_text(Path(path), "surrogateescape") as stream:  # of rows it is told when they are read
         stamp = _stamp(place)
         table = CsvTable(counted(read_lines(stream, path)), path, delimiter)
     names = feature_names(table.columns, target, features, path)
     present(table.columns, [*names, *target], path)
     return names, table, length, stamp
-
-
-def _recounted(file: IO[bytes], span: Span, delimiter: str) -> Span:
-    """A span that is the only one, with its records as a reader finds them.
-
-    They are others where a cell that is not quoted has a quote in it; see `mlrq.datasets.csv_pieces`.
-    """
-    file.seek(span.begin)
-    data = file.read(QUICK) if span.end - span.begin <= QUICK else b""
-    if b'"' not in data:
-        return span
-    lines = io.StringIO(data.decode(errors="replace"), newline="")
-    with suppress(csv.Error):  # it is told when the rows are read
-        return replace(
-            span, rows=sum(1 for row in csv.reader(lines, delimiter=delimiter, strict=True) if row)
-        )
-    return span
 
 
 def _opened(path: str) -> IO[bytes]:
@@ -259,22 +249,6 @@ def _stamp(path: str) -> Stamp:
     except FileNotFoundError:
         return None, None
     return found.st_size, found.st_mtime_ns
-
-
-class _Window(io.RawIOBase):
-    """The next `size` bytes of a file."""
-
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._left = file, size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(min(len(buffer), self._left))
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
 
 
 def _batches(tables: Iterable[NDArray[np.float64]], size: int) -> Iterator[NDArray[np.float64]]:

@@ -41,11 +41,13 @@ def shuffle(stream: Stream, split: Split) -> Stream:
     table = np.empty((len(stream.names), sum(part.rows for part in stream.parts)))
     place = 0
     for part in stream.parts:
-        for batch in stream.batches(part):
+        for held in stream.batches(part):
+            batch, _ = stream.without_faulty(held)
             for row, column in zip(table, batch, strict=True):
                 row[place : place + len(column)] = column
             place += len(batch[0])
     order, tests = shuffled(place, split)
+    table = table[:, :place]
     for row in table:
         row[:] = row[order]
     columns = len(table)

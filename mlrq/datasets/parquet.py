@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
 from mlrq.datasets.parquet_files import find, first_line
-from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
+from mlrq.datasets.parts import Faults, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
 from mlrq.datasets.wishes import TEXT, Wishes
@@ -34,13 +34,14 @@ class ParquetStream(Stream):
 
     filesystem: Any = field(repr=False)
 
-    def read(self, part: Part) -> Iterator[list[NDArray[np.float64]]]:
+    def read(self, part: Part, faults: Faults | None = None) -> Iterator[list[NDArray[np.float64]]]:
         """Columns, (rows,) float64 each, features first, of at most `rows_per_batch` rows.
 
         Raises:
             DataError: Naming file, row group and column of a null; or the file that cannot be read, or is not
                 what it was.
         """
+        del faults  # a row group is left out whole
         if self.plan:
             yield from map(list, encoded(self, part, self.plan))
             return

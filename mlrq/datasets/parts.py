@@ -18,6 +18,8 @@ LARGEST, SMALLEST = 1e100, 1e-100
 # the same, for what is done once a batch grows with the cube of the columns.
 NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 4096
 
+NAMED = 3  # of many faults of the data, those that are told
+
 # Columns of consecutive rows, (rows,) float64 each.
 Batch = Sequence[NDArray[np.float64]] | NDArray[np.float64]
 
@@ -55,6 +57,25 @@ def unchanged(path: str, before: Stamp | None, look: Callable[[], Stamp]) -> Ite
         hold()
         raise
     hold()
+
+
+@dataclass
+class Faults:
+    """Rows that cannot be read.
+
+    Attributes:
+        rows: How many.
+        first: What is wrong with the first few.
+    """
+
+    rows: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, fault: DataError) -> None:
+        """One more row, in the order of the rows."""
+        self.rows += 1
+        if len(self.first) < NAMED:
+            self.first.append(str(fault))
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,7 @@ class Stream:
         parts: In the order of the rows. It, not the workers, decides the order of every sum.
         memory_limit: Bytes that rows may take where all of them are needed at once.
         skip: Whether a part whose data are at fault is left out; else it ends the run.
+        by_row: Whether rows that cannot be read are left out one by one; `read` gives NaN in place of them.
         lost: What is wrong with files that could not even be cut into parts; only where `skip`.
         kept: The batches of each part that has been read, by its `start`, where rows are kept in memory; None
             where they are read anew every time.
@@ -112,6 +134,7 @@ class Stream:
     parts: tuple[Part, ...]
     memory_limit: int = 0
     skip: bool = False
+    by_row: bool = False
     lost: tuple[str, ...] = ()
     kept: dict[int, list[Batch]] | None = field(default=None, repr=False)
     weights: tuple[str, ...] = ()
@@ -139,28 +162,38 @@ class Stream:
         """Whether rows are in memory once they have been read."""
         return self.kept is not None
 
-    def read(self, part: Part) -> Iterator[Batch]:
+    def read(self, part: Part, faults: Faults | None = None) -> Iterator[Batch]:
         """Consecutive rows of a part, cut the same way every time, features first.
 
         Whoever asks holds that they are numbers, and not too large; see `out_of_bounds`.
+
+        Args:
+            part: Which part.
+            faults: Told of the rows that cannot be read, if `by_row`.
 
         Raises:
             DataError: For what is wrong with the data of this part; any other exception has another cause.
         """
         raise NotImplementedError
 
-    def batches(self, part: Part) -> Iterator[Batch]:
-        """What `read` gives, from memory where it is kept."""
+    def batches(self, part: Part, faults: Faults | None = None) -> Iterator[Batch]:
+        """What `read` gives, from memory where it is kept; then `faults` is told nothing."""
         if self.kept is None:
-            yield from self.read(part)
+            yield from self.read(part, faults)
         elif part.start in self.kept:
             yield from self.kept[part.start]
         else:
             found = []
-            for batch in self.read(part):
+            for batch in self.read(part, faults):
                 found.append(batch)
                 yield batch
             self.kept[part.start] = found
+
+    def without_faulty(self, batch: Batch) -> tuple[Batch, NDArray[np.bool_] | None]:
+        """A batch without the rows that could not be read; and which were kept, (rows,), None for all."""
+        if not self.by_row or (there := ~np.isnan(batch[0])).all():
+            return batch, None
+        return np.compress(there, np.asarray(batch), axis=1), there
 
     def only(self, parts: tuple[Part, ...]) -> Self:
         """This table without the other parts; every row keeps its position."""

@@ -5,7 +5,7 @@ import io
 import math
 import sys
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from operator import itemgetter
@@ -15,6 +15,7 @@ from typing import TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.parts import Faults
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import Gunzip
 
@@ -22,20 +23,53 @@ ROWS_PER_BATCH, CELLS_PER_BATCH = 8192, 1 << 22
 LONGEST_LINE = 1 << 24  # characters
 
 
-def open_text(path: Path) -> TextIO:
+def open_text(path: Path, errors: str = "strict") -> TextIO:
     """Open a UTF-8 text file, gzip-compressed where its name ends in .gz; a byte order mark is skipped.
+
+    Args:
+        path: The file.
+        errors: What becomes of bytes that are not UTF-8, as Python names it.
 
     Raises:
         MlrqError: If it is missing or cannot be read.
     """
     try:
         if path.suffix == ".gz":
-            return io.TextIOWrapper(Gunzip(path), encoding="utf-8-sig", newline="")
-        return path.open(encoding="utf-8-sig", newline="")
+            return io.TextIOWrapper(Gunzip(path), encoding="utf-8-sig", errors=errors, newline="")
+        return path.open(encoding="utf-8-sig", errors=errors, newline="")
     except FileNotFoundError:
         raise MlrqError(f"{path}: no such file") from None
     except OSError as error:
         raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+class _Lines:
+    """Lines, of which those of the record that is being read are kept, for they may have to be read again.
+
+    Attributes:
+        record: Those that were given out since it was last cleared.
+        count: Number of lines given out, and not taken back.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: deque[str] = deque()
+        self.record: list[str] = []
+        self.count = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.count += 1
+        self.record.append(line)
+        return line
+
+    def take_back(self) -> None:
+        """Give all lines of the record but the first out again: a stray quote made it too long."""
+        self.count -= len(self.record) - 1
+        self._again.extendleft(reversed(self.record[1:]))
 
 
 def read_lines(stream: TextIO, name: str, before: int = 0) -> Iterator[str]:
@@ -65,6 +99,15 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_text(cells: Sequence[str]) -> bool:
+    """Whether all cells are Unicode, not bytes that stand for themselves as surrogates."""
+    text = "".join(cells)
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def batch_size(columns: int) -> int:
@@ -100,6 +143,8 @@ class CsvTable:
         largest: Magnitude of the largest number that is let through.
 
     Attributes:
+        name: What to call it in messages.
+        delimiter: Between cells.
         columns: The names in the header, in order, without surrounding blanks.
     """
 
@@ -112,25 +157,31 @@ class CsvTable:
         before: int = 0,
         largest: float = sys.float_info.max,
     ) -> None:
-        self._name = name
-        self._delimiter = delimiter
+        self.name = name
+        self.delimiter = delimiter
         self._before = before
         self._largest = largest
-        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        self._lines = _Lines(lines)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         self.columns = columns or self._header(name)
 
     @property
     def line(self) -> int:
         """Number of the last line that was read."""
-        return self._before + self._reader.line_num
+        return self._before + self._lines.count
 
     def _header(self, name: str) -> tuple[str, ...]:
         try:
-            header = next(filter(None, self._reader), None)
+            header: list[str] | None = []
+            while header == []:
+                self._lines.record.clear()
+                header = next(self._reader, None)
         except csv.Error as error:
             raise DataError(f"{name}, line {self.line}: {error}") from None
         if header is None:
             raise MlrqError(f"{name}: empty; expected a header line and rows")
+        if not _is_text(header):
+            raise DataError(f"{name}: not UTF-8 text in line {self.line}")
         columns = tuple(cell.strip() for cell in header)
         if all(_is_number(cell) for cell in columns):
             raise MlrqError(f"{name}: no header line; line 1 must name the columns, but holds numbers")
@@ -143,13 +194,18 @@ class CsvTable:
         return columns
 
     def rows(self) -> Iterator[tuple[list[str], int] | DataError]:
-        """Rows that are not blank, each with the number of its last line; for one that is none, its fault."""
-        width = len(self.columns)
+        """Rows that are not blank, each with the number of its last line; for one that is none, its fault.
+
+        What begins with a quote that nothing closes is one line, and the next line is another row.
+        """
+        width, record = len(self.columns), self._lines.record
         while True:
+            record.clear()
             try:
                 row = next(self._reader, None)
             except csv.Error as error:
-                yield DataError(f"{self._name}, line {self.line}: {error}")
+                self._lines.take_back()
+                yield DataError(f"{self.name}, line {self.line}: {error}")
                 continue
             if row is None:
                 return
@@ -157,7 +213,7 @@ class CsvTable:
                 yield row, self.line
             elif row:
                 cells = f"{len(row)} cells, but the header has {width}{self._delimiter_hint()}"
-                yield DataError(f"{self._name}, line {self.line}: {cells}")
+                yield DataError(f"{self.name}, line {self.line}: {cells}")
 
     def batches(self, wanted: Sequence[str]) -> Iterator[NDArray[np.float64]]:
         """(at most ROWS_PER_BATCH, len(wanted)) float64 arrays of the columns `wanted`, in that order.
@@ -167,7 +223,7 @@ class CsvTable:
             DataError: Later, for a row with too few or too many cells, or a cell that is not a finite
                 number or is too large, with its line and column.
         """
-        pick = picker(places_of(self.columns, present(self.columns, wanted, self._name)))
+        pick = picker(places_of(self.columns, present(self.columns, wanted, self.name)))
         return self._batches(wanted, pick)
 
     def _batches(self, wanted: Sequence[str], pick: Picker) -> Iterator[NDArray[np.float64]]:
@@ -179,6 +235,47 @@ class CsvTable:
             for fault in batch[len(whole) : len(whole) + 1]:
                 raise cast(DataError, fault)
             yield values
+
+    def marked(self, wanted: Sequence[str], faults: Faults) -> Iterator[NDArray[np.float64]]:
+        """The same, with NaN throughout a row that cannot be read, of which `faults` is told."""
+        pick = picker(places_of(self.columns, wanted))
+        rows, size = self.rows(), batch_size(len(self.columns))
+        while batch := list(islice(rows, size)):
+            table = np.full((len(batch), len(wanted)), np.nan)
+            found: dict[int, DataError] = {}
+            whole = []
+            for place, row in enumerate(batch):
+                if isinstance(row, DataError):
+                    found[place] = row
+                elif not _is_text(row[0]):
+                    found[place] = DataError(f"{self.name}, line {row[1]}: not UTF-8 text")
+                else:
+                    whole.append((place, pick(row[0]), row[1]))
+            self._mark(wanted, whole, table, found)
+            for place in sorted(found):
+                faults.add(found[place])
+            yield table
+
+    def _mark(
+        self,
+        wanted: Sequence[str],
+        rows: list[tuple[int, Sequence[str], int]],
+        table: NDArray[np.float64],
+        found: dict[int, DataError],
+    ) -> None:
+        """Fill `table` with the numbers of `rows` (place, cells, line); faults go to `found`."""
+        if not rows:
+            return
+        places, cells, lines = zip(*rows, strict=True)
+        try:
+            table[list(places)] = self.numbers(wanted, cells, lines)
+        except DataError as error:
+            if len(rows) == 1:
+                found[places[0]] = error
+                return
+            half = len(rows) // 2
+            self._mark(wanted, rows[:half], table, found)
+            self._mark(wanted, rows[half:], table, found)
 
     def numbers(
         self, wanted: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int]
@@ -216,10 +313,10 @@ class CsvTable:
                     what = f"{cell!r} exceeds {self._largest:g}: change its unit"
                 else:
                     continue
-                raise DataError(f"{self._name}, line {line}, column {name!r}: {what}")
+                raise DataError(f"{self.name}, line {line}, column {name!r}: {what}")
 
     def _delimiter_hint(self) -> str:
-        likely = [mark for mark in ";\t|," if mark != self._delimiter and mark in self.columns[0]]
+        likely = [mark for mark in ";\t|," if mark != self.delimiter and mark in self.columns[0]]
         return f"; is the delimiter {likely[0]!r}?" if len(self.columns) == 1 and likely else ""
 
 

@@ -127,11 +127,11 @@ def _leave_out(reader: Reader, scan: Scan) -> tuple[Reader, str, list[str]]:
         MlrqError: If no part is left.
     """
     stream = reader.stream
-    left_out = {one.part for one in scan.skipped}
+    left_out = {one.part for one in scan.skipped if one.whole}
     counted = skipping.count(scan.skipped, stream.lost, stream.parts)
     why = skipping.reasons(scan.skipped, stream.lost)
     left = stream.only(tuple(part for part in stream.parts if part not in left_out))
-    if left_out and not left.parts:
+    if scan.skipped and not scan.summary.count + scan.tests:
         raise MlrqError(f"{stream.name}: {counted}, nothing is left: {why}")
     source = f"{stream.source}, {counted}" if counted else stream.source
     return (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets import Part, Split, Stream
-from mlrq.datasets.parts import Batch
+from mlrq.datasets.parts import Batch, Faults
 from mlrq.datasets.split import hashed
 from mlrq.errors import DataError, MlrqError
 from mlrq.kernel import chosen
@@ -34,9 +34,9 @@ class Reader:
     cache: Path | None = None
     first_pass_done: bool = False
 
-    def _read(self, part: Part) -> Iterator[Batch]:
+    def _read(self, part: Part, faults: Faults | None) -> Iterator[Batch]:
         try:
-            yield from self.stream.batches(part)
+            yield from self.stream.batches(part, faults)
         except DataError as error:
             if not (self.first_pass_done and self.stream.skip):
                 raise
@@ -44,15 +44,22 @@ class Reader:
                 f"{error} (the first pass read it whole, so it is too late to skip it: run again)"
             ) from error
 
-    def batches(self, part: Part) -> Iterator[tuple[Batch, NDArray[np.bool_]]]:
-        """Columns, each (n,), and (n,) which of the rows are test rows."""
+    def batches(
+        self, part: Part, faults: Faults | None = None
+    ) -> Iterator[tuple[int, Batch, NDArray[np.bool_]]]:
+        """The position of the first row, columns, each (n,), and (n,) which of the rows are test rows.
+
+        Args:
+            part: Which part.
+            faults: Told of rows that cannot be read and are left out; the others keep their positions.
+        """
         start = part.start
-        for columns in self._read(part):
-            count = len(columns[0])
-            if part.test is None:
-                yield columns, hashed(start, count, self.split)
-            else:
-                yield columns, np.full(count, part.test)
+        for held in self._read(part, faults):
+            count = len(held[0])
+            test = hashed(start, count, self.split) if part.test is None else np.full(count, part.test)
+            columns, there = self.stream.without_faulty(held)
+            if len(columns[0]):
+                yield start, columns, test if there is None else test[there]
             start += count
 
     def tables(self, part: Part, test: bool) -> Iterator[Numbers]:
@@ -60,11 +67,11 @@ class Reader:
         kept = self._kept(part)
         if part.test is not None:
             if part.test is test:
-                yield from map(self._counting, map(np.asarray, self._read(part)))
+                yield from (self._counting(np.asarray(columns)) for _, columns, _ in self.batches(part))
         elif test and kept and kept.exists():
             yield from test_row_cache.read(kept)
         else:
-            for columns, are in self.batches(part):
+            for _, columns, are in self.batches(part):
                 yield self._counting(chosen(columns, are == test))
 
     def _counting(self, table: Numbers) -> Numbers:

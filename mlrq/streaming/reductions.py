@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlrq import kernel
 from mlrq.datasets import Part, Stream
-from mlrq.datasets.parts import LARGEST, Batch, out_of_bounds, require_weights
+from mlrq.datasets.parts import LARGEST, Batch, Faults, out_of_bounds, require_weights
 from mlrq.datasets.skipping import Skipped
 from mlrq.errors import DataError
 from mlrq.kernel import Scanned
@@ -67,7 +67,7 @@ class Scan:
         high: (columns,) largest training numbers; minus infinity without any.
         tests: Number of test rows.
         prints: (columns,) uint64 fingerprints of all rows.
-        skipped: Parts that were left out.
+        skipped: Parts that were left out, or of which rows were.
     """
 
     summary: Summary
@@ -93,7 +93,7 @@ def scan(reader: Reader, part: Part) -> Scan:
     except DataError as error:
         if not reader.stream.skip:
             raise
-        return nothing_of(reader.stream, (Skipped(part, str(error)),))
+        return nothing_of(reader.stream, (Skipped(part, part.rows, (str(error),), whole=True),))
 
 
 def _scan(reader: Reader, part: Part) -> Scan:
@@ -102,10 +102,10 @@ def _scan(reader: Reader, part: Part) -> Scan:
     training = Summarizer(width, targets, weighted)
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     prints = np.zeros(len(names), dtype=np.uint64)
+    faults = Faults()
 
     def read() -> Iterator[Numbers]:
-        start = part.start
-        for batch, test in reader.batches(part):
+        for start, batch, test in reader.batches(part, faults):
             if weighted:
                 found, table = _weighed(batch, test, start)
             else:
@@ -121,12 +121,12 @@ def _scan(reader: Reader, part: Part) -> Scan:
             np.minimum(low, found.low, out=low)
             np.maximum(high, found.high, out=high)
             np.add(prints, found.prints, out=prints)
-            start += len(test)
             yield found.tests
 
     tests = reader.keep(part, read())
+    skipped = (Skipped(part, faults.rows, tuple(faults.first), whole=False),) if faults.rows else ()
     numbers = width + targets
-    return Scan(training.summary(), low[:numbers], high[:numbers], tests, prints)
+    return Scan(training.summary(), low[:numbers], high[:numbers], tests, prints, skipped)
 
 
 def _weighed(batch: Batch, test: NDArray[np.bool_], start: int) -> tuple[Scanned, Numbers]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlrq.datasets import csv_pieces
 from mlrq.datasets.csv import load
 from mlrq.datasets.csv_numbers import parse
-from mlrq.datasets.parts import rows_per_batch
+from mlrq.datasets.parts import Faults, rows_per_batch
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, read_lines
 from mlrq.errors import DataError, MlrqError
 
@@ -192,6 +192,51 @@ def test_a_quote_in_a_cell_that_is_not_quoted_is_read_where_it_cannot_mislead(tm
     small(5, 20)
     with pytest.raises(DataError, match=r"rows from line 2 were counted, not found: a cell with a quote"):
         numbers(streamed(path, features=["a"]))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_each_row_that_cannot_be_read_is_skipped_alone(tmp_path, small, packed):
+    bad = [
+        b'"1,2,3', b"1,2", b"1,2,3,4", b"1,,3", b"1,x,3", b"1,nan,3", b"1,2e100,3", b"1,1_0,3", b"1,\xff,3",
+        b'1,"2"3,3', b'"', b'1,2,"3',
+    ]  # fmt: skip
+    lines = [b"a,b,y"]
+    for i in range(60):
+        lines += [b"%d,%d.5,%d" % (i, i, -i), bad[i % len(bad)] if i < 24 else b""]
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    path.write_bytes(gzip.compress(b"\n".join(lines)) if packed else b"\n".join(lines))
+    for block, piece in ((5, 20), (10_000, 20), (10_000, 10_000)):
+        small(block, piece)
+        stream, faults = streamed(path, on_error="skip"), Faults()
+        read = [batch for part in stream.parts for batch in stream.batches(part, faults)]
+        table = np.concatenate(read, axis=1)
+        assert table.shape[1] == sum(part.rows for part in stream.parts) == 84
+        assert faults.rows == 24
+        assert f"{path}, line 3: " in faults.first[0]
+        assert f"{path}, line 7: 4 cells" in faults.first[2]
+        kept = np.concatenate([stream.without_faulty(batch)[0] for batch in read], axis=1)
+        assert kept.T.tolist() == [[i, i + 0.5, -i] for i in range(60)]
+
+
+@FUZZ
+@given(text=st.text('12,x"\n\r', max_size=60), block=st.integers(1, 20), piece=st.integers(1, 20))
+def test_what_is_skipped_does_not_depend_on_where_a_text_is_cut(tmp_path, small, text, block, piece):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,y\n" + text.encode())
+    small(10_000, 10_000)
+    try:
+        expected = numbers(streamed(path, on_error="skip"))
+    except MlrqError as error:
+        assert "but no rows" in str(error)  # noqa: PT017
+        return
+    with suppress(MlrqError):
+        assert np.array_equal(whole(path), expected)
+    if '"' not in text:
+        lines = [line.split(",") for line in text.replace("\r", "\n").split("\n") if line]
+        readable = [list(map(float, row)) for row in lines if len(row) == 2 and all(map(str.isdigit, row))]
+        assert expected.T[~np.isnan(expected[0])].tolist() == readable
+    small(block, piece)
+    assert np.array_equal(numbers(streamed(path, on_error="skip")), expected, equal_nan=True)
 
 
 def test_a_gz_that_is_cut_short_is_refused(tmp_path):

@@ -139,7 +139,7 @@ class Numbered:
     def __init__(self, size):
         self.size = size
 
-    def batches(self, part):
+    def batches(self, part, faults=None):
         for start in range(part.start, part.start + part.rows, self.size):
             rows = np.arange(start, min(start + self.size, part.start + part.rows), dtype=float)
             yield np.stack([rows, rows / 2])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from support.streams import LINEAR, RIDGE, ROWS, VALUES, close
-from support.tables import hashed, table_of
+from support.tables import hashed, shuffled, table_of
 
 from mlrq.datasets import Split, csv_pieces, parquet
 from mlrq.datasets.csv import load
@@ -120,34 +120,72 @@ def test_every_engine_and_every_stage_makes_the_same_bytes(run, tmp_path):
     assert made() == serial
 
 
-@pytest.mark.parametrize("limit", [0, 10**9])
-def test_a_bad_piece_fails_the_run_or_is_skipped(run, tmp_path, limit):
-    write(tmp_path / "t.csv")
-    lines = (tmp_path / "t.csv").read_text().splitlines()
+def damaged(path):
+    """The table with three rows that cannot be read; which rows are left."""
+    write(path)
+    lines = path.read_text().splitlines()
     lines[2500] = lines[2500].replace(",", ",many,", 1).replace(",,", ",", 1)
-    (tmp_path / "t.csv").write_text("\n".join(lines))
-    wanted = (*CSV, "dataset.features=[x0,x1]", f"dataset.stream_above={limit}")
-    run(*wanted).refused("t.csv, line 2501, column 'x1': 'many' is not a number")
-    done = run(*wanted, "dataset.on_error=skip")
-    assert done.code == 0, done.err
-    (note,) = done.err.splitlines()
-    assert "t.csv, line 2501, column 'x1': 'many' is not a number" in note
-    source = json.loads((tmp_path / "outputs" / "float.json").read_text())["training"]["source"]
-    assert " 1 of " in source
-    assert "pieces skipped" in source
-    # What is left is learned from, at the places that it has.
-    stream = load(str(tmp_path / "t.csv"), TARGETS, ["x0", "x1"], ",", on_error="skip")
-    (bad,) = [part for part in stream.parts if part.start <= 2499 < part.start + part.rows]
+    lines[7] += ",1"
+    lines[4000] = '"' + lines[4000]
+    path.write_text("\n".join(lines))
     there = np.ones(len(ROWS), dtype=bool)
-    there[bad.start : bad.start + bad.rows] = False
-    train_rows = there & ~hashed_rows(0, len(ROWS), Split("hash", 0.2, 42))
-    kept = hashed(stream)
-    assert kept.train_count == train_rows.sum()
+    there[[2499, 6, 3999]] = False
+    return there
+
+
+@pytest.mark.parametrize("piece", [100_000, 10**9])
+def test_rows_that_cannot_be_read_fail_the_run_or_are_skipped_alone(run, tmp_path, monkeypatch, piece):
+    monkeypatch.setattr(csv_pieces, "PIECE", piece)
+    there = damaged(tmp_path / "t.csv")
+    wanted = (*CSV, "dataset.features=[x0,x1]")
+    run(*wanted).refused("t.csv, line 8: 10 cells, but the header has 9")
+    made = []
+    for limit in (0, 10**9):
+        done = run(*wanted, "dataset.on_error=skip", f"dataset.stream_above={limit}")
+        assert done.code == 0, done.err
+        (note,) = done.err.splitlines()
+        assert note.startswith("mlrq: note: 3 of 5,000 rows skipped: t.csv, line 8: 10 cells, ")
+        assert "; t.csv, line 2501, column 'x1': 'many' is not a number; t.csv, line 4001: " in note
+        made.append([(tmp_path / "outputs" / name).read_bytes() for name in ("float.json", "quantized.json")])
+    assert made[0] == made[1]
+    assert b" pieces), 3 of 5,000 rows skipped" in made[0][0] or piece > 10**6
+    # What is left is learned from, at the places that it has.
+    kept = hashed(load(str(tmp_path / "t.csv"), TARGETS, ["x0", "x1"], ",", on_error="skip"))
+    test = hashed_rows(0, len(ROWS), Split("hash", 0.2, 42))
+    train_rows = there & ~test
+    assert (kept.train_count, kept.test_count) == (train_rows.sum(), (there & test).sum())
+    assert np.array_equal(kept.first(2000)[0], ROWS[there & test, :2])
     model = train(kept, {"name": "m", "standardize": False, "estimator": LINEAR}).artifact.model
     expected = np.linalg.lstsq(
         np.column_stack([np.ones(train_rows.sum()), ROWS[train_rows, :2]]), VALUES[train_rows], rcond=None
     )[0]
     close(model.coefficients, expected[1:].T)
+
+
+def test_skipped_rows_are_those_that_are_not_there_to_a_shuffled_table(tmp_path):
+    there = damaged(tmp_path / "t.csv")
+    kept = shuffled(load(str(tmp_path / "t.csv"), TARGETS, FEATURES, ",", 10**9, "skip"))
+    write(tmp_path / "left.csv", TABLE[there])
+    left = shuffled(load(str(tmp_path / "left.csv"), TARGETS, FEATURES, ",", 10**9))
+    assert np.array_equal(kept.first(2000)[0], left.first(2000)[0])
+    assert kept.train_count == left.train_count
+
+
+def test_every_engine_skips_the_same_rows(run, tmp_path):
+    damaged(tmp_path / "t.csv")
+    made = []
+    for engine in (("engine=threads",), ("engine=joblib", "engine.workers=2")):
+        done = run(*CLI, "dataset.features=[x0,x1,x2]", "dataset.on_error=skip", *engine)
+        assert done.code == 0, done.err
+        made.append([done.err, *((tmp_path / "outputs" / name).read_bytes() for name in NAMES)])
+    assert made[0] == made[1]
+
+
+def test_where_no_row_can_be_read_the_run_fails(run, tmp_path):
+    (tmp_path / "t.csv").write_text("x0,y0,y1\n" + "1,2,x\n" * 5)
+    run(*CSV, "dataset.on_error=skip").refused(
+        "t.csv: 5 of 5 rows skipped, nothing is left: ", "; and 2 more"
+    )
 
 
 def test_what_cannot_be_skipped_or_streamed_is_one_line(run, tmp_path):
