@@ -98,7 +98,7 @@ def measure(data: TrainTest, rows: Path, settings: Settings) -> Line:
     artifact = QuantizedArtifact(made.model, origin.training, settings, made.excess, made.certificate)
     seen = statistics.summary.divided(made.model.factor.astype(np.float64))
     start = time.perf_counter()
-    body = document(data, origin, artifact, seen, "auto")
+    body = document(data, origin, (artifact, None), seen, "auto")
     write = time.perf_counter() - start
     assert body
     certificate = encode(seal("certificate", 1, body))

@@ -143,3 +143,13 @@ def test_the_page_of_statistics_has_what_its_benchmark_prints():
     found = [cells for cells in printed if cells[0] in [line[0] for line in lines]]
     assert len(found) == len(lines) == 14
     assert all(float(cell) < 1e-10 for _, *cells in found for cell in cells)
+
+
+def test_a_certificate_is_measured_and_checked_by_itself(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import certificates
+
+    data, rows = certificates.table(None, "", tmp_path)
+    found = certificates.measure(data, rows, certificates.Settings(bits=3))
+    assert found.answer == "PROVEN"
+    assert certificates.summary([found]).startswith("1 of 1 PROVEN.")
