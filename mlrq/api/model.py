@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.api.tables import aligned, table
+from mlrq.api.tables import aligned, encoded, table
 from mlrq.artifacts import documents
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError, printable
@@ -72,8 +72,14 @@ class QuantizedModel:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the columns that it predicts from."""
+        """Names of the numbers that it predicts from; `city=Bonn` is 1 where the column city is Bonn."""
         return self._kept.artifact.model.features
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of a table to predict: the features, or what becomes these."""
+        encoding = self._kept.artifact.training.columns
+        return encoding.names if encoding else self.features
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -122,13 +128,13 @@ class QuantizedModel:
         """Predictions: (n,) float64 of one target, (n, targets) of several.
 
         Args:
-            X: Rows. Columns of a table with names are matched by name, and others than the features are
-                ignored; those of an array are in the order of the features.
+            X: Rows. Columns of a table with names are matched by name, and others than `columns` are
+                ignored; those of an array are in the order of these.
 
         Raises:
-            MlrqError: If a feature is lacking, or a cell is no finite number.
+            MlrqError: If a column is lacking, a cell is no finite number, or a category is not known.
         """
-        predicted = self._kept.artifact.model.predict(aligned(X, self.features))
+        predicted = self._kept.artifact.model.predict(self._inputs(X))
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
     def predict_interval(
@@ -188,6 +194,11 @@ class QuantizedModel:
             raise MlrqError(f"R2 needs at least 2 rows, and there are {len(actual)}")
         return found
 
+    def _inputs(self, X: Any) -> NDArray[np.float64]:
+        """(n, features) of a table; see `predict`."""
+        encoding = self._kept.artifact.training.columns
+        return encoded(X, encoding) if encoding else aligned(X, self.features)
+
     def _weight(self, given: Any, rows: int) -> NDArray[np.float64]:
         """(n,) weights. Raises MlrqError unless they are finite and 0 or more, one for each row."""
         from mlrq.api.quantize import weights
@@ -201,7 +212,7 @@ class QuantizedModel:
 
     def _pair(self, X: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Rows and their targets."""
-        rows, actual = aligned(X, self.features), self._actual(y)
+        rows, actual = self._inputs(X), self._actual(y)
         if len(rows) != len(actual):
             raise MlrqError(f"y: has {len(actual)} rows, but X has {len(rows)}")
         return rows, actual
@@ -284,7 +295,7 @@ class QuantizedModel:
         from mlrq.pipeline.train import require_same_training
 
         training, origin = self._kept.artifact.training, self._origin
-        rows = aligned(X, self.features)
+        rows = self._inputs(X)
         if y is None and origin is None:
             raise MlrqError("y: required, for the float model that predicts it is not at hand")
         actual = origin.model.predict(rows) if y is None and origin else self._actual(y)

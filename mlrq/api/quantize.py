@@ -1,7 +1,8 @@
 """`quantize` and `load`: the stages train and quantize on tables and estimators in memory."""
 
 import warnings
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from numpy.typing import NDArray
 
 from mlrq.api.model import Kept, QuantizedModel
 from mlrq.api.summary import Rows
-from mlrq.api.tables import Table, table
+from mlrq.api.tables import Table, cells, table
 from mlrq.artifacts import documents
 from mlrq.artifacts.json_document import read_document
 from mlrq.config import values
 from mlrq.config.schema import QuantizationConfig
 from mlrq.datasets import Split
-from mlrq.datasets.memory import of_arrays
-from mlrq.errors import MlrqError
+from mlrq.datasets.encoding import Cells, Texts, rows_of
+from mlrq.datasets.memory import of_arrays, of_cells
+from mlrq.datasets.wishes import Wishes
+from mlrq.errors import DataError, MlrqError
 from mlrq.models import pretrained
 from mlrq.models.pretrained import Pretrained
 from mlrq.pipeline.quantize import quantize_model
@@ -56,6 +59,11 @@ def quantize(
     max_r2_drop: float | str | None = "auto",
     strict: bool = False,
     certificate: bool | str = "auto",
+    columns: dict[str, str] | None = None,
+    missing: str = "error",
+    missing_values: Sequence[str] | None = None,
+    rare_below: int = 0,
+    unknown: str = "error",
     split: str = "hash",
     test_size: float = 0.0,
     seed: int = 42,
@@ -103,6 +111,12 @@ def quantize(
         max_r2_drop: Drop of training R2 that the guard lets pass.
         strict: Make what the guard objects to an error.
         certificate: Whether to make what `verify` checks.
+        columns: What columns of X are, by name: "numeric", "boolean", "categorical" or "drop"; for a model
+            that is fitted here. Text is categories anyway; see docs/data.md for this and the next four.
+        missing: What a missing cell does: "error", "mean", "indicator" or "drop".
+        missing_values: Texts and numbers that mean one, beside None, NaN, "" and "null".
+        rare_below: Categories of fewer training rows share a feature.
+        unknown: What a category does that no training row has: "error" or "baseline".
         split: How test rows are chosen; the command's `dataset.split`, as the next two.
         test_size: Fraction of the rows that are held out. The command's default is 0.2, here all rows count.
         seed: Of the split.
@@ -129,7 +143,14 @@ def quantize(
         certificate=certificate,
     )  # fmt: skip
     values.require_split(split, test_size, seed)
-    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight)
+    wishes = values.wishes(
+        columns=columns,
+        missing=missing,
+        missing_values=missing_values,
+        rare_below=rare_below,
+        unknown=unknown,
+    )
+    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight, wishes)
     return made(data, trained, settings)
 
 
@@ -140,11 +161,19 @@ def prepare(
     split: Split,
     named: tuple[str, str],
     sample_weight: Any = None,
+    wishes: Wishes | None = None,
 ) -> tuple[TrainTest, Trained]:
     """The rows, and the float model: fitted to them, or taken as it is. Arguments as of `quantize`."""
     found = None if isinstance(model, str) else pretrained.given(model)
     if found is None and y is None:
         raise MlrqError(f"y: required, for model={model} is fitted to it")
+    if found is not None and wishes:
+        raise MlrqError("columns, missing, rare_below: not with a fitted estimator; its columns are its own")
+    given_cells = columns_of(X, wishes) if found is None else None
+    if given_cells is not None:
+        wished = replace(wishes or Wishes(), split=split)
+        data = learned(given_cells, table(y, "y"), wished, named, sample_weight)
+        return data, train(data, asdict(values.model(model)))
     rows = table(X, "X")
     features = rows.names or _features(model, rows.cells.shape[1])
     given = _followed(found, rows, features) if found and y is None else table(y, "y")
@@ -156,6 +185,48 @@ def prepare(
     if found is None:
         return data, train(data, asdict(values.model(model)))
     return data, adopt(data, found)
+
+
+def columns_of(X: Any, wishes: Wishes | None) -> dict[str, Cells] | None:
+    """The columns of a table some of which are text; None where `table` finds numbers alone."""
+    found = cells(X, "X")
+    if wishes:
+        if found is None:
+            raise MlrqError("columns, missing, rare_below: are of columns by name; X has no names")
+        return found
+    if found is None or not any(isinstance(one, Texts) for one in found.values()):
+        return None
+    try:
+        table(X, "X")
+    except DataError:
+        return found
+    return None
+
+
+def learned(
+    given: dict[str, Cells], targets: Table, wishes: Wishes, named: tuple[str, str], sample_weight: Any
+) -> TrainTest:
+    """The first pass over a table in memory whose columns become features, as of `dataset=csv`.
+
+    Args:
+        given: The columns.
+        targets: Of the same rows.
+        wishes: What the columns are.
+        named: Name and source of the table.
+        sample_weight: What each row counts; None for 1.
+    """
+    count = rows_of(next(iter(given.values())))
+    if len(targets.cells) != count:
+        raise MlrqError(f"y: has {len(targets.cells)} rows, but X has {count}")
+    names = targets.names or _numbered("y", targets.cells.shape[1])
+    numbers: dict[str, Cells] = dict(zip(names, targets.cells.T, strict=True))
+    if sample_weight is not None:
+        numbers[WEIGHT] = weights(sample_weight, count)[:, 0]
+    both = [one for one in numbers if one in given]
+    if both:
+        raise MlrqError(f"{both[0]!r} is the name of a column of X too: rename it")
+    stream = of_cells(*named, given | numbers, tuple(numbers), wishes)
+    return TrainTest(stream if sample_weight is None else stream.weighted(), wishes.split)
 
 
 def made(data: TrainTest, trained: Trained, settings: QuantizationConfig) -> QuantizedModel:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.encoding import CellFault, Cells, Encoding, coded, text_of
 from mlrq.errors import DataError, MlrqError, not_installed, printable
 
 
@@ -36,6 +37,15 @@ def table(found: Any, what: str) -> Table:
         MlrqError: If it is no table, or names a column twice.
         DataError: For the first cell that is no number, with its column and row.
     """
+    found, names = _named(found, what)
+    if names is None:
+        return _array(found, what)
+    columns = [_numbers(found[name], f"{what}, column {str(name)!r}") for name in names]
+    return Table(tuple(map(str, names)), np.stack(columns, axis=1))
+
+
+def _named(found: Any, what: str) -> tuple[Any, list[Any] | None]:
+    """A table that is indexed by the names of its columns, and these; None of one without names."""
     if hasattr(found, "toarray"):
         raise MlrqError(f"{what}: a sparse matrix; pass {what}.toarray()")
     names = _names(found)
@@ -47,14 +57,58 @@ def table(found: Any, what: str) -> Table:
         found = pyarrow.table(found)
         names = _names(found)
     if names is None:
-        return _array(found, what)
+        return found, None
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
         raise MlrqError(f"{what}: names {', '.join(map(repr, twice))} twice")
     if not names:
         raise MlrqError(f"{what}: has no columns")
-    columns = [_numbers(found[name], f"{what}, column {str(name)!r}") for name in names]
-    return Table(tuple(map(str, names)), np.stack(columns, axis=1))
+    return found, names
+
+
+def cells(found: Any, what: str) -> dict[str, Cells] | None:
+    """The columns of a table with names, numbers as numbers and others as text; None of one without names.
+
+    Raises:
+        MlrqError: If it is no table, names a column twice, or has a column of dates.
+    """
+    found, names = _named(found, what)
+    return None if names is None else {str(name): _cells(found[name], what, str(name)) for name in names}
+
+
+def encoded(found: Any, encoding: Encoding, what: str = "X") -> NDArray[np.float64]:
+    """(n, features) float64 rows of a table whose columns become features, matched by name.
+
+    Raises:
+        MlrqError: If a column is not there, or the table has no names and another number of columns.
+        DataError: For the first row with a cell that cannot be encoded.
+    """
+    given = cells(found, what)
+    if given is None:
+        array = np.asarray(found, dtype=object)
+        if array.ndim != 2 or array.shape[1] != len(encoding.names):
+            raise MlrqError(f"{what}: expected the columns {printable(', '.join(encoding.names))}")
+        given = {name: _cells(array[:, i], what, name) for i, name in enumerate(encoding.names)}
+    lacking = [name for name in encoding.names if name not in given]
+    if lacking:
+        raise MlrqError(
+            f"{what}: lacks {printable(', '.join(lacking))}; it has {printable(', '.join(given))}"
+        )
+    try:
+        return np.ascontiguousarray(encoding.encode([given[name] for name in encoding.names]).T)
+    except CellFault as fault:
+        raise DataError(f"{what}, column {fault.name!r}: row {fault.row + 1}, {fault.what}") from None
+
+
+def _cells(column: Any, what: str, name: str) -> Cells:
+    values = np.asarray(column)
+    if values.dtype.kind in "fiu":
+        return values.astype(np.float64)
+    if values.dtype.kind in "Mm":
+        raise MlrqError(f"{what}, column {name!r}: holds dates or times; pass a number of days or seconds")
+    return coded(
+        "" if type(cell).__name__ in ("NAType", "NaTType") else text_of(cell) for cell in values.tolist()
+    )
 
 
 def aligned(found: Any, features: Sequence[str], what: str = "X") -> NDArray[np.float64]:

@@ -1,12 +1,15 @@
 """Groups of the configuration from values of Python: checked as the command line's, without composing."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 from omegaconf import OmegaConf, open_dict
 
+from mlrq.config import instantiate
 from mlrq.config.composition import CONF
-from mlrq.config.schema import DatasetConfig, ModelConfig, QuantizationConfig
+from mlrq.config.schema import DatasetConfig, FileConfig, ModelConfig, QuantizationConfig
 from mlrq.config.validation import typed
+from mlrq.datasets.wishes import Wishes
 from mlrq.errors import ConfigError, MlrqError, nearest
 
 
@@ -22,6 +25,19 @@ def quantization(**given: Any) -> QuantizationConfig:
 def require_split(split: str, test_size: float, seed: int) -> None:
     """Raise ConfigError for values of a split that the dataset group would not allow."""
     _checked(DatasetConfig, "dataset", {"_target_": "", "split": split, "test_size": test_size, "seed": seed})
+
+
+def wishes(**given: Any) -> Wishes | None:
+    """What is wished of columns by keys of the dataset group; None for nothing.
+
+    Raises:
+        ConfigError: Listing every value that is not allowed.
+    """
+    config = cast(
+        FileConfig, _checked(FileConfig, "dataset", {"_target_": "", "path": "-", "target": "-", **given})
+    )
+    found = instantiate.wishes(config, None)
+    return None if replace(found, split=Wishes().split) == Wishes() else found
 
 
 def model(name: str) -> ModelConfig:

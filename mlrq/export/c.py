@@ -11,6 +11,7 @@ from dataclasses import asdict
 import numpy as np
 
 from mlrq.artifacts.documents import QuantizedArtifact, sha256
+from mlrq.datasets.encoding import Encoding
 from mlrq.errors import MlrqError
 from mlrq.export import c_code
 from mlrq.export.c_code import filled
@@ -86,7 +87,19 @@ def provenance(artifact: QuantizedArtifact) -> list[str]:
         f"codes      {model.bits} bits, {model.scheme}, {model.granularity}, rounding {model.rounding}",
         f"excess     {artifact.excess!r}{', optimal (floating point)' if optimal else ''}",
         f"inputs     {quoted(settings.inputs)}, calibration {quoted(settings.calibration)}",
+        *_columns(training.columns),
     ]
+
+
+def _columns(encoding: Encoding | None) -> list[str]:
+    """What becomes of a table's columns before this code sees them, as lines of a comment."""
+    if encoding is None:
+        return []
+    told = [f"  {quoted(column.name)}: {quoted(str(column))}" for column in encoding.columns]
+    head = (
+        "columns    encoded before: a feature NAME=CATEGORY is 1 in its rows, else 0; these become features"
+    )
+    return [head, *told]
 
 
 def _formats(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint) -> list[str]:

@@ -222,6 +222,7 @@ def _file(
         "estimator": training.estimator["estimator"]["_target_"],  # the artifact has its parameters
         "features": list(model.features),
         "targets": list(model.targets),
+        **({"columns": asdict(training.columns)} if training.columns else {}),  # encoded before
         **more,
     }
     helper.set_model_props(made, {key: _text(value) for key, value in sorted(provenance.items())})

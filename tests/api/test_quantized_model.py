@@ -188,7 +188,7 @@ def test_settings_are_refused_in_the_words_of_the_command(change, said):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (X.assign(city="Rome"), "X, column 'city': row 1, 'Rome', is not a number"),
+        (X.assign(city="Rome"), r"constant feature in the training rows: 'city' \(always 'Rome'\)"),
         (X.assign(day=pd.Timestamp("2020-01-01")), "X, column 'day': holds dates or times"),
         (X.assign(bmi=X.bmi.where(X.index != 2)), "column 'bmi': row 3, nan, is not a finite number"),
         (X.assign(one=1), r"constant feature in the training rows: 'one' \(always 1\)"),

@@ -1,0 +1,124 @@
+"""DataFrames with categories and missing cells: the command's artifact, and its predictions."""
+
+import numpy as np
+import pandas
+import pytest
+
+import mlrq
+from mlrq.api.tables import encoded
+from mlrq.artifacts.documents import encode_quantized
+from mlrq.errors import MlrqError
+
+
+def frame(rows: int = 200) -> pandas.DataFrame:
+    chance = np.random.default_rng(0)
+    made = pandas.DataFrame(
+        {
+            "area": chance.integers(20, 150, rows).astype(float),
+            "home city": chance.choice(["Bonn", "Köln", "NA"], rows, p=[0.5, 0.3, 0.2]),
+            "furnished": chance.choice([True, False], rows),
+            "age": np.where(np.arange(rows) % 7 == 0, np.nan, chance.normal(40, 10, rows)),
+        }
+    )
+    effect = made["home city"].map({"Bonn": 0, "Köln": 100, "NA": -50})
+    made["price"] = 10 * made.area + effect + 50 * made.furnished + chance.normal(0, 30, rows)
+    return made
+
+
+@pytest.fixture
+def table() -> pandas.DataFrame:
+    return frame()
+
+
+def made(table: pandas.DataFrame, **more: object) -> mlrq.QuantizedModel:
+    keys = {"bits": 6, "missing": "indicator", **more}
+    return mlrq.quantize("linear_regression", table.drop(columns="price"), table[["price"]], **keys)
+
+
+def test_the_artifact_is_that_of_the_command(table, run, tmp_path):
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    wanted = ["dataset=csv", "dataset.path=rows.csv", "dataset.target=price", "dataset.missing=indicator"]
+    done = run(*wanted, "dataset.test_size=0", "quantization.bits=6")
+    assert done.code == 0, done.err
+    model = made(table, name="rows.csv", source="rows.csv (CSV, 1 piece)")
+    assert encode_quantized(model.artifact) == (tmp_path / "outputs/quantized.json").read_bytes()
+    loaded = mlrq.load(tmp_path / "outputs")
+    assert loaded.columns == ("area", "home city", "furnished", "age")
+    assert loaded.predict(table).tolist() == model.predict(table).tolist()
+    assert model.verify(table, table[["price"]]).startswith("PROVEN")
+
+
+def test_predictions_are_those_of_the_formula_on_dummies(table):
+    model = made(table, missing="mean")
+    dummies = pandas.get_dummies(table, columns=["home city"], prefix_sep="=", dtype=float)
+    dummies["age"] = dummies["age"].fillna(dummies["age"].mean())
+    rows = dummies[list(model.features)].astype(float).to_numpy()
+    expected = rows @ model.weights[0] + model.intercept[0]
+    np.testing.assert_allclose(model.predict(table), expected, rtol=1e-10)
+    assert model.score(table, table["price"]) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["category", "object", "string", "arrow", "array"])
+def test_other_tables_give_the_same(table, kind):
+    model, rows = made(table), table.drop(columns="price")
+    expected = model.predict(rows).tolist()
+    if kind == "arrow":
+        import pyarrow
+
+        rows = pyarrow.Table.from_pandas(rows)
+    elif kind == "array":
+        rows = rows.to_numpy(dtype=object)
+    else:
+        rows = rows.assign(**{"home city": rows["home city"].astype(kind)})
+        assert encode_quantized(made(rows.assign(price=table["price"])).artifact) == encode_quantized(
+            model.artifact
+        )
+    assert model.predict(rows).tolist() == expected
+
+
+def test_faults_name_column_and_row(table):
+    model = made(table)
+    strange = table.assign(**{"home city": ["Oslo", *table["home city"][1:]]})
+    with pytest.raises(MlrqError, match="X, column 'home city': row 1, 'Oslo' is no category"):
+        model.predict(strange)
+    with pytest.raises(MlrqError, match="X: lacks age"):
+        model.predict(table.drop(columns="age"))
+    with pytest.raises(MlrqError, match="column 'day': holds dates"):
+        made(table.assign(day=pandas.Timestamp("2024-01-01")))
+    with pytest.raises(MlrqError, match=r"column 'age': row 1, is missing: dataset\.missing="):
+        made(table, missing="error")
+    with pytest.raises(MlrqError, match="missing=median: must be error, mean"):
+        made(table, missing="median")
+
+
+def test_numbers_can_be_categories_and_columns_be_dropped(table):
+    table["zip"] = np.arange(len(table)) % 3
+    model = made(table, columns={"zip": "categorical", "age": "drop"})
+    assert [name for name in model.features if name.startswith("zip")] == ["zip=1", "zip=2"]
+    assert "age" not in model.columns
+
+
+def test_what_is_exported_takes_features_and_says_of_which_columns(table, tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    import onnx
+
+    model = made(table, inputs="int8")
+    texts = {path.name: path.read_text() for path in model.to_c(tmp_path / "c")}
+    assert '"home city": "categorical; 3 categories, each against \'Bonn\'' in texts["mlrq.h"]
+    assert '"home city=NA" = ' in texts["mlrq.h"]
+    path = model.to_onnx(tmp_path / "model.onnx")
+    told = {one.key: one.value for one in onnx.load(path).metadata_props}
+    assert '"name":"home city"' in told["columns"]
+    encoding = model.artifact.training.columns
+    rows = encoded(table, encoding).astype(np.float32)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: rows})
+    assert found[:, 0].astype(np.float32).tolist() == model.predict(table).astype(np.float32).tolist()
+
+
+def test_nothing_is_said_of_columns_where_they_are_the_features(table, tmp_path):
+    numbers = table[["area", "price"]]
+    model = made(numbers, missing="error", inputs="int8")
+    assert "columns " not in (model.to_c(tmp_path)[0]).read_text()
+    assert b"columns" not in encode_quantized(model.artifact)
