@@ -62,7 +62,7 @@ def _checked(schema: type, group: str, given: dict[str, Any]) -> Any:
     with open_dict(node):  # what it does not know is told with the rest
         for key, value in given.items():
             try:
-                node[key] = value
+                node[key] = value.item() if hasattr(value, "item") else value  # a number of NumPy
             except Exception as error:  # OmegaConf's, of a value of another type
                 faults.append(f"{group}.{key}: {str(error).splitlines()[0]}")
     made = typed(node, schema, f"{group}.", faults)

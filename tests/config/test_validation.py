@@ -92,8 +92,6 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
         (["dataset.source=web"], "dataset.source=web: must be embedded or sklearn"),
         (["quantization.scheme=odd"], "quantization.scheme=odd: must be symmetric, affine or offset"),
         (["quantization.bits=eight"], "quantization.bits=eight: must be from 2 to 16, or auto"),
-        (["quantization.bits=8.0"], "quantization.bits=8.0: must be from 2 to 16, or auto"),
-        (["quantization.bits=true"], "quantization.bits=True: must be from 2 to 16, or auto"),
         (["quantization.tolerance=-1"], "quantization.tolerance=-1.0: must be 0 or more"),
         (["quantization.grids=some"], "quantization.grids=some: must be any, or a list of"),
         (["quantization.grids=[per_tensor/odd]"], "quantization.grids=['per_tensor/odd']: must be any, or"),

@@ -149,6 +149,7 @@ def test_from_python_it_is_the_same(diabetes_table):
     model = mlrq.quantize("linear_regression", rows, target, bits="auto")
     given = mlrq.quantize("linear_regression", rows, target, bits=model.bits)
     assert model.artifact.settings == given.artifact.settings
+    assert mlrq.quantize("linear_regression", rows, target, bits=np.int64(model.bits)).bits == model.bits
     assert (model.codes == given.codes).all()
     assert [text for text in model.notices if text.startswith("bits=auto")]
     assert "bits or fewer have an excess below" in model.verify(rows, target)
