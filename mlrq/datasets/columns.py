@@ -90,4 +90,6 @@ def _way_out(fault: CellFault, plan: Plan) -> str:
     if fault.why == "missing":
         ways = "mean, indicator or drop" if fault.name not in plan.targets else "drop"
         return f": dataset.missing={ways} says what becomes of it"
+    if fault.what.endswith("is not a number") and fault.name not in plan.targets:
+        return f"; if it is a category: dataset.columns={{{fault.name}: categorical}}"
     return ": dataset.unknown=baseline counts it as the most frequent one" if fault.why == "unknown" else ""

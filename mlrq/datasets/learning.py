@@ -96,17 +96,27 @@ def learn(
     if wishes.known is not None:
         return wishes.known, parts, notices
     tests = _tests(parts, wishes.split)
-    tallies = {name: _Tally() for name in features}
-    for found in _over(parts, partial(_tallied, table, kinds, features, wishes, tests)):
+    # Numbers without missing cells are what they are, and not read for it.
+    plain = {
+        name for name, kind in features.items() if wishes.missing == "error" and kind in (NUMERIC, BOOLEAN)
+    }
+    sought = {name: kind for name, kind in features.items() if name not in plain}
+    tallies = {name: _Tally() for name in sought}
+    read = kinds if wishes.missing == "drop" else sought
+    work = partial(_tallied, table, read, sought, wishes, tests)
+    for found in _over(parts, work) if sought else ():
         for name, one in found.items():
             tallies[name].add(one)
             if len(tallies[name].seen) > MOST_DISTINCT:
                 raise _refused(table.name, name, f"over {MOST_DISTINCT:,} distinct values")
-    if not any(tally.count or tally.missing or tally.seen for tally in tallies.values()):
+    if sought and not any(tally.count or tally.missing or tally.seen for tally in tallies.values()):
         raise MlrqError(f"{table.name}: no training rows")
     columns = []
-    for name, tally in tallies.items():
-        column, unknown = _column(table.name, name, kinds[name], tally, wishes)
+    for name, kind in features.items():
+        if name in plain:
+            columns.append(Column(name, kind))  # type: ignore[arg-type]
+            continue
+        column, unknown = _column(table.name, name, kind, tallies[name], wishes)
         columns.append(column)
         if unknown and wishes.unknown == "baseline":
             rows = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
