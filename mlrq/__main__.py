@@ -58,12 +58,18 @@ def _open_streams() -> None:
 
 
 def _require_memory() -> None:
-    """Exit where a limit such as that of `ulimit -v` leaves too few addresses to import what is needed."""
+    """Exit where a limit such as that of `ulimit -v` leaves too few addresses to import what is needed.
+
+    Within a limit Arrow uses the allocator of the system: jemalloc says in its own words what it cannot have.
+    """
     try:
         import resource
     except ImportError:  # Windows has no such limits
         return
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+        os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     if limit != resource.RLIM_INFINITY and limit < LEAST:
         allowed = f"{limit >> 20:,} MiB of memory are allowed, and {LEAST >> 20} are needed: see ulimit -v"
         print(f"mlrq: error: out of memory: {allowed}", file=sys.stderr)

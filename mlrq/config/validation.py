@@ -77,7 +77,9 @@ def _value(node: DictConfig, item: dataclasses.Field[Any], key: str) -> tuple[st
             value = node[item.name]
             value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     except OmegaConfBaseException as error:
-        fault = f"{key}: {str(error).splitlines()[0]}"
+        unset = ", ".join(environment.unset())
+        way_out = f"{unset} is not set in the environment: set it, or name the value"
+        fault = f"{key}: {way_out if unset else str(error).splitlines()[0]}"
     # The text of an error may hold what the variable does: so this takes its place.
     if (names := environment.asked()) and not known(item).environment:
         variables = ", ".join(names)

@@ -141,7 +141,7 @@ def load(
     """
     try:
         import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
+    except ModuleNotFoundError as error:  # another ImportError may be for lack of memory
         raise MlrqError(not_installed("dataset=parquet", "pyarrow", "parquet")) from error
     filesystem, files = find(path)
     wanted = [(file, False if test_path else None) for file in files]

@@ -115,7 +115,7 @@ def _dask(
         from distributed import CancelledError, Client, KilledWorker, LocalCluster
         from distributed.comm.core import CommClosedError
         from distributed.deploy.spec import close_clusters
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MlrqError(not_installed("engine=dask", "distributed", "dask")) from error
     place = address or "the local cluster"
     # What they say over many lines of a lost connection, or of a start that was interrupted, is said in one.
@@ -151,6 +151,11 @@ def _dask(
             client = Client(cluster if address is None else address, timeout=CONNECT)  # type: ignore[no-untyped-call]
             stack.enter_context(client)
         except (OSError, TimeoutError, ValueError) as error:
+            if address is None:
+                why = f"{type(error).__name__} {error}".splitlines()[0]
+                raise MlrqError(
+                    f"engine=dask: {place} cannot start: {why}; engine=joblib needs none"
+                ) from error
             raise MlrqError(f"engine.address={address}: no dask scheduler answers there") from error
         yield engine
 

@@ -169,6 +169,18 @@ def test_a_run_within_a_limit_of_memory_works_or_is_one_line(command, typed, lim
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("limit", [260, 280, 300, 400])
+def test_parquet_within_a_limit_of_memory_works_or_is_one_line(command, tmp_path, limit):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"a": ROWS[:, 0], "y": ROWS[:, 1]}), tmp_path / "t.parquet")
+    done = command.python(MEMORY, limit, "dataset=parquet", "dataset.path=t.parquet", "dataset.target=y")
+    if done.code:
+        assert re.match("mlrq: error: out of memory: |OpenBLAS error: Memory allocation", done.err), done
+        assert len(done.err.splitlines()) == 1, done
+
+
+@pytest.mark.slow
 def test_rows_beyond_a_limit_of_memory_are_one_line(command):
     command.python(MEMORY, 450, "dataset=synthetic", "dataset.rows=20000000").refused("out of memory")
 

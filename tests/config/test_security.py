@@ -352,3 +352,12 @@ def test_the_page_that_says_so_names_what_may_be_called():
     page = (PROJECT / "docs" / "configuration-security.md").read_text()
     for name in ESTIMATORS:
         assert f"`{name.rpartition('.')[2]}`" in page
+
+
+@pytest.mark.parametrize("key", ["output_dir", "dataset.path", "predict.input"])
+def test_a_variable_that_is_not_set_is_named(run, monkeypatch, key):
+    monkeypatch.delenv("MLRQ_NOPE", raising=False)
+    told = f"{key}: MLRQ_NOPE is not set in the environment: set it, or name the value"
+    run("dataset=csv", "dataset.path=x.csv", "dataset.target=y", f"{key}=${{oc.env:MLRQ_NOPE}}").refused(
+        told, code=2
+    )

@@ -60,3 +60,15 @@ def test_no_scheduler_is_one_line(command, tmp_path):
     written(tmp_path / "t")
     done = command(*CLI, "engine=dask", "engine.address=tcp://127.0.0.1:1")
     done.refused("engine.address=tcp://127.0.0.1:1: no dask scheduler answers there")
+
+
+def test_a_cluster_on_this_machine_that_cannot_start_is_one_line(run, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def fail(**_):
+        raise OSError("no ports\nare left")
+
+    monkeypatch.setattr(distributed, "LocalCluster", fail)
+    written(tmp_path / "t")
+    why = "engine=dask: the local cluster cannot start: OSError no ports; engine=joblib needs none"
+    run(*CLI, "engine=dask").refused(why)
