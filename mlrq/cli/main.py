@@ -24,7 +24,7 @@ def main() -> None:
     """`python -m mlrq` and `mlrq`."""
     line = arguments.parse(sys.argv[1:])
     # What Hydra warns of, such as a folder that is not there, ends as an error of one line.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"hydra\.")
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"(hydra|omegaconf)\.")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
     # And what NumPy warns of would make a result that means nothing.
     warnings.filterwarnings("error", message=".* encountered in ", category=RuntimeWarning)

@@ -361,3 +361,11 @@ def test_a_variable_that_is_not_set_is_named(run, monkeypatch, key):
     run("dataset=csv", "dataset.path=x.csv", "dataset.target=y", f"{key}=${{oc.env:MLRQ_NOPE}}").refused(
         told, code=2
     )
+
+
+def test_what_a_configuration_calls_deprecated_is_not_printed(command):
+    name = "model.name='${oc.deprecated:output_dir,\"\x1b[31m $OLD_KEY\"}'"
+    done = command("dataset=synthetic", "dataset.rows=50", "save=false", name)
+    assert "\x1b" not in done.err
+    assert "Warning" not in done.err
+    assert len(done.err.splitlines()) <= 1, done.err
