@@ -1,6 +1,7 @@
 """The dataset of a stage that starts from a model: the one that it was made from, where no other is named."""
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ STARTING = {"quantize": ("train",), "evaluate": ("quantize", "train"), "verify":
 # A dataset, or a configuration that may choose one; and training, which chooses its own.
 CHOOSING = ("dataset", "experiment", "model_path")
 FOLDER = "outputs"
+TYPABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ ./%*@?|+-]*")  # a key of a mapping that needs no more escapes
 # An option of the group is named after its schema.
 DATASETS = {name: one for name, one in SCHEMAS.items() if issubclass(one, DatasetConfig)}
 
@@ -81,5 +83,8 @@ def _typed(value: Any) -> str:
     """A plain value as Hydra reads it."""
     if isinstance(value, list):
         return f"[{','.join(map(_typed, value))}]"
+    if isinstance(value, dict):  # what Hydra cannot read as a key, the columns in the artifact make up for
+        told = {key: _typed(one) for key, one in value.items() if TYPABLE.fullmatch(key)}
+        return "{" + ",".join(f"{key.replace(' ', chr(92) + ' ')}: {one}" for key, one in told.items()) + "}"
     # What looks like an interpolation is text.
     return quoted(value.replace("${", "\\${")) if isinstance(value, str) else json.dumps(value)

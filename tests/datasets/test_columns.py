@@ -402,6 +402,16 @@ def test_stages_that_start_from_the_model_take_its_columns(run, trained, tmp_pat
     assert done.code == 0, done.err
 
 
+def test_what_was_said_of_columns_is_said_again_by_stages_that_start_from_the_model(run, tmp_path):
+    frame = flats(200).drop(columns=["level", "furnished"])
+    saved(frame, tmp_path)
+    wanted = ["dataset=csv", "dataset.path=flats.csv", "dataset.target=price"]
+    assert run(*wanted, "dataset.columns={home city: drop, age: numeric}").code == 0
+    for stage in ("quantize", "evaluate", "verify"):
+        done = run(stage)
+        assert done.code == 0, done.err
+
+
 def test_faults_of_the_configuration_are_listed(run):
     done = run(
         "dataset=csv",
