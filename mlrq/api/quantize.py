@@ -17,9 +17,9 @@ from mlrq.artifacts.json_document import read_document
 from mlrq.config import values
 from mlrq.config.schema import QuantizationConfig
 from mlrq.datasets import Split
+from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import Cells, Texts, rows_of
 from mlrq.datasets.memory import of_arrays, of_cells
-from mlrq.datasets.wishes import Wishes
 from mlrq.errors import DataError, MlrqError
 from mlrq.models import pretrained
 from mlrq.models.pretrained import Pretrained
@@ -143,14 +143,14 @@ def quantize(
         certificate=certificate,
     )  # fmt: skip
     values.require_split(split, test_size, seed)
-    wishes = values.wishes(
+    rules = values.rules(
         columns=columns,
         missing=missing,
         missing_values=missing_values,
         rare_below=rare_below,
         unknown=unknown,
     )
-    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight, wishes)
+    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight, rules)
     return made(data, trained, settings)
 
 
@@ -161,18 +161,18 @@ def prepare(
     split: Split,
     named: tuple[str, str],
     sample_weight: Any = None,
-    wishes: Wishes | None = None,
+    rules: ColumnRules | None = None,
 ) -> tuple[TrainTest, Trained]:
     """The rows, and the float model: fitted to them, or taken as it is. Arguments as of `quantize`."""
     found = None if isinstance(model, str) else pretrained.given(model)
     if found is None and y is None:
         raise MlrqError(f"y: required, for model={model} is fitted to it")
-    if found is not None and wishes:
+    if found is not None and rules:
         raise MlrqError("columns, missing, rare_below: not with a fitted estimator; its columns are its own")
-    given_cells = columns_of(X, wishes) if found is None else None
+    given_cells = columns_of(X, rules) if found is None else None
     if given_cells is not None:
-        wished = replace(wishes or Wishes(), split=split)
-        data = learned(given_cells, table(y, "y"), wished, named, sample_weight)
+        rules = replace(rules or ColumnRules(), split=split)
+        data = learned(given_cells, table(y, "y"), rules, named, sample_weight)
         return data, train(data, asdict(values.model(model)))
     rows = table(X, "X")
     features = rows.names or _features(model, rows.cells.shape[1])
@@ -187,10 +187,10 @@ def prepare(
     return data, adopt(data, found)
 
 
-def columns_of(X: Any, wishes: Wishes | None) -> dict[str, Cells] | None:
+def columns_of(X: Any, rules: ColumnRules | None) -> dict[str, Cells] | None:
     """The columns of a table some of which are text; None where `table` finds numbers alone."""
     found = cells(X, "X")
-    if wishes:
+    if rules:
         if found is None:
             raise MlrqError("columns, missing, rare_below: are of columns by name; X has no names")
         return found
@@ -204,14 +204,14 @@ def columns_of(X: Any, wishes: Wishes | None) -> dict[str, Cells] | None:
 
 
 def learned(
-    given: dict[str, Cells], targets: Table, wishes: Wishes, named: tuple[str, str], sample_weight: Any
+    given: dict[str, Cells], targets: Table, rules: ColumnRules, named: tuple[str, str], sample_weight: Any
 ) -> TrainTest:
     """The first pass over a table in memory whose columns become features, as of `dataset=csv`.
 
     Args:
         given: The columns.
         targets: Of the same rows.
-        wishes: What the columns are.
+        rules: What the columns are.
         named: Name and source of the table.
         sample_weight: What each row counts; None for 1.
     """
@@ -225,8 +225,8 @@ def learned(
     both = [one for one in numbers if one in given]
     if both:
         raise MlrqError(f"{both[0]!r} is the name of a column of X too: rename it")
-    stream = of_cells(*named, given | numbers, tuple(numbers), wishes)
-    return TrainTest(stream if sample_weight is None else stream.weighted(), wishes.split)
+    stream = of_cells(*named, given | numbers, tuple(numbers), rules)
+    return TrainTest(stream if sample_weight is None else stream.weighted(), rules.split)
 
 
 def made(data: TrainTest, trained: Trained, settings: QuantizationConfig) -> QuantizedModel:

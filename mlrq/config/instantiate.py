@@ -6,8 +6,8 @@ from importlib import import_module
 
 from mlrq.config.schema import DatasetConfig, FileConfig
 from mlrq.datasets import Split, Stream
+from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import Encoding
-from mlrq.datasets.wishes import Wishes
 
 
 def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream:
@@ -25,7 +25,7 @@ def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream
     taken = inspect.signature(loader).parameters
     values = {item.name: getattr(config, item.name) for item in dataclasses.fields(config)}
     if isinstance(config, FileConfig):
-        values["wishes"] = wishes(config, known)
+        values["rules"] = rules(config, known)
     weight = values.get("weight")
     if weight is not None:  # read as the last target is
         values["target"] = [*values["target"], weight]
@@ -33,9 +33,9 @@ def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream
     return dataset if weight is None else dataset.weighted()
 
 
-def wishes(config: FileConfig, known: Encoding | None) -> Wishes:
+def rules(config: FileConfig, known: Encoding | None) -> ColumnRules:
     """What a configuration says of columns."""
-    return Wishes(
+    return ColumnRules(
         kinds=config.columns or {},
         missing=config.missing,
         missing_values=tuple(config.missing_values or ()),

@@ -9,7 +9,7 @@ from mlrq.config import instantiate
 from mlrq.config.composition import CONF
 from mlrq.config.schema import DatasetConfig, FileConfig, ModelConfig, QuantizationConfig
 from mlrq.config.validation import typed
-from mlrq.datasets.wishes import Wishes
+from mlrq.datasets.column_rules import ColumnRules
 from mlrq.errors import ConfigError, MlrqError, nearest
 
 
@@ -27,8 +27,8 @@ def require_split(split: str, test_size: float, seed: int) -> None:
     _checked(DatasetConfig, "dataset", {"_target_": "", "split": split, "test_size": test_size, "seed": seed})
 
 
-def wishes(**given: Any) -> Wishes | None:
-    """What is wished of columns by keys of the dataset group; None for nothing.
+def rules(**given: Any) -> ColumnRules | None:
+    """The rules for columns that keys of the dataset group give; None where they give none.
 
     Raises:
         ConfigError: Listing every value that is not allowed.
@@ -36,8 +36,8 @@ def wishes(**given: Any) -> Wishes | None:
     config = cast(
         FileConfig, _checked(FileConfig, "dataset", {"_target_": "", "path": "-", "target": "-", **given})
     )
-    found = instantiate.wishes(config, None)
-    return None if replace(found, split=Wishes().split) == Wishes() else found
+    found = instantiate.rules(config, None)
+    return None if replace(found, split=ColumnRules().split) == ColumnRules() else found
 
 
 def model(name: str) -> ModelConfig:

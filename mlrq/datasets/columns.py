@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.column_rules import ColumnRules, Raw, incomplete
 from mlrq.datasets.encoding import (
     CellFault,
     Plan,
@@ -15,32 +16,31 @@ from mlrq.datasets.encoding import (
 )
 from mlrq.datasets.learning import DROPPED, learn
 from mlrq.datasets.parts import LARGEST, Part, Stream, room_for
-from mlrq.datasets.wishes import Raw, Wishes, incomplete
 from mlrq.errors import MlrqError
 
 Table = TypeVar("Table", bound=Stream)
 
 
-def learned(table: Table, guesses: Mapping[str, str | None], wishes: Wishes, stream_above: int) -> Table:
-    """A table whose columns become features as is wished; the same one where all are plain numbers.
+def learned(table: Table, guesses: Mapping[str, str | None], rules: ColumnRules, stream_above: int) -> Table:
+    """A table whose columns became features by the rules; the same one where all are plain numbers.
 
     Args:
         table: A stream that is `Raw`, its features the columns as they are.
         guesses: What the features are by their types or first cells; None where it cannot be told.
-        wishes: What the configuration says.
+        rules: What the configuration says.
         stream_above: Bytes of numbers above which they are not kept in memory.
 
     Raises:
         MlrqError: As `learn` does, or if damaged parts shall be skipped, too.
     """
-    kinds = wishes.kinds_of(guesses, table.targets)
+    kinds = rules.kinds_of(guesses, table.targets)
     if kinds is None:
         return table
     if table.skip:
         raise MlrqError(
             "dataset.on_error=skip: not where columns are no plain numbers, or cells may be missing: use fail"
         )
-    encoding, parts, notes = learn(cast(Raw, table), kinds, table.targets, wishes)
+    encoding, parts, notes = learn(cast(Raw, table), kinds, table.targets, rules)
     dropped = [note for note in notes if note.endswith(DROPPED)]
     rows, width = sum(part.rows for part in parts), len(encoding.features) + len(table.targets)
     return replace(
@@ -53,9 +53,9 @@ def learned(table: Table, guesses: Mapping[str, str | None], wishes: Wishes, str
             encoding,
             table.targets,
             kinds,
-            drop=wishes.missing == "drop",
-            unknown=wishes.unknown,
-            known=wishes.known is not None,
+            drop=rules.missing == "drop",
+            unknown=rules.unknown,
+            known=rules.known is not None,
         ),
         notes=tuple(notes),
     )

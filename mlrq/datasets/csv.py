@@ -12,13 +12,13 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.column_rules import SNIFFED, ColumnRules, guessed
 from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.csv_numbers import BOM, parse, parse_cells
 from mlrq.datasets.csv_pieces import PIECE, Piece, has_quotes, recounted, spans, text_of
 from mlrq.datasets.encoding import NUMERIC, Cells, coded, rows_of, select
 from mlrq.datasets.parts import LARGEST, Faults, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, places_of, present, read_lines
-from mlrq.datasets.wishes import SNIFFED, Wishes, guessed
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import Gunzip
 
@@ -147,11 +147,11 @@ def load(
     memory_limit: int = 0,
     on_error: str = "fail",
     stream_above: int = 0,
-    wishes: Wishes | None = None,
+    rules: ColumnRules | None = None,
 ) -> CsvStream:
     """The columns `features` and `target` of a CSV file; counts the rows, and parses only the first ones.
 
-    Where a column is not all numbers by these, or more is wished, another pass learns what columns are.
+    Where a column is not all numbers by these, or there are other rules, another pass learns what each is.
 
     Args:
         path: The file; .gz is read too.
@@ -161,7 +161,7 @@ def load(
         memory_limit: Bytes that rows may take where all of them are needed at once.
         on_error: "skip" leaves out rows that cannot be read.
         stream_above: Bytes of numbers above which they are read anew each time instead of being kept.
-        wishes: What is said of columns; None where all are numbers.
+        rules: What is said of columns; None where all are numbers.
 
     Raises:
         MlrqError: If the file is missing or empty, has no header or no rows, or lacks a column. What is wrong
@@ -169,8 +169,8 @@ def load(
     """
     place = str(Path(path).absolute())  # workers may have been started elsewhere
     names, table, begin, stamp = _header(path, place, target, features, delimiter)
-    if wishes:
-        names = wishes.wanted(names, target, table.columns, path)
+    if rules:
+        names = rules.wanted(names, target, table.columns, path)
     parts: list[Part] = []
     start = 0
     try:
@@ -204,17 +204,17 @@ def load(
         columns=table.columns,
         delimiter=delimiter,
     )
-    return learned(stream, _guessed(stream, wishes), wishes, stream_above) if wishes else stream
+    return learned(stream, _guessed(stream, rules), rules, stream_above) if rules else stream
 
 
-def _guessed(stream: CsvStream, wishes: Wishes) -> dict[str, str | None]:
+def _guessed(stream: CsvStream, rules: ColumnRules) -> dict[str, str | None]:
     """What the features are by the first rows, as far as these can be read."""
     piece, first = cast(Piece, stream.parts[0]), list[list[str]]()
     with suppress(DataError), stream.opened(piece) as file:
         for row, _ in islice(stream.rows(file, piece), SNIFFED):
             first.append(row)
     places = list(zip(stream.features, places_of(stream.columns, stream.features), strict=True))
-    return {name: guessed(coded(row[i] for row in first), wishes.missing_values) for name, i in places}
+    return {name: guessed(coded(row[i] for row in first), rules.missing_values) for name, i in places}
 
 
 def _header(

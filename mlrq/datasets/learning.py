@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.column_rules import TEXT, ColumnRules, Raw, incomplete
 from mlrq.datasets.encoding import (
     BOOLEAN,
     CATEGORICAL,
@@ -36,7 +37,6 @@ from mlrq.datasets.encoding import (
 )
 from mlrq.datasets.parts import LARGEST, Part
 from mlrq.datasets.split import Split, hashed, shuffled
-from mlrq.datasets.wishes import TEXT, Raw, Wishes, incomplete
 from mlrq.errors import MlrqError, printable
 from mlrq.stats.exact_sums import total
 
@@ -67,7 +67,7 @@ class _Tally:
 
 
 def learn(
-    table: Raw, kinds: dict[str, str], targets: Sequence[str], wishes: Wishes
+    table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: ColumnRules
 ) -> tuple[Encoding, tuple[Part, ...], list[str]]:
     """How the columns of a table become features.
 
@@ -75,7 +75,7 @@ def learn(
         table: Its cells.
         kinds: Of each column, or `TEXT`; targets last.
         targets: Names of those that are no features.
-        wishes: What the configuration says.
+        rules: What the configuration says.
 
     Returns:
         The encoding; the parts with the rows that are left, where some are dropped; and what to know of it.
@@ -86,24 +86,24 @@ def learn(
     """
     parts, notices = table.parts, []
     features = {name: kind for name, kind in kinds.items() if name not in targets}
-    if wishes.missing == "drop":
-        parts = _dropped(table, kinds, wishes)
+    if rules.missing == "drop":
+        parts = _dropped(table, kinds, rules)
         before, after = (sum(part.rows for part in these) for these in (table.parts, parts))
         if not after:
             raise MlrqError(f"{table.name}: every row has a missing cell, and dataset.missing=drop drops it")
         if after < before:
             notices.append(f"{before - after:,} of {before:,} {DROPPED}")
-    if wishes.known is not None:
-        return wishes.known, parts, notices
-    tests = _tests(parts, wishes.split)
+    if rules.known is not None:
+        return rules.known, parts, notices
+    tests = _tests(parts, rules.split)
     # Numbers without missing cells are what they are, and not read for it.
     plain = {
-        name for name, kind in features.items() if wishes.missing == "error" and kind in (NUMERIC, BOOLEAN)
+        name for name, kind in features.items() if rules.missing == "error" and kind in (NUMERIC, BOOLEAN)
     }
     sought = {name: kind for name, kind in features.items() if name not in plain}
     tallies = {name: _Tally() for name in sought}
-    read = kinds if wishes.missing == "drop" else sought
-    work = partial(_tallied, table, read, sought, wishes, tests)
+    read = kinds if rules.missing == "drop" else sought
+    work = partial(_tallied, table, read, sought, rules, tests)
     for found in _over(parts, work) if sought else ():
         for name, one in found.items():
             tallies[name].add(one)
@@ -116,12 +116,12 @@ def learn(
         if name in plain:
             columns.append(Column(name, kind))  # type: ignore[arg-type]
             continue
-        column, unknown = _column(table.name, name, kind, tallies[name], wishes)
+        column, unknown = _column(table.name, name, kind, tallies[name], rules)
         columns.append(column)
-        if unknown and wishes.unknown == "baseline":
+        if unknown and rules.unknown == "baseline":
             rows = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
             notices.append(f"{rows} a category of {name!r} that no training row has")
-    encoding = Encoding(tuple(columns), wishes.missing_values)
+    encoding = Encoding(tuple(columns), rules.missing_values)
     every = [*encoding.features, *targets]
     twice = sorted({name for name in every if every.count(name) > 1})
     if twice:
@@ -139,11 +139,11 @@ def _over(parts: Sequence[Part], work: Any) -> Iterator[Any]:
             raise
 
 
-def _dropped(table: Raw, kinds: dict[str, str], wishes: Wishes) -> tuple[Part, ...]:
+def _dropped(table: Raw, kinds: dict[str, str], rules: ColumnRules) -> tuple[Part, ...]:
     """The parts with the number of their rows that have no missing cell; without those that have none."""
 
     def count(part: Part) -> int:
-        missing = wishes.missing_values
+        missing = rules.missing_values
         return sum(int((~incomplete(cells, missing)).sum()) for cells in table.cells(part, kinds, missing))
 
     found, start = [], 0
@@ -165,22 +165,22 @@ def _tests(parts: Sequence[Part], split: Split) -> Any:
 
 
 def _tallied(
-    table: Raw, kinds: dict[str, str], features: dict[str, str], wishes: Wishes, tests: Any, part: Part
+    table: Raw, kinds: dict[str, str], features: dict[str, str], rules: ColumnRules, tests: Any, part: Part
 ) -> dict[str, _Tally]:
     """The tally of each column over a part."""
     tallies = {name: _Tally() for name in features}
     read, start = 0, part.start
-    for raw in table.cells(part, kinds, wishes.missing_values):
+    for raw in table.cells(part, kinds, rules.missing_values):
         rows, cells = rows_of(raw[0]), raw
         kept = np.ones(rows, dtype=bool)
-        if wishes.missing == "drop":
-            kept = ~incomplete(raw, wishes.missing_values)
+        if rules.missing == "drop":
+            kept = ~incomplete(raw, rules.missing_values)
             cells = [select(column, kept) for column in raw]
         count = int(kept.sum())
         test = np.full(count, part.test) if part.test is not None else tests(start, count)
         try:
             for (name, kind), column in zip(features.items(), cells, strict=False):
-                _count(tallies[name], name, kind, column, test, wishes)
+                _count(tallies[name], name, kind, column, test, rules)
         except CellFault as fault:
             place = read + int(np.flatnonzero(kept)[fault.row])
             hint = f"; if it is a category: dataset.columns={{{fault.name}: categorical}}"
@@ -191,10 +191,10 @@ def _tallied(
 
 
 def _count(
-    tally: _Tally, name: str, kind: str, cells: Cells, test: NDArray[np.bool_], wishes: Wishes
+    tally: _Tally, name: str, kind: str, cells: Cells, test: NDArray[np.bool_], rules: ColumnRules
 ) -> None:
     """Add consecutive rows to the tally of a column."""
-    lost = is_missing(cells, wishes.missing_values)
+    lost = is_missing(cells, rules.missing_values)
     tally.missing += int((lost & ~test).sum())
     if kind in (NUMERIC, BOOLEAN):
         values, bad = numbers(kind, cells)
@@ -204,7 +204,7 @@ def _count(
         values = values[~lost & ~test]
         values = values[np.abs(values) <= LARGEST]  # what exceeds it is found when it is encoded
         tally.count += len(values)
-        tally.sum += total(values) if wishes.missing in ("mean", "indicator") else 0
+        tally.sum += total(values) if rules.missing in ("mean", "indicator") else 0
         return
     found = texts(cells)
     every, train = (
@@ -221,10 +221,10 @@ def _refused(table: str, name: str, why: str) -> MlrqError:
     return MlrqError(f"{table}: column {printable(name, 60)!r} has {why}: {way}")
 
 
-def _column(table: str, name: str, kind: str, tally: _Tally, wishes: Wishes) -> tuple[Column, int]:
+def _column(table: str, name: str, kind: str, tally: _Tally, rules: ColumnRules) -> tuple[Column, int]:
     """How a column becomes features, and how many rows have a category that no training row has."""
-    filling = wishes.missing in ("mean", "indicator")
-    indicator = wishes.missing == "indicator" and tally.missing > 0
+    filling = rules.missing in ("mean", "indicator")
+    indicator = rules.missing == "indicator" and tally.missing > 0
     if kind == TEXT:
         kind = _kind(table, name, tally)
         if kind != CATEGORICAL:
@@ -239,7 +239,7 @@ def _column(table: str, name: str, kind: str, tally: _Tally, wishes: Wishes) -> 
     if kind != CATEGORICAL:
         fill = float(tally.sum / tally.count) if filling else None
         return Column(name, kind, fill=fill, indicator=indicator), 0  # type: ignore[arg-type]
-    return _categorical(table, name, tally, wishes, (0.0 if filling else None, indicator))
+    return _categorical(table, name, tally, rules, (0.0 if filling else None, indicator))
 
 
 def _kind(table: str, name: str, tally: _Tally) -> str:
@@ -266,17 +266,17 @@ def _kind(table: str, name: str, tally: _Tally) -> str:
 
 
 def _categorical(
-    table: str, name: str, tally: _Tally, wishes: Wishes, how: tuple[float | None, bool]
+    table: str, name: str, tally: _Tally, rules: ColumnRules, how: tuple[float | None, bool]
 ) -> tuple[Column, int]:
     """The column of categories, and how many rows have one that no training row has."""
     known = {text: train for text, (train, _) in sorted(tally.seen.items()) if train}
-    often = {text: train for text, train in known.items() if train >= wishes.rare_below}
+    often = {text: train for text, train in known.items() if train >= rules.rare_below}
     rare = [text for text in known if text not in often]
     unknown = {text: every for text, (train, every) in tally.seen.items() if not train}
     if rare:  # those of test rows alone are as rare as can be
         rare, unknown = sorted([*rare, *unknown]), {}
     if not often:
-        raise _refused(table, name, f"no category of at least {wishes.rare_below:,} training rows")
+        raise _refused(table, name, f"no category of at least {rules.rare_below:,} training rows")
     if len(often) > MOST_CATEGORIES:
         raise _refused(table, name, f"{len(often):,} categories, and at most {MOST_CATEGORIES:,} are learned")
     if len(known) == 1 and not how[1]:

@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.column_rules import ColumnRules, guessed
 from mlrq.datasets.columns import encoded
 from mlrq.datasets.encoding import NUMERIC, Cells, Plan, Texts, rows_of
 from mlrq.datasets.learning import DROPPED, learn
 from mlrq.datasets.parts import Batch, Part, Stream, rows_per_batch
 from mlrq.datasets.split import Split, shuffled
-from mlrq.datasets.wishes import Wishes, guessed
 from mlrq.errors import DataError
 
 
@@ -88,7 +88,7 @@ def _kept(table: NDArray[np.float64], parts: tuple[Part, ...]) -> dict[int, list
 
 @dataclass(frozen=True)
 class _Table:
-    """Columns in memory before they are encoded, one part; see `mlrq.datasets.wishes.Raw`."""
+    """Columns in memory before they are encoded, one part; see `mlrq.datasets.column_rules.Raw`."""
 
     name: str
     columns: dict[str, Cells]
@@ -110,31 +110,31 @@ class _Table:
 
 
 def of_cells(
-    name: str, source: str, columns: dict[str, Cells], targets: tuple[str, ...], wishes: Wishes
+    name: str, source: str, columns: dict[str, Cells], targets: tuple[str, ...], rules: ColumnRules
 ) -> Stream:
-    """A stream of columns that need not be numbers, as `wishes` says.
+    """A stream of columns that need not be numbers, as `rules` says.
 
     Args:
         name: What to call it.
         source: Where it came from.
         columns: By their names, the `targets` numbers.
         targets: Names of those that are no features.
-        wishes: What they are, and what becomes of missing cells.
+        rules: What they are, and what becomes of missing cells.
 
     Raises:
         MlrqError: For a column that is refused.
         DataError: For a cell that does not fit its column.
     """
-    names = wishes.wanted([one for one in columns if one not in targets], targets, list(columns), name)
+    names = rules.wanted([one for one in columns if one not in targets], targets, list(columns), name)
     guesses = {
-        one: guessed(cells, wishes.missing_values) if isinstance(cells, Texts) else NUMERIC
+        one: guessed(cells, rules.missing_values) if isinstance(cells, Texts) else NUMERIC
         for one, cells in columns.items()
         if one in names
     }
-    kinds = wishes.kinds_of(guesses, targets) or dict.fromkeys([*names, *targets], NUMERIC)
+    kinds = rules.kinds_of(guesses, targets) or dict.fromkeys([*names, *targets], NUMERIC)
     table = _Table(name, columns)
-    encoding, _, notes = learn(table, kinds, targets, wishes)
-    plan = Plan(encoding, targets, kinds, wishes.missing == "drop", wishes.unknown)
+    encoding, _, notes = learn(table, kinds, targets, rules)
+    plan = Plan(encoding, targets, kinds, rules.missing == "drop", rules.unknown)
     made = np.concatenate(list(encoded(table, table.parts[0], plan)), axis=1)
     width = len(encoding.features)
     source = ", ".join([source, *(note for note in notes if note.endswith(DROPPED))])

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets.column_rules import TEXT, ColumnRules
 from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
 from mlrq.datasets.parquet_files import find, first_line
 from mlrq.datasets.parts import Faults, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
-from mlrq.datasets.wishes import TEXT, Wishes
 from mlrq.errors import DataError, MlrqError, not_installed
 
 BUFFER = 1 << 15  # bytes of a column that are read at once from a disk
@@ -118,11 +118,11 @@ def load(
     memory_limit: int = 0,
     on_error: str = "fail",
     stream_above: int = 0,
-    wishes: Wishes | None = None,
+    rules: ColumnRules | None = None,
 ) -> ParquetStream:
     """The columns `features` and `target` of Parquet files; reads their footers only.
 
-    Where a column is not numbers, or more is wished, a pass over all rows learns what columns are.
+    Where a column is not numbers, or there are other rules, a pass over all rows learns what columns are.
 
     Args:
         path: A file, a folder (every Parquet file below it), a glob (`*`, `?`, `**`) or a URI of any of
@@ -133,11 +133,11 @@ def load(
         memory_limit: Bytes that rows may take where all of them are needed at once.
         on_error: "skip" leaves out files whose footer cannot be read, and then row groups that cannot be.
         stream_above: Bytes of numbers above which they are read anew each time instead of being kept.
-        wishes: What is said of columns; None where all are numbers.
+        rules: What is said of columns; None where all are numbers.
 
     Raises:
         MlrqError: If pyarrow is missing, there is no such file, one is not Parquet, or lacks a column, or
-            has one that is neither numbers nor, where `wishes` are given, truth values or text.
+            has one that is neither numbers nor, where `rules` are given, truth values or text.
     """
     try:
         import pyarrow.parquet  # noqa: F401
@@ -166,10 +166,10 @@ def load(
             lost.append(str(error))
             continue
         features = feature_names(schema.names, target, features, file)
-        if wishes:
-            features = wishes.wanted(features, target, schema.names, file)
-        found = _guessed(schema, [*features, *target], file, wishes is not None)
-        _require_same(guesses, found, features, wishes, file)
+        if rules:
+            features = rules.wanted(features, target, schema.names, file)
+        found = _guessed(schema, [*features, *target], file, rules is not None)
+        _require_same(guesses, found, features, rules, file)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             if rows:
@@ -191,7 +191,7 @@ def load(
         kept=room_for(start, len(features or ()) + len(target), stream_above),
         filesystem=filesystem,
     )
-    return learned(stream, guesses, wishes, stream_above) if wishes else stream
+    return learned(stream, guesses, rules, stream_above) if rules else stream
 
 
 def _stamps(filesystem: Any, paths: list[str]) -> list[Stamp]:
@@ -280,7 +280,7 @@ def _require_same(
     guesses: dict[str, str | None],
     found: dict[str, str | None],
     features: list[str],
-    wishes: Wishes | None,
+    rules: ColumnRules | None,
     file: str,
 ) -> None:
     """Note in `guesses` what the features of the first file are, and hold the others to it.
@@ -292,7 +292,7 @@ def _require_same(
         if name not in features:
             if kind != NUMERIC:
                 raise MlrqError(f"{file}: the target {name!r} is not numbers")
-        elif guesses.setdefault(name, kind) != kind and not (wishes and name in wishes.kinds):
+        elif guesses.setdefault(name, kind) != kind and not (rules and name in rules.kinds):
             what = f"{kind or 'text'}, and {guesses[name] or 'text'} in the files before"
             raise MlrqError(
                 f"{file}: column {name!r} is {what}: dataset.columns={{{name}: categorical}} says which"

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.artifacts.json_document import encode
+from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import CellFault
 from mlrq.datasets.parquet import ParquetStream, arrow_cells, load
 from mlrq.datasets.parquet_files import SUFFIXES
 from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
-from mlrq.datasets.wishes import Wishes
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic, digest, write
 from mlrq.pipeline.predictions import FLAG, Options, Tally
@@ -65,8 +65,8 @@ def predict(
     model, ranges, encoding = artifact.model, ranges_of(artifact), artifact.training.columns
     options.columns(model.targets)
     features = Features(model.features, encoding, options.unknown)
-    wishes = Wishes(known=encoding) if encoding else None
-    stream = load(options.input, [], list(features.columns), None, wishes=wishes)
+    rules = ColumnRules(known=encoding) if encoding else None
+    stream = load(options.input, [], list(features.columns), None, rules=rules)
     _claim(folder, identity, stream, options)
     left = tuple(part for part in stream.parts if not _file(folder, part).exists())
     if len(left) < len(stream.parts):

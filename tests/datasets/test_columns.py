@@ -15,8 +15,8 @@ from sklearn.preprocessing import OneHotEncoder
 from support.tables import table_of
 
 from mlrq.datasets import Split, csv, csv_numbers, parquet
+from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.split import hashed
-from mlrq.datasets.wishes import Wishes
 from mlrq.errors import MlrqError
 from mlrq.stats.exact_sums import total
 from mlrq.streaming.train_test import TrainTest
@@ -51,11 +51,11 @@ def saved(frame: pandas.DataFrame, folder: Path, name: str = "flats.csv", **how:
     return str(path)
 
 
-def read(path: str, target: str = "price", **wished: object):
-    wishes = Wishes(**{"split": ALL, **wished})
+def read(path: str, target: str = "price", **rules: object):
+    rules = ColumnRules(**{"split": ALL, **rules})
     if path.endswith(".parquet"):
-        return parquet.load(path, [target], None, None, wishes=wishes)
-    return csv.load(path, [target], None, ",", 1 << 30, wishes=wishes)
+        return parquet.load(path, [target], None, None, rules=rules)
+    return csv.load(path, [target], None, ",", 1 << 30, rules=rules)
 
 
 def column(stream, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a configuration wishes of columns, and a table before its columns are numbers."""
+"""The rules of a configuration for columns, and a table before its columns are numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ TEXT = ""  # the kind of a column of text before all of it was seen
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ColumnRules:
     """What the configuration says of columns.
 
     Attributes:
@@ -69,7 +69,7 @@ class Wishes:
         return left
 
     def kinds_of(self, guesses: Mapping[str, str | None], targets: Sequence[str]) -> dict[str, str] | None:
-        """What each column is read as; None where all are plain numbers, and nothing else is wished.
+        """What each column is read as; None where all are plain numbers, and there is no other rule.
 
         Args:
             guesses: Of the features; None where it cannot be told.
