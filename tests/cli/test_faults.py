@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import rows_csv
+from conftest import rows_csv, settled
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 
@@ -33,7 +33,7 @@ def test_a_full_standard_output_is_named_in_one_line(command, typed):
             stdout=full, stderr=subprocess.PIPE, encoding="utf-8", **command.settings,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "mlrq: error: standard output: No space left on device\n"
+    assert settled(done.stderr) == "mlrq: error: standard output: No space left on device\n"
 
 
 def test_a_device_is_written_to_and_not_replaced(run, outputs, tmp_path, california, parts):

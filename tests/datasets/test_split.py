@@ -134,7 +134,7 @@ def test_a_row_is_a_test_row_whatever_batch_it_is_in():
 class Numbered:
     """A table of row numbers in batches of any size."""
 
-    features, targets = ("row",), ("half",)
+    features, targets, weights = ("row",), ("half",), ()
 
     def __init__(self, size):
         self.size = size
