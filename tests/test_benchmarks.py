@@ -141,8 +141,11 @@ def test_the_page_of_statistics_has_what_its_benchmark_prints():
     assert all(float(digits) >= 13 for _, of, digits, *_ in lines if of != "coefficients")
     _, lines = table(page, "agreement")
     found = [cells for cells in printed if cells[0] in [line[0] for line in lines]]
-    assert len(found) == len(lines) == 14
-    assert all(float(cell) < 1e-10 for _, *cells in found for cell in cells)
+    assert len(found) == len(lines) == 18
+    # Of Longley's leverages statsmodels loses half of its digits: tests/stats/test_robust.py asks fractions.
+    lost = {"HC2 standard error", "HC3 standard error"}
+    assert all(float(cell) < (1e-10 if name not in lost else 1e-8) for name, cell, *_ in found)
+    assert all(float(cell) < 1e-10 for _, _, *cells in found for cell in cells)
 
 
 def test_a_certificate_is_measured_and_checked_by_itself(tmp_path, monkeypatch):

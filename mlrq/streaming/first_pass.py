@@ -169,7 +169,8 @@ def _require_room(stream: Stream) -> None:
 
 
 def _needed(width: int) -> str:
-    return f"{width:,} features need at least {max(width, 2):,}: add rows or drop features"
+    needs = "1 feature needs" if width == 1 else f"{width:,} features need"
+    return f"{needs} at least {max(width, 2):,}: add rows or drop features"
 
 
 def _require_enough(stream: Stream, scan: Scan) -> None:

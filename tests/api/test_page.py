@@ -48,7 +48,7 @@ def test_a_users_file_passes_strict_types(tmp_path):
     )
     own = [line for line in done.stdout.splitlines() if line.startswith("mine.py")]
     assert not own, done.stdout
-    wrong = USER.replace('bits=4, inputs="int8"', 'bits="4", inputs=8')
+    wrong = USER.replace('bits=4, inputs="int8"', "bits=[4], inputs=8")
     (tmp_path / "mine.py").write_text(wrong)
     done = subprocess.run(
         checked, cwd=tmp_path, env={"MYPYPATH": str(PROJECT), "PATH": ""}, capture_output=True, text=True

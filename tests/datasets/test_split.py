@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tables import hashed, shuffled, split_by_scikit_learn
 
-from mlrq.datasets import Part, Split
+from mlrq.datasets import Part, Split, Stream
 from mlrq.datasets.memory import of_arrays
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import MlrqError
@@ -67,9 +67,10 @@ def test_without_a_test_size_every_row_is_a_training_row(how):
 
 
 @pytest.mark.parametrize("how", [shuffled, hashed])
-@pytest.mark.parametrize(("rows", "features"), [(0, 1), (1, 1), (1, 2), (5, 8), (8, 9)])
+@pytest.mark.parametrize(("rows", "features"), [(0, 1), (1, 1), (1, 2), (5, 8), (8, 9), (10, 10)])
 def test_too_few_rows_are_refused(how, rows, features):
-    with pytest.raises(MlrqError, match=rf"t: {rows} rows? leaves? .* for training") as caught:
+    told = r"leaves? \d for training" if rows == 10 else "but"
+    with pytest.raises(MlrqError, match=rf"t: {rows} rows?,? {told}.* at least {max(2, features)}") as caught:
         how(table(rows, features), 0.2, 42)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -131,15 +132,14 @@ def test_a_row_is_a_test_row_whatever_batch_it_is_in():
     assert abs(whole.sum() - 2000) < 5 * np.sqrt(10_000 * 0.2 * 0.8)
 
 
-class Numbered:
+class Numbered(Stream):
     """A table of row numbers in batches of any size."""
 
-    features, targets, weights = ("row",), ("half",), ()
-
     def __init__(self, size):
-        self.size = size
+        super().__init__(name="n", source="", features=("row",), targets=("half",), parts=())
+        object.__setattr__(self, "size", size)
 
-    def batches(self, part, faults=None):
+    def read(self, part, faults=None):
         for start in range(part.start, part.start + part.rows, self.size):
             rows = np.arange(start, min(start + self.size, part.start + part.rows), dtype=float)
             yield np.stack([rows, rows / 2])

@@ -21,6 +21,7 @@ PROGRAM = ["python", "-m", "mlrq"]
 MADE = {"all", "train", "quantize", "evaluate", "predict", "export", "sweep", "size"}
 # How the commands begin that a shell runs, in the reader's folder.
 TYPED = {
+    "awk",
     "./main",
     "./self_test",
     "cat",
