@@ -108,6 +108,7 @@ def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, californ
     assert made == {"SHA256SUMS", "run.json", "evaluation.json", "float.json", "quantized.json"}
 
 
+@pytest.mark.slow
 def test_a_run_over_parquet_imports_no_scikit_learn(command, tmp_path, california):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = dict(zip(california.features, rows_of(california)[:500].T, strict=True))
@@ -116,6 +117,7 @@ def test_a_run_over_parquet_imports_no_scikit_learn(command, tmp_path, californi
     assert not loaded(command.python(LOADED, *wanted)) & {"sklearn", "scipy", "joblib", "matplotlib"}
 
 
+@pytest.mark.slow
 def test_evaluating_a_csv_imports_no_scikit_learn(command, outputs, tmp_path, california):
     lines = rows_csv(california, rows_of(california)[:200]).splitlines()
     values = ["MedHouseVal", *map(repr, values_of(california)[:200, 0].tolist())]

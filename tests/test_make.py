@@ -150,6 +150,7 @@ def test_evaluating_without_args_keeps_the_model_and_its_dataset(make, tmp_path)
     assert make.stamps()["quantized.json"] == stamps["quantized.json"]
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_fails_make_and_keeps_what_was_there(remake):
     make = remake
     kept = (make.out / "quantized.json").read_bytes()
@@ -195,6 +196,7 @@ def test_help_lists_every_target_with_what_it_does(make):
 
 
 @pytest.mark.parametrize("target", ["all", "sweep", "docker", "test", "lint", "clean"])
+@pytest.mark.slow
 def test_every_verb_has_a_recipe(make, target):
     done = make("--dry-run", target)
     assert done.returncode == 0, done.stderr
@@ -243,6 +245,7 @@ def test_what_make_only_shows_executes_nothing(make, options):
     assert not make.out.exists()
 
 
+@pytest.mark.slow
 def test_args_in_the_environment_are_never_text_of_make_either(make, monkeypatch):
     monkeypatch.setattr(make, "environment", {"ARGS": "$(shell touch pwned) `touch pwned`"})
     before = set(PROJECT.iterdir())
@@ -250,6 +253,7 @@ def test_args_in_the_environment_are_never_text_of_make_either(make, monkeypatch
     assert set(PROJECT.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_values_with_spaces_quotes_and_dollars_reach_the_program(make, tmp_path, california, parts):
     name = "a b's $HOME `id`; #1.csv"
     (tmp_path / name).write_text(rows_csv(california, parts.test_rows[:100]))

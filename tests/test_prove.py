@@ -110,6 +110,7 @@ def test_eva_holds_the_range_of_the_accumulator_to_the_artifact(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("cppcheck"), reason="no cppcheck")
+@pytest.mark.slow
 def test_misra_finds_what_is_not_among_the_deviations(tmp_path):
     one = made(**SMALL)
     assert faults(one, tmp_path, "MISRA") == []

@@ -50,6 +50,7 @@ def test_what_is_written_is_valid(tmp_path, validator, wanted):
         validator.validate(json.loads((folder / name).read_text()))
 
 
+@pytest.mark.slow
 def test_what_is_read_is_valid(tmp_path, validator):
     folder = made(tmp_path, VARIANTS[1])
     accepted = 0

@@ -76,6 +76,7 @@ def test_bash_is_told_how(command):
     assert "complete" in done.out
 
 
+@pytest.mark.slow
 def test_every_flag_that_hydra_has_is_known_or_refused(run):
     flags = set(re.findall(r"^(--[a-z-]+)", run("--hydra-help").out, re.MULTILINE))
     assert len(flags) > 10

@@ -61,6 +61,7 @@ def tables(draw):
 @example((["[/red]", "[bold]x", ":smile:|`"], "[red].csv"))
 @FEW
 @pytest.mark.skipif(sys.getfilesystemencoding() != "utf-8", reason="files have no names in Unicode here")
+@pytest.mark.slow
 def test_a_run_a_sweep_a_prediction_and_exports(run, tmp_path, hostile):
     names, file = hostile
     text = io.StringIO()
@@ -93,6 +94,7 @@ def test_a_run_a_sweep_a_prediction_and_exports(run, tmp_path, hostile):
 
 @given(st.lists(texts(), min_size=1, max_size=2))
 @FEW
+@pytest.mark.slow
 def test_overrides_that_are_refused(run, tmp_path, given_overrides):
     done = run(*(text + "=" + text for text in given_overrides), "quantization.bits=99")
     assert done.code
@@ -141,6 +143,7 @@ def test_names_of_models_and_numbers_need_no_escapes_in_markdown():
 @given(st.lists(texts(), min_size=2, max_size=2))
 @example(["_x", "$\\frac{1}"])
 @settings(deadline=None, max_examples=10)
+@pytest.mark.slow
 def test_a_plot_shows_labels_as_they_are(labels):
     pytest.importorskip("matplotlib")
     outcome = {"rounding": "exact", "scheme": "symmetric", "bits": 4, "excess": 0.1, "overrides": []}

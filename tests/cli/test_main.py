@@ -27,6 +27,7 @@ def test_a_bare_stage_is_stage_equals(run, outputs, stage):
     assert bare.out == spelled.out
 
 
+@pytest.mark.slow
 def test_the_stages_are_those_of_all(run, outputs):
     whole = run().out
     for stage in ("train", "quantize", "evaluate"):
@@ -205,6 +206,7 @@ def test_a_float_model_that_the_integer_one_was_not_made_from_is_not_compared_wi
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+@pytest.mark.slow
 def test_an_interrupted_stage_is_one_line_and_leaves_the_old_artifacts(command, outputs, tmp_path):
     # In place of the package that parses the dataset: one that waits, as a slow disk would.
     (tmp_path / "pyarrow.py").write_text("import sys\nsys.stdin.read()\n")

@@ -71,6 +71,7 @@ def test_a_record_of_no_dataset_is_one_line(run, tmp_path, trained, text):
     run("evaluate").refused("outputs/run.json: names no dataset of mlrq: add dataset=NAME")
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_checked_as_what_is_typed(run, tmp_path, trained):
     path = tmp_path / "outputs" / "run.json"
     record = json.loads(path.read_text())

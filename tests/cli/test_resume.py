@@ -147,6 +147,7 @@ def outdated(job, tmp_path, monkeypatch, reason):
         "its files are not what they were",
     ],
 )
+@pytest.mark.slow
 def test_what_is_no_longer_true_runs_again_and_says_why(run, tmp_path, monkeypatch, reason):
     rows = "a,b,y\n" + "".join(f"{i},{i * i % 7},{2 * i + i % 3}\n" for i in range(60))
     (tmp_path / "mine.csv").write_text(rows)
@@ -169,12 +170,14 @@ def test_another_setting_is_another_point_and_another_engine_or_place_is_not(run
     assert len(before(run("resume=s", "engine=joblib", "report=json", "output_dir=elsewhere"))) == 3
 
 
+@pytest.mark.slow
 def test_a_damaged_outcome_is_not_taken_for_done(run, swept):
     path = swept / "2" / "outcome.json"
     path.write_bytes(path.read_bytes().replace(b'"bits":8', b'"bits":4'))
     assert before(run("resume=s")) == ["quantization.bits=2", "quantization.bits=4"]
 
 
+@pytest.mark.slow
 def test_what_failed_is_listed_again_and_the_rest_is_not_done_again(run, tmp_path):
     assert run("-m", "quantization.bits=17,4", "hydra.sweep.dir=s").code == 1
     done = run("resume=s")

@@ -42,6 +42,7 @@ def opened(monkeypatch):
     return events
 
 
+@pytest.mark.slow
 def test_a_sweep_reads_once_what_single_runs_read_each_and_writes_their_bytes(run, tmp_path, scans, opened):
     stream = written(tmp_path / "t")
     once = [part.start for part in stream.parts]
@@ -114,11 +115,13 @@ def test_rows_in_memory_are_those_of_one_dataset(monkeypatch):
             assert len(loaded) == times
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_not_used_is_said_once(run):
     done = run("-m", "engine=joblib", "quantization.bits=4,8")
     assert done.err.count("engine=joblib: not used") == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_fails_in_every_job(run, tmp_path):
     done = run("-m", *CLI, "quantization.bits=4,8")
     assert done.code == 1

@@ -57,6 +57,7 @@ def test_bit_widths_end_in_one_table_with_the_float_model_first(run, tmp_path, f
         assert f" {float(row['MSE']):.4f} |" in line
 
 
+@pytest.mark.slow
 def test_the_plot_is_a_picture(run, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="the plot extra is not installed")
     monkeypatch.delattr(cli, "plots")  # what stands for it
@@ -85,6 +86,7 @@ def test_every_job_of_a_sweep_writes_the_bytes_of_a_run_by_itself(run, tmp_path,
             assert (sweep_folder(tmp_path) / job / name).read_bytes() == alone, (job, name)
 
 
+@pytest.mark.slow
 def test_two_swept_keys_have_a_folder_a_job_and_a_column_each(run, tmp_path):
     assert run("-m", "model=ridge,linear_regression", "quantization.bits=8,4").code == 0
     found = table(sweep_folder(tmp_path))
@@ -131,6 +133,7 @@ def test_jobs_may_run_in_processes_side_by_side(command, tmp_path):
     assert len(list((sweep_folder(tmp_path) / "cache").rglob("output.pkl"))) == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_of_the_quantizers_shows_the_reference_beside_ours(run, tmp_path, published):
     assert run("-m", "experiment=reference").code == 0
     found = {row["quantization"]: row for row in table(sweep_folder(tmp_path)) if row["bits"] != "float"}
@@ -140,6 +143,7 @@ def test_a_sweep_of_the_quantizers_shows_the_reference_beside_ours(run, tmp_path
 
 
 @pytest.mark.parametrize("flags", [pytest.param((), marks=pytest.mark.slow), ("--config-dir", "own")])
+@pytest.mark.slow
 def test_an_experiment_that_sets_the_mode_is_a_sweep_by_itself(run, tmp_path, flags):
     """Wherever it is; and without one the next run is none."""
     (tmp_path / "own" / "experiment").mkdir(parents=True)
@@ -158,6 +162,7 @@ def test_a_model_swept_without_its_float_model_has_a_table_all_the_same(run, out
     assert [row["bits"] for row in table(sweep_folder(tmp_path))] == ["8", "8"]
 
 
+@pytest.mark.slow
 def test_a_second_sweep_in_the_same_folder_forgets_the_first(run, tmp_path):
     assert run("-m", "quantization.bits=2,4", "hydra.sweep.dir=s").code == 0
     assert run("-m", "quantization.bits=8", "hydra.sweep.dir=s").code == 0

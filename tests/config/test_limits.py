@@ -165,6 +165,7 @@ def test_interpolations_that_multiply_are_refused_before_they_are_resolved(run, 
     run(*before, *BOMB, *more).refused("has 36 interpolations ${...}, and may have 20", code=2)
 
 
+@pytest.mark.slow
 def test_interpolations_that_multiply_in_one_job_of_a_sweep_are_refused(run):
     done = run("-m", *BOMB, "dataset.target=a," + "${report}" * 9)
     assert done.code == 1

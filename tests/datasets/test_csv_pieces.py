@@ -97,6 +97,7 @@ CELLS = st.one_of(st.just(""), st.text('a",\n\r é', max_size=6), st.floats(-9, 
     block=st.integers(1, 40),
     piece=st.integers(1, 60),
 )
+@pytest.mark.slow
 def test_what_pythons_writer_writes_is_read_back(tmp_path, small, rows, end, quoting, block, piece):
     text = io.StringIO()
     csv.writer(text, lineterminator=end, quoting=quoting).writerows([["x", 'a "text"\nof lines', "y"], *rows])
@@ -298,6 +299,7 @@ def test_what_pyarrow_takes_python_takes_for_the_same_number(cell):
         st.text("0159.eE+-_ infax"),
     )
 )
+@pytest.mark.slow
 def test_the_quick_way_rounds_as_python_does(cell):
     hold_python_agrees(cell)
 

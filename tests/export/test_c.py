@@ -136,6 +136,7 @@ def models(draw):
     cells=st.lists(st.floats(width=32), min_size=1, max_size=40),
 )
 @settings(max_examples=30, deadline=None)
+@pytest.mark.slow
 def test_any_model_gives_the_same_for_any_input(tmp_path_factory, several, cells):
     named = {f"any{index}": pair for index, pair in enumerate(several)}
     loaded = library(tmp_path_factory.mktemp("any"), named, "-O0")

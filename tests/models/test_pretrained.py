@@ -188,6 +188,7 @@ def test_train_takes_the_model_and_quantize_then_follows_it(run, mine):
     assert outputs_of(mine) == apart
 
 
+@pytest.mark.slow
 def test_models_are_swept_over_by_their_files(run, mine):
     saved(Lasso(), mine / "one.joblib")
     saved(Ridge(), mine / "two.joblib")
@@ -354,6 +355,7 @@ def test_evaluate_and_predict_refuse_to_load_a_model(run, mine, stage):
     assert not (mine / "exploded").exists()
 
 
+@pytest.mark.slow
 def test_no_stage_loads_a_file_that_was_not_named(run, outputs, california):
     joblib.dump(Bomb(), outputs / "model.joblib")
     rows = rows_csv(california, rows_of(california)[:3])

@@ -100,6 +100,7 @@ def test_whatever_call_of_the_system_fails_the_files_belong_together(tmp_path, m
     assert failed > 20
 
 
+@pytest.mark.slow
 def test_a_reader_who_finds_the_same_checksums_before_and_after_has_read_what_they_are_of(tmp_path):
     names, turns, over = ("a", "b", "c"), 100, threading.Event()
 

@@ -68,6 +68,7 @@ def test_all_rows_are_learned_from_and_every_part_of_the_report_says_so(run, tmp
         assert evaluation["float"]["train"]["mean_absolute_error"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_the_cells_of_the_test_rows_empty(run, tmp_path, table):
     done = run("-m", *CSV, "dataset.test_size=0", "quantization.bits=4,8", "hydra.sweep.dir=s")
     assert (done.code, done.err) == (0, "")

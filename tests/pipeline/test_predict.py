@@ -418,6 +418,7 @@ def test_a_pipe_to_which_nobody_writes_is_refused_and_another_is_read(run, tmp_p
     assert (done.code, len(done.out.splitlines())) == (0, 2)
 
 
+@pytest.mark.slow
 def test_gzip_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, small, monkeypatch):
     small("float")
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" + b"\n" * 8_000_000))

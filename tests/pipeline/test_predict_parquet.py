@@ -42,6 +42,7 @@ def test_a_second_run_does_only_what_is_missing(run, tmp_path, model):
         assert (path.stat().st_mtime_ns == before[path][1]) is (path != files[4])
 
 
+@pytest.mark.slow
 def test_a_folder_of_something_else_is_refused(run, tmp_path, model):
     assert run(*PREDICT).code == 0
     assert run("quantize", *CLI, "quantization.bits=4").code == 0
@@ -83,6 +84,7 @@ def with_faults(path, rows=100):
 
 @pytest.mark.parametrize("on_error", ["skip", "null"])
 @pytest.mark.parametrize("engine", ["serial", "joblib"])
+@pytest.mark.slow
 def test_bad_rows_are_left_out_or_null_columns_are_copied_and_all_is_counted(
     run, tmp_path, model, engine, on_error
 ):

@@ -4,6 +4,7 @@ import json
 import sys
 
 import numpy as np
+import pytest
 
 RUN = "outputs/run.json"
 ARTIFACTS = ("float.json", "quantized.json", "evaluation.json", "SHA256SUMS")
@@ -41,6 +42,7 @@ def test_an_artifact_knows_nothing_of_when_and_where_it_was_made(run, tmp_path, 
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_read_is_made_anew(run, tmp_path):
     (tmp_path / "outputs").mkdir()
     for damaged in ("", "[]", '{"stages": 3}', "[" * 100_000):

@@ -99,6 +99,7 @@ def test_the_first_fault_of_the_text_is_raised_wherever_batches_are_cut(good, si
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
+@pytest.mark.slow
 def test_what_is_copied_from_json_reads_back_the_same(value):
     text = json.dumps({"a": 1, "id": value})
     (batch,) = batches(JsonRows(lines(text), "f", Features(("a",)), ("id",)), False)

@@ -211,6 +211,7 @@ def mutated(rng: random.Random, model: dict, proof: dict) -> tuple[dict, dict, b
     return model, proof, best
 
 
+@pytest.mark.slow
 def test_of_a_thousand_changed_certificates_none_that_claims_a_falsehood_is_taken() -> None:
     rng, taken, falsehoods = random.Random(12), 0, 0
     model, proof, sums = made(diabetes.load(), 3)

@@ -245,6 +245,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_costs_a_retry(command, tmp_path):
     # joblib sends functions of the main script by value
     done = command.python(DIES_ONCE.replace("sys.argv[1]", repr(str(tmp_path / "flag"))))
@@ -263,6 +264,7 @@ def test_dask_retries_the_part_of_a_worker_that_dies_of_it(command, tmp_path, cl
     assert len(cluster.addresses()) == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_always_dies_is_one_line(command):
     code = DIES_ONCE.replace("not os.path.exists(flag)", "True").replace("sys.argv[1]", "os.devnull")
     done = command.python(code)

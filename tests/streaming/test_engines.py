@@ -42,6 +42,7 @@ def test_a_local_dask_cluster_makes_the_same_bytes(command, tmp_path, expected):
     assert made(tmp_path) == expected
 
 
+@pytest.mark.slow
 def test_a_bad_number_is_named_whichever_process_finds_it(command, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq

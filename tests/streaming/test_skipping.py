@@ -140,6 +140,7 @@ def test_only_the_first_few_reasons_are_given(tmp_path):
     assert notice.endswith("; and 3 more")
 
 
+@pytest.mark.slow
 def test_where_everything_is_skipped_the_run_fails(run, tmp_path):
     written(tmp_path / "t", 700, 1)
     for row in range(0, 5000, 700):

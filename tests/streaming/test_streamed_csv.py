@@ -102,6 +102,7 @@ def test_rows_that_are_kept_are_read_from_the_file_once(tmp_path):
     assert np.array_equal(table_of(stream), TABLE)
 
 
+@pytest.mark.slow
 def test_every_engine_and_every_stage_makes_the_same_bytes(run, tmp_path):
     write(tmp_path / "t.csv", note='"a\nb"')
     wanted = (*CLI, "dataset.features=[x0,x1,x2]", "quantization.inputs=int8")

@@ -62,6 +62,7 @@ def test_a_run_that_fails_leaves_nothing(run, tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_terminated_leaves_nothing(tmp_path):
     written(tmp_path / "t", row_group_size=1)
     started = subprocess.Popen(

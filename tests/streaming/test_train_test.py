@@ -313,6 +313,7 @@ def test_the_first_predictions_of_a_fit_from_the_summary_are_those_of_its_formul
     assert np.array_equal(origin.first_predictions, origin.model.predict(streamed.first(5)[0]))
 
 
+@pytest.mark.slow
 def test_a_bad_parameter_is_explained_as_for_rows_in_memory(run, tmp_path):
     written(tmp_path / "t")
     for wanted, code in (
@@ -356,6 +357,7 @@ def test_without_pyarrow_one_line_says_what_to_install(run, tmp_path, monkeypatc
     run(*CLI).refused("dataset=parquet needs pyarrow, which is not installed: pip install -e '.[parquet]'")
 
 
+@pytest.mark.slow
 def test_evaluating_imports_no_scikit_learn(command, run, tmp_path):
     written(tmp_path / "t")
     assert run(*CLI).code == 0
