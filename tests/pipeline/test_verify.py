@@ -40,6 +40,19 @@ def test_the_best_codes_are_proven_and_the_certificate_is_checked_alone(run, tmp
     assert (word, why) == ("PROVEN", done.out.split("\n")[1])
 
 
+def test_encoded_columns_are_checked_by_the_command_and_not_refuted_alone(run, tmp_path):
+    lines = [f"{i % 7},{'abc'[i * i % 3]},{i % 11 + i % 3}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,kind,y", *lines, ""]))
+    table = ("dataset=csv", "dataset.path=t.csv", "dataset.target=y")
+    for stage in ("train", "quantize"):
+        assert run(stage, *table).code == 0
+    done = run("verify", *table)
+    assert (done.code, done.out.split("\n")[0]) == (0, "PROVEN"), done.err
+    paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
+    word, why = checker.main(*paths, str(tmp_path / "t.csv"))
+    assert (word, why.split(",")[0]) == ("INCOMPLETE", "columns are encoded")
+
+
 def test_nearest_codes_are_claimed_to_be_nothing(run):
     for stage in ("train", "quantize"):
         assert run(stage, "dataset=diabetes", "quantization.rounding=nearest").code == 0
