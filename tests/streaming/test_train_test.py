@@ -344,7 +344,7 @@ def test_bad_data_is_one_line(run, tmp_path):
     pq.write_table(pa.table({"a": [1.0] * 50, "y0": range(50), "y1": range(50)}), tmp_path / "t")
     run(*CLI).refused("constant feature in the training rows: 'a' (always 1)")
     pq.write_table(pa.table({"a": [1.0], "y0": [1.0], "y1": [1.0]}), tmp_path / "t")
-    run(*CLI).refused("features need at least")
+    run(*CLI).refused("1 row, but 1 feature needs at least 2")
     run(*CLI, "dataset.memory_limit=-1").refused("dataset.memory_limit=-1", code=2)
     run(*CLI, "dataset.test_path=").refused("dataset.test_path=", code=2)
 
