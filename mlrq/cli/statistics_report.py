@@ -127,7 +127,7 @@ def _one(one: Regression, features: tuple[str, ...]) -> dict[str, Any]:
         "model_freedom": one.model_freedom,
         "level": LEVEL,
     }
-    return {"coefficients": coefficients, "standard_errors": one.kind, **degrees, **whole}
+    return {"coefficients": coefficients, **degrees, **whole}
 
 
 def known(value: float) -> float | None:

@@ -1,7 +1,8 @@
 """What text and YAML from outside may be before anything reads them: of a size, and not nested without end.
 
 A few lines of YAML can stand for a billion values, a few interpolations too, and a sweep over a range; a
-hundred thousand brackets, or commas, take Hydra's parser half a minute. A scan tells them thabuilds nothing.
+hundred thousand brackets, or commas, take Hydra's parser half a minute. All are told by a scan that
+builds nothing.
 """
 
 import os
@@ -18,9 +19,8 @@ MOST_BYTES = 1 << 20  # of a YAML file
 MOST_VALUES = 100_000  # in it, each alias counted as what it stands for
 MOST_FILES = 10_000  # below a folder of YAML files
 MOST_REFERENCES = 20  # interpolations: three in each of seven values that name each other are 2,187
-MOST_LISTED = (
-    2_000  # values that are written one by one, in all overrides or a text of YAML: seconds of parsing
-)
+# Values that are written one by one, in all overrides or in a text of YAML: seconds of parsing.
+MOST_LISTED = 2_000
 MOST_JOBS = 10_000  # of a sweep
 TOO_DEEP = f"nested over {DEEPEST} deep"
 

@@ -12,6 +12,7 @@ from mlrq.datasets.encoding import (
     NUMERIC,
     Cells,
     Encoding,
+    Plan,
     Texts,
     is_missing,
     parsed,
@@ -83,6 +84,11 @@ class ColumnRules:
         return {name: TEXT if kind is None else kind for name, kind in found.items()} | dict.fromkeys(
             targets, NUMERIC
         )
+
+    def plan(self, encoding: Encoding, targets: tuple[str, ...], kinds: dict[str, str]) -> Plan:
+        """How a table is read by an encoding; see `Plan`."""
+        dropping, known = self.missing == "drop", self.known is not None
+        return Plan(encoding, targets, kinds, drop=dropping, unknown=self.unknown, known=known)
 
 
 class Raw(Protocol):

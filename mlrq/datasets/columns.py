@@ -14,7 +14,7 @@ from mlrq.datasets.encoding import (
     rows_of,
     select,
 )
-from mlrq.datasets.learning import DROPPED, learn
+from mlrq.datasets.learning import learn
 from mlrq.datasets.parts import LARGEST, Part, Stream, room_for
 from mlrq.errors import MlrqError
 
@@ -40,24 +40,16 @@ def learned(table: Table, guesses: Mapping[str, str | None], rules: ColumnRules,
         raise MlrqError(
             "dataset.on_error=skip: not where columns are no plain numbers, or cells may be missing: use fail"
         )
-    encoding, parts, notes = learn(cast(Raw, table), kinds, table.targets, rules)
-    dropped = [note for note in notes if note.endswith(DROPPED)]
-    rows, width = sum(part.rows for part in parts), len(encoding.features) + len(table.targets)
+    found = learn(cast(Raw, table), kinds, table.targets, rules)
+    rows, width = sum(part.rows for part in found.parts), len(found.encoding.features) + len(table.targets)
     return replace(
         table,
-        source=", ".join([table.source, *dropped]),
-        features=encoding.features,
-        parts=parts,
+        source=", ".join([table.source, *found.dropped]),
+        features=found.encoding.features,
+        parts=found.parts,
         kept=room_for(rows, width, stream_above),
-        plan=Plan(
-            encoding,
-            table.targets,
-            kinds,
-            drop=rules.missing == "drop",
-            unknown=rules.unknown,
-            known=rules.known is not None,
-        ),
-        notes=tuple(notes),
+        plan=rules.plan(found.encoding, table.targets, kinds),
+        notes=found.notes,
     )
 
 

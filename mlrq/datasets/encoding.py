@@ -1,6 +1,6 @@
 """`Encoding`: how columns of numbers, truth values and categories, with holes, become columns of numbers.
 
-It is learned once, from the training rows (`mlrq.datasets.columns`), kept in the artifacts, and applied
+It is learned once, from the training rows (`mlrq.datasets.learning`), kept in the artifacts, and applied
 wherever rows are read: what comes after sees numbers only.
 """
 
@@ -312,7 +312,7 @@ class Plan:
     Attributes:
         encoding: Of the features.
         targets: Names of the columns of numbers that follow them.
-        kinds: What each column is read as; `mlrq.datasets.columns.TEXT` as text.
+        kinds: What each column is read as; `mlrq.datasets.column_rules.TEXT` as text.
         drop: Whether rows with missing cells are left out.
         unknown: What a category does that the encoding does not know; see `Encoding.encode`.
         known: Whether the encoding is of a model: then not every category need be in this table.

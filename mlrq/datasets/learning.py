@@ -44,7 +44,6 @@ MOST_CATEGORIES = 1000  # of a column, each a feature
 MOST_DISTINCT = 100_000  # that are counted before the column is refused
 FEW = 20  # categories that no table is too small for
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?", re.ASCII)
-DROPPED = "rows dropped, which have missing cells"
 
 
 @dataclass
@@ -66,9 +65,24 @@ class _Tally:
             found[1] += every
 
 
-def learn(
-    table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: ColumnRules
-) -> tuple[Encoding, tuple[Part, ...], list[str]]:
+@dataclass(frozen=True)
+class Learned:
+    """How columns become features.
+
+    Attributes:
+        encoding: That.
+        parts: With the rows that are left, where some are dropped.
+        dropped: How many rows are, for the source of the numbers; none where none are.
+        notes: What to know of it, that among it.
+    """
+
+    encoding: Encoding
+    parts: tuple[Part, ...]
+    dropped: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def learn(table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: ColumnRules) -> Learned:
     """How the columns of a table become features.
 
     Args:
@@ -77,14 +91,11 @@ def learn(
         targets: Names of those that are no features.
         rules: What the configuration says.
 
-    Returns:
-        The encoding; the parts with the rows that are left, where some are dropped; and what to know of it.
-
     Raises:
         DataError: For a cell that does not fit its column.
         MlrqError: For a column that is refused, with the reason.
     """
-    parts, notices = table.parts, []
+    parts, dropped, notes = table.parts, list[str](), list[str]()
     features = {name: kind for name, kind in kinds.items() if name not in targets}
     if rules.missing == "drop":
         parts = _dropped(table, kinds, rules)
@@ -92,9 +103,9 @@ def learn(
         if not after:
             raise MlrqError(f"{table.name}: every row has a missing cell, and dataset.missing=drop drops it")
         if after < before:
-            notices.append(f"{before - after:,} of {before:,} {DROPPED}")
+            dropped.append(f"{before - after:,} of {before:,} rows dropped, which have missing cells")
     if rules.known is not None:
-        return rules.known, parts, notices
+        return Learned(rules.known, parts, tuple(dropped), tuple(dropped))
     tests = _tests(parts, rules.split)
     # Numbers without missing cells are what they are, and not read for it.
     plain = {
@@ -120,13 +131,13 @@ def learn(
         columns.append(column)
         if unknown and rules.unknown == "baseline":
             rows = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
-            notices.append(f"{rows} a category of {name!r} that no training row has")
+            notes.append(f"{rows} a category of {name!r} that no training row has")
     encoding = Encoding(tuple(columns), rules.missing_values)
     every = [*encoding.features, *targets]
     twice = sorted({name for name in every if every.count(name) > 1})
     if twice:
         raise MlrqError(f"{table.name}: two features are both called {twice[0]!r}: rename the column")
-    return encoding, parts, notices
+    return Learned(encoding, parts, tuple(dropped), (*dropped, *notes))
 
 
 def _over(parts: Sequence[Part], work: Any) -> Iterator[Any]:

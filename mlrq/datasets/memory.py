@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mlrq.datasets.column_rules import ColumnRules, guessed
 from mlrq.datasets.columns import encoded
-from mlrq.datasets.encoding import NUMERIC, Cells, Plan, Texts, rows_of
-from mlrq.datasets.learning import DROPPED, learn
+from mlrq.datasets.encoding import NUMERIC, Cells, Texts, rows_of
+from mlrq.datasets.learning import learn
 from mlrq.datasets.parts import Batch, Part, Stream, rows_per_batch
 from mlrq.datasets.split import Split, shuffled
 from mlrq.errors import DataError
@@ -133,10 +133,10 @@ def of_cells(
     }
     kinds = rules.kinds_of(guesses, targets) or dict.fromkeys([*names, *targets], NUMERIC)
     table = _Table(name, columns)
-    encoding, _, notes = learn(table, kinds, targets, rules)
-    plan = Plan(encoding, targets, kinds, rules.missing == "drop", rules.unknown)
+    found = learn(table, kinds, targets, rules)
+    encoding, plan = found.encoding, rules.plan(found.encoding, targets, kinds)
     made = np.concatenate(list(encoded(table, table.parts[0], plan)), axis=1)
     width = len(encoding.features)
-    source = ", ".join([source, *(note for note in notes if note.endswith(DROPPED))])
+    source = ", ".join([source, *found.dropped])
     stream = of_arrays(name, source, encoding.features, targets, made[:width].T, made[width:].T)
-    return replace(stream, plan=plan, notes=tuple(notes))
+    return replace(stream, plan=plan, notes=found.notes)

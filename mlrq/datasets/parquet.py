@@ -58,10 +58,7 @@ class ParquetStream(Stream):
         Raises:
             DataError: If the file lacks a column, cannot be read, or is not what it was.
         """
-        size, whole = (
-            rows_per_batch(len(self.names)),
-            replace(part, rows=self.rows(part)),
-        )
+        size, whole = rows_per_batch(len(self.names)), replace(part, rows=self.rows(part))
         for batch in self.record_batches(whole, list(kinds), size):
             yield [arrow_cells(batch.column(name), kind) for name, kind in kinds.items()]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.encoding import CellFault, Column, Encoding, Texts, coded, text_of
+from mlrq.datasets.encoding import CellFault, Column, Encoding, coded, text_of
 from mlrq.datasets.tables import CsvTable, batch_size, picker, places_of, present
 from mlrq.errors import DataError, MlrqError
 
@@ -51,13 +51,14 @@ class Features:
         """Names of the columns that are read."""
         return self.encoding.names if self.encoding else self.names
 
-    def encoded(self, cells: Sequence[Texts], where: Callable[[int, str], str]) -> NDArray[np.float64]:
-        """(n, features) float64 of columns; `where` says where a row and column are.
+    def encoded(self, rows: Sequence[Sequence[str]], where: Callable[[int, str], str]) -> NDArray[np.float64]:
+        """(n, features) float64 of the cells of rows; `where` says where a row and column are.
 
         Raises:
             DataError: For the first row with a cell that cannot be encoded.
         """
         assert self.encoding
+        cells = [coded(row[i] for row in rows) for i in range(len(self.columns))]
         try:
             return np.ascontiguousarray(self.encoding.encode(cells, unknown=self.unknown).T)
         except CellFault as fault:
@@ -142,9 +143,9 @@ class CsvRows:
         cells, lines = [record.cells for record in records], [record.line for record in records]
         if self._features.encoding is None:
             return self._table.numbers(self._features.names, cells, lines)  # type: ignore[arg-type]
-        found = [coded(row[i] for row in cells) for i in range(len(self._features.columns))]  # type: ignore[index]
         return self._features.encoded(
-            found, lambda row, column: f"{self._name}, line {lines[row]}, column {column!r}"
+            cells,  # type: ignore[arg-type]
+            lambda row, column: f"{self._name}, line {lines[row]}, column {column!r}",
         )
 
 
@@ -176,9 +177,8 @@ class JsonRows:
         """See `Rows`; of plain numbers nothing is wrong with any of them."""
         if self._features.encoding is not None:
             rows: Any = [record.cells for record in records]
-            found = [coded(row[i] for row in rows) for i in range(len(self._features.columns))]
             return self._features.encoded(
-                found, lambda row, column: f"{self._name}, line {records[row].line}, key {column!r}"
+                rows, lambda row, column: f"{self._name}, line {records[row].line}, key {column!r}"
             )
         values = np.array([record.cells for record in records], dtype=np.float64)
         return values.reshape(len(records), self.width)

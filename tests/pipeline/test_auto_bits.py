@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from support.tables import csv_of
 
 import mlrq
 from mlrq.artifacts.json_document import encode, seal
+from mlrq.datasets import diabetes
 from mlrq.solvers import verify as checker
 
 AUTO = "quantization.bits=auto"
@@ -44,15 +46,7 @@ def test_the_width_below_is_proven_from_the_rows_and_alone(run, tmp_path, settin
     found = run("verify", *DIABETES, *settings)
     assert found.out.splitlines()[0] == "PROVEN", found.err
     assert "bits or fewer have an excess below" in found.out
-    from mlrq.datasets import diabetes
-
-    stream = diabetes.load()
-    table = np.concatenate(
-        [np.stack(list(batch)) for part in stream.parts for batch in stream.batches(part)], 1
-    )
-    names = ",".join([*stream.features, *stream.targets])
-    lines = [",".join(map(repr, row)) for row in table.T.tolist()]
-    (tmp_path / "rows.csv").write_text("\n".join([names, *lines]) + "\n")
+    (tmp_path / "rows.csv").write_text(csv_of(diabetes.load()))
     paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
     word, why = checker.main(*paths, str(tmp_path / "rows.csv"))
     assert (word, why) == ("PROVEN", "\n".join(found.out.splitlines()[1:3]))

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from support.tables import csv_of
 
 from mlrq.artifacts import documents
 from mlrq.artifacts.json_document import encode, seal
+from mlrq.datasets import diabetes
 from mlrq.solvers import verify as checker
 
 
@@ -26,15 +28,7 @@ def test_the_best_codes_are_proven_and_the_certificate_is_checked_alone(run, tmp
     assert run("quantize", "dataset=diabetes", *settings).code == 0
     done = run("verify", "dataset=diabetes", *settings)
     assert (done.code, done.out.split("\n")[0]) == (0, "PROVEN"), done.err
-    from mlrq.datasets import diabetes
-
-    stream = diabetes.load()
-    table = np.concatenate(
-        [np.stack(list(batch)) for part in stream.parts for batch in stream.batches(part)], 1
-    )
-    names = ",".join([*stream.features, *stream.targets])
-    lines = [",".join(map(repr, row)) for row in table.T.tolist()]
-    (tmp_path / "rows.csv").write_text("\n".join([names, *lines]) + "\n")
+    (tmp_path / "rows.csv").write_text(csv_of(diabetes.load()))
     paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
     word, why = checker.main(*paths, str(tmp_path / "rows.csv"))
     assert (word, why) == ("PROVEN", done.out.split("\n")[1])

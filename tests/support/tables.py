@@ -36,6 +36,12 @@ def values_of(stream: Stream) -> np.ndarray:
     return np.ascontiguousarray(table_of(stream)[:, len(stream.features) :])
 
 
+def csv_of(stream: Stream) -> str:
+    """The table as CSV, every number with all its digits."""
+    lines = (",".join(map(repr, row)) for row in table_of(stream).tolist())
+    return "\n".join([",".join([*stream.features, *stream.targets]), *lines]) + "\n"
+
+
 def split_by_scikit_learn(stream: Stream, test_size: float = 0.2, seed: int = 42) -> Parts:
     """The parts of `dataset.split=shuffle`."""
     train, test, train_values, test_values = train_test_split(
