@@ -99,12 +99,14 @@ def fewer(
         return None
     less = width.below.model
     codes = {"codes": less.codes.tolist(), "zero_point": less.zero_point.tolist()}
-    found = problems({**model, **codes, "bits": less.bits}, seen, products, effort)
+    narrow = {**model, **codes, "bits": less.bits}
+    found = problems(narrow, seen, products, effort)
     if found is None:
         return None
-    body = {**codes, "limit": width.limit.hex(), "problems": found, "tolerance": width.tolerance}
+    told = {"limit": width.limit.hex(), "quantized": model["sha256"], "tolerance": width.tolerance}
+    body = {**codes, **told, "problems": found}
     try:
-        verify.fewer(model, body, products)
+        verify.check(narrow, body, products)
     except verify.Answer:  # its lower bound is within the limit
         return None
     return body
@@ -121,14 +123,13 @@ def problems(
         products: Of the same, without rounding.
         effort: What one may cost.
     """
-    claims, unit = verify.claims(model, products)
     found = []
-    for matrix, codes, box, group in claims:
+    for about, group, unit in verify.claims(model, products):
         r = np.asarray(np.kron(np.eye(len(group)), seen.feature_triangle), dtype=np.float64)
         y = seen.target_columns[group].ravel()
         units = power_of_two(r), power_of_two(y)
-        problem = Problem(r / units[0], y / units[1], *box)
-        if (made := certify(problem, (matrix, codes, box), (*units, unit), effort)) is None:
+        problem = Problem(r / units[0], y / units[1], *about[2])
+        if (made := certify(problem, about, (*units, unit), effort)) is None:
             return None
         found.append(made)
     return found

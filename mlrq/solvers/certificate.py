@@ -99,20 +99,18 @@ class _Writer:
         if found and found.vectors > effort.vectors:
             return None
         self.claim.tried, self.claim.allowed = 0, effort.tried
-        self.claim.box.clear()  # where an earlier try ended
         node = self.write(found.root) if found else None
         with suppress(verify.Answer):
             self.claim.prove(node, self.units)
             return {"bound": None, "order": self.claim.order, "tree": node, "units": self.units}
         return None
 
-    def write(self, parts: list[Part]) -> list[Any] | None:
-        """The node of `parts`."""
+    def write(self, parts: list[Part], *decided: tuple[int, int]) -> list[Any] | None:
+        """The node of `parts`, after the ranges that are decided."""
         found: list[tuple[int, Any]] = []
         for first, last, below in sorted(parts, key=lambda part: part[0]):
-            self.claim.box.append((first, last))
-            node = self._vector(below) if isinstance(below, Cone) else self.write(below) if below else None
-            self.claim.box.pop()
+            box = (*decided, (first, last))
+            node = self._vector(below, box) if isinstance(below, Cone) else below and self.write(below, *box)
             if found and node is None and found[-1][1] is None:
                 found.pop()
             found.append((last, node))
@@ -120,24 +118,25 @@ class _Writer:
             return None
         return [item for last, node in found for item in (node, last)][:-1]
 
-    def _vector(self, cone: Cone) -> list[int] | None:
-        """The shortest vector that the checker takes; None if there is none."""
+    def _vector(self, cone: Cone, box: Any) -> list[int] | None:
+        """The shortest vector that the checker takes for the box; None if there is none."""
         project = self._projection(cone)
         for bits in BITS:
             for room in [room for room in ROOM if room < bits]:
                 numbers = self._rounded(cone, project, bits, room)
                 for _ in range(bits // 32):
                     numbers = self._refined(numbers, project)
-                if self._accepted(numbers):
+                if self._accepted(numbers, box):
                     return numbers
         if not self.exact:
             return None
         rounded = self._rounded(cone, project, 40, 13)
-        return next(filter(self._accepted, (self._exact(cone, rounded, more) for more in (0, 1))), None)
+        found = (self._exact(cone, rounded, more) for more in (0, 1))
+        return next((numbers for numbers in found if self._accepted(numbers, box)), None)
 
-    def _accepted(self, numbers: list[int]) -> bool:
+    def _accepted(self, numbers: list[int], box: Any) -> bool:
         with suppress(verify.Answer):
-            self.claim.vector(*(number << unit for number, unit in zip(numbers, self.units, strict=True)))
+            self.claim.prove(numbers, self.units, *box)
             return True
         return False
 
@@ -201,7 +200,7 @@ class _Writer:
     def _normals(self, cone: Cone) -> tuple[FloatArray, FloatArray]:
         """(constraints, undecided) normals of the constraints, and what each is at most, over the scale."""
         low, high = self.claim.outer
-        if self.claim.sliding:
+        if high - low > self.claim.width:  # it slides
             low, high = max(0, *cone.codes) - self.claim.width, min(0, *cone.codes) + self.claim.width
         pairs = [pair for pair in cone.pairs if pair != (-1, -1)]
         normals, limits = np.zeros((len(pairs), cone.level)), np.zeros(len(pairs))
@@ -239,17 +238,16 @@ def certify(
         `bound`, `order`, `tree` and `units` for the checker, which has checked them; None where it takes too
         much.
     """
-    matrix, codes, box = about
     order, inner, rank = ordered(problem)
     tree = prepare(inner, rank)
-    excess = float(problem.fit(np.array(codes, dtype=np.float64)[:, None])[0][0])
+    excess = float(problem.fit(np.array(about[1], dtype=np.float64)[:, None])[0][0])
     # Columns of zeros, whose codes change nothing, come last.
     levels = sorted(range(problem.size - 1, -1, -1), key=lambda level: not tree.lengths[level])
     unit, own = units[1] / units[0], [tree.lengths[level] for level in levels]
     length = float(lengths(problem.target[:, None])[0])
     exponents = [frexp(length / one * unit)[1] if one else 0 for one in own]
     names = [int(order[level]) for level in levels]
-    writer = _Writer(verify.Problem(matrix, codes, box, names, None), tree, levels, exponents, unit)
+    writer = _Writer(verify.Problem(about, names, None), tree, levels, exponents, unit)
     first = inner.outer if tree.lengths[-1] else (0, 0)
     searched = Searches(tree, first, effort.bounds // problem.size)
     found = searched.recorded(excess) if searched.least(excess) == excess else None
@@ -264,6 +262,6 @@ def certify(
         return None
     less = Fraction((excess - threshold) * units[1] ** 2)
     bound = max(0.0, float(writer.claim.left * units[2] - less))
-    claim = verify.Problem(matrix, codes, box, names, Fraction(bound) / units[2])
+    claim = verify.Problem(about, names, Fraction(bound) / units[2])
     made = replace(writer, claim=claim, exact=True).proven(searched.recorded(threshold), effort)
     return made and {**made, "bound": bound.hex()}

@@ -8,24 +8,21 @@ power of two, so all is integer arithmetic. It exits with 0 PROVEN, 1 REFUTED, 2
 The claim. Of all codes p (integers low..high, less a zero point among them if the scheme is affine) and all
 scales s >= 0, the given codes come nearest to the target y over the training rows: ||y - s X p||^2 is least.
 X has the features as inference sees them; y is a target, or a float model's predictions, and targets that
-share a scale are one y, end to end; both are less their means, for which the best intercept makes up.
+share a scale are one y, end to end; both are less their means, for which the best intercept makes up. Of one
+bit less, `below`, what is shown of codes is more than a limit above what the best real weights leave.
 
 The argument. X is needed only in G = X'X, c = X'y and y'y. At its best scale p leaves y'y - (c'p)^2 / p'Gp;
 E is what the given codes leave, or a bound that the certificate claims. No codes leave less, box by box:
 1. By a vector, a list of integers a, u1, ..., un in given units. Let v = a y - X u, g = X'v = a c - G u. If
-   g'p <= 0 for all p in the box, then v'(y - s X p) >= v'y for all s >= 0, so by Cauchy and Schwarz, where
+   g'p <= 0 for all p in the box, then v'(y - s X p) >= v'y for all s >= 0, so by Cauchy and Schwarz, if
    v'y > 0, ||y - s X p||^2 is at least (v'y)^2 / ||v||^2, which has to be at least E. g'p is largest at a
-   corner of the box; where the box slides with the zero point, where that or a code is at an end.
+   corner of the box, or, where that slides with the zero point, where it or a code is at an end.
 2. By search, null. Elimination without fractions (Bareiss) makes of [X, y]'[X, y] rows r and pivots d with
-   ||y - s X p||^2 is the sum of (r_k (-s p, 1))^2 / (d_k d_k-1); columns that depend on others have none. A
-   code that is decided settles its row, and the settled rows make A - 2 B s + C s^2, at least A - B^2 / C
-   (A, if B <= 0), also with A and C rounded down and B up. If that is at least E, then by argument 1 it is
-   for all codes on one side. Where every code is decided, fractions are compared.
+   ||y - s X p||^2 the sum of (r_k (-s p, 1))^2 / (d_k d_k-1); columns that depend on others have none. Codes
+   that are decided settle rows, which make A - 2 B s + C s^2, at least A - B^2 / C (A, if B <= 0), also with
+   A and C rounded down, B up. If it is at least E, it is on one side (argument 1). In the end, it is exact.
 3. By division of the values of the next code, in the order given, into ranges: a list [box, end, box, end,
    ..., box] of the smaller boxes up to each end, and the last. The tree of a certificate is all codes' box.
-
-A certificate may also have, as `below`, codes of one bit less with trees, and a limit. By what their bounds
-exceed what the best real weights leave, all codes of so few bits do at least; it has to be above the limit.
 """
 
 import csv
@@ -37,7 +34,7 @@ import sys
 from array import array
 from fractions import Fraction
 from functools import reduce
-from itertools import islice
+from itertools import accumulate, islice
 from operator import add, mul
 from pathlib import Path
 from typing import Any
@@ -53,95 +50,86 @@ def dot(one: Any, two: Any) -> int:
 
 
 class Problem:
-    """One scale: [X, y]'[X, y], the box, the order of the codes, and E."""
+    """One scale: [X, y]'[X, y] and the codes in the order of the certificate, and E."""
 
-    def __init__(self, matrix: Any, codes: list[int], box: Any, order: list[int], claim: Fraction | None):
-        self.matrix = [[matrix[i][j] for j in [*order, -1]] for i in [*order, -1]]
-        self.order, self.size, self.tried, self.allowed = order, len(order), 0, 3_000_000  # codes of searches
-        self.box = list[tuple[int, int]]()  # ranges of the codes before
-        (low, high, self.sliding), codes = box, [codes[i] for i in order]
-        self.width, least, most = high - low, min(0, *codes), max(0, *codes)
-        self.outer = (-self.width, self.width) if self.sliding else (low, high)
-        inside = most - least <= self.width and (self.sliding or low <= least <= most <= high)
-        if not inside or sorted(order) != list(range(len(matrix) - 1)):
+    def __init__(self, about: Any, order: list[int], claim: Fraction | None):
+        (matrix, codes, (low, high, sliding)), self.order, self.size = about, order, len(order)
+        self.width, self.among = high - low, (0, 0) if sliding else (high, low)  # codes are around it
+        self.outer = (self.among[0] - self.width, self.among[1] + self.width)
+        span = max(self.among[0], *codes) - min(self.among[1], *codes)
+        if span > self.width or sorted(order) != list(range(len(codes))):
             raise Answer("REFUTED", "a code is outside its box, or in no order")
-        *rest, self.along = [dot(row, codes) for row in self.matrix]
-        self.length = dot(rest, codes) or 1
-        self.left = self.matrix[-1][-1] - Fraction(max(self.along, 0) ** 2, self.length)
+        self.tried, self.allowed = 0, 3_000_000  # codes of searches
+        self.matrix = [[matrix[i][j] for j in [*order, -1]] for i in [*order, -1]]
+        *rest, along = [dot(row, [codes[i] for i in order]) for row in self.matrix]
+        self.length = dot(rest, [codes[i] for i in order])
+        self.scale = Fraction(max(along, 0), self.length or 1)
+        self.left = self.matrix[-1][-1] - self.scale * along
         self.bound = self.left if claim is None else claim
-        self.rows, self.rest, self.goal = self.eliminated()
+        self.shift, self.rows, full, over = 180, [], [[*row] for row in self.matrix], 1
+        for i in reversed(range(self.size)):  # what is decided last is eliminated first
+            own = full.pop(i)
+            pairs = [(row.pop(i), zip(row, [*own[:i], own[-1]], strict=True)) for row in full]
+            full = [[(own[i] * x - head * y) // over if own[i] else x for x, y in row] for head, row in pairs]
+            self.rows.append((own[: i + 1], own[-1], own[i] * over or 1))
+            over = own[i] or over
+        self.floor = Fraction(full[0][0], over)
+        self.rest, self.goal = (full[0][0] << self.shift) // over, -(-self.bound * 2**self.shift // 1)
 
-    def limits(self, i: int, codes: list[int]) -> tuple[int, int]:
-        """The range of code i: of the box, and of what slides with the codes before."""
-        low, high = self.box[i] if i < len(self.box) else self.outer
-        before = [(0, 0), *(((p, p) for p in codes) if codes else self.box[:i])] if self.sliding else [(0, 0)]
-        least, most = max(a for a, _ in before) - self.width, min(b for _, b in before) + self.width
-        return (max(low, least), min(high, most)) if self.sliding else (low, high)
+    def room(self, box: Any, before: Any) -> tuple[int, int]:
+        """The range of the next code after those before: that of the box, and what slides with them."""
+        (low, high), (lows, highs) = box[len(before)], zip(self.among, *before, strict=True)
+        return max(low, max(lows) - self.width), min(high, min(highs) + self.width)
 
-    def prove(self, node: Any, units: list[int]) -> None:
-        """Show that no codes in the box leave less than E."""
+    def prove(self, node: Any, units: list[int], *decided: Any) -> None:
+        """Show that no codes, the first of which are in the ranges decided, leave less than E."""
+        box = [*decided, *[self.outer] * (self.size - len(decided))]
         if node is None:
-            self.search(0, [], self.rest, 0, 0)
+            self.search(box, [], self.rest, 0, 0)
         elif all(isinstance(number, int) for number in node):
-            self.vector(*(number << unit for number, unit in zip(node, units, strict=True)))
+            self.vector(box, *(number << unit for number, unit in zip(node, units, strict=True)))
         else:
-            start, last = self.limits(len(self.box), [])
+            start, last = self.room(box, decided)
             for part, end in zip(node[::2], [*node[1::2], last], strict=True):
                 if start <= end:
-                    self.box.append((start, end))
-                    self.prove(part, units)
-                    self.box.pop()
+                    self.prove(part, units, *decided, (start, end))
                 start = max(start, end + 1)
 
-    def vector(self, a: int, *u: int) -> None:
+    def vector(self, box: Any, a: int, *u: int) -> None:
         """Argument 1."""
         *g, along = [a * row[-1] - dot(row, u) for row in self.matrix]
-        box, width = self.box + [self.outer] * (self.size - len(self.box)), self.width
-        first, last = max(0, *(low for low, _ in box)) - width, min(0, *(high for _, high in box))
-        ends = {first, last, *(t for low, high in box for t in (low, high - width) if first <= t <= last)}
-        boxes = [[(max(low, t), min(high, t + width)) for low, high in box] for t in ends if self.sliding]
-        most = max(dot(g, [one[x > 0] for x, one in zip(g, each, strict=True)]) for each in boxes or [box])
+        first = max(self.outer[0], *(low - self.width for low, _ in box))
+        last = min(self.outer[1] - self.width, *(high for _, high in box))
+        ends = {t for pair in box for t in (first, last, pair[0], pair[1] - self.width) if first <= t <= last}
+        boxes = [[(max(low, t), min(high, t + self.width)) for low, high in box] for t in ends]
+        most = max(dot(g, [one[x > 0] for x, one in zip(g, each, strict=True)]) for each in boxes)
         if most > 0 or along <= 0 or along**2 < self.bound * (a * along - dot(u, g)):
-            raise Answer("REFUTED", f"the vector {a, *u} does not show that {self.box} has nothing better")
+            raise Answer("REFUTED", f"the vector {a, *u} does not show that {box} has nothing better")
 
-    def eliminated(self) -> Any:
-        """Of argument 2: rows of codes (those before, own; y; product of pivots), the rest, and E."""
-        turn, over, rows = [*reversed(range(self.size)), -1], 1, []  # what is decided first comes last
-        full = [[self.matrix[i][j] for j in turn] for i in turn]
-        self.shift = max(0, 180 - min([row[i].bit_length() for i, row in enumerate(full) if row[i]] or [0]))
-        while len(full) > 1:
-            (d, *own), *full = full
-            rows.append(([*own[-2::-1], d], own[-1], d * over or 1))
-            pairs = [(head, zip(row, own, strict=True)) for head, *row in full]
-            full = [[(d * x - head * y) // over if d else x for x, y in row] for head, row in pairs]
-            over = d or over
-        self.floor = Fraction(full[0][0], over)
-        return rows[::-1], (full[0][0] << self.shift) // over, -(-self.bound * 2**self.shift // 1)
-
-    def search(self, i: int, codes: list[int], a: int, b: int, c: int) -> None:
-        """Argument 2 for codes i.. after those decided, whose rows make a - 2 b s + c s^2."""
-        if i == self.size:
+    def search(self, box: Any, codes: list[int], a: int, b: int, c: int) -> None:
+        """Argument 2 for codes in the box, after those whose rows make a - 2 b s + c s^2."""
+        if len(codes) == self.size:
             *rest, along = [dot(row, codes) for row in self.matrix]
             if along > 0 and self.matrix[-1][-1] - Fraction(along**2, dot(rest, codes)) < self.bound:
-                raise Answer("REFUTED", f"these are better: {[codes[self.order.index(j)] for j in range(i)]}")
+                raise Answer("REFUTED", f"these are better, in the order {self.order}: {codes}")
             return
-        (*known, own), target, over = self.rows[i]
-        before, (low, high) = dot(known, codes), self.limits(i, codes)
+        (*known, own), target, over = self.rows[-1 - len(codes)]
+        before, (low, high) = dot(known, codes), self.room(box, [(code, code) for code in codes])
         middle = (target * c - before * b) // (own * b) if b > 0 and own else 0
-        down = (up := min(max(middle + 1, low), high + 1)) - 1
-        while up <= high or down >= low:
-            upward = up <= high and (down < low or up - middle <= middle + 1 - down)
-            code, up, down = (up, up + 1, down) if upward else (down, up, down - 1)
-            x, self.tried = before + own * code, self.tried + 1
-            less, most = a + (target**2 << self.shift) // over, c + (x**2 << self.shift) // over
-            more = b - (-target * x << self.shift) // over
-            least, side = (less * most - more**2, target * most - more * x) if more > 0 else (less, target)
-            if least >= self.goal * (most if more > 0 else 1):
-                low, high = (low if side < 0 < own else code + 1), (high if side > 0 and own else code - 1)
-            elif self.tried > self.allowed:
-                raise Answer("INCOMPLETE", f"more than {self.allowed:,} codes to try")
-            else:
-                self.search(i + 1, [*codes, code], less, more, most)
+        for code, step in ((max(low, middle + 1), 1), (min(high, middle), -1)):
+            while low <= code <= high:
+                x, self.tried = before + own * code, self.tried + 1
+                less, most = a + (target**2 << self.shift) // over, c + (x**2 << self.shift) // over
+                more = b - (-target * x << self.shift) // over
+                by, pull = (most, more) if more > 0 else (1, 0)
+                if less * by - pull**2 >= self.goal * by:
+                    side = own * (target * by - pull * x)
+                    low, high = (low if side < 0 else code + 1), (high if side > 0 else code - 1)
+                elif self.tried > self.allowed:
+                    raise Answer("INCOMPLETE", f"more than {self.allowed:,} codes to try")
+                else:
+                    self.search(box, [*codes, code], less, more, most)
+                code += step
 
 
 def exact(parts: Any) -> Any:
@@ -170,11 +158,10 @@ def training(split: Any) -> Any:
         return (mixed(i ^ mixed(split["seed"])) >= int(split["test_size"] * 2.0**64) for i in range(count))
     if split["split"] != "shuffle":
         return iter([True] * (count - tests))
-    state, twister, order = [split["seed"]], random.Random(), list(range(count))
-    for i in range(1, 624):  # numpy.random.RandomState(seed).permutation, test rows first
-        state.append((1812433253 * (state[-1] ^ state[-1] >> 30) + i) % 2**32)
+    begin, twister, order = split["seed"], random.Random(), list(range(count))
+    state = accumulate(range(1, 624), lambda x, i: (1812433253 * (x ^ x >> 30) + i) % 2**32, initial=begin)
     twister.setstate((3, (*state, 624), None))
-    for i in range(count - 1, 0, -1):
+    for i in range(count - 1, 0, -1):  # numpy.random.RandomState(seed).permutation, test rows first
         while (j := twister.getrandbits(32) % 2 ** i.bit_length()) > i:
             pass
         order[i], order[j] = order[j], order[i]
@@ -196,10 +183,10 @@ def seen(model: Any, goal: Any, columns: list[list[float]]) -> list[list[float]]
     return columns + targets
 
 
-def claims(model: Any, products: Any) -> tuple[list[Any], Fraction]:
-    """For each scale [X, y]'[X, y] in integers, the codes, their box and the targets; and the unit."""
+def claims(model: Any, products: Any) -> Any:
+    """Of each scale [X, y]'[X, y] in integers, the codes and their box; the targets; the integers' unit."""
     count, width, sums = products[0][0], len(model["features"]), [column[0] for column in products]
-    every, half, found = range(1, len(products)), 1 << model["bits"] - 1, []
+    every, half = range(1, len(products)), 1 << model["bits"] - 1
     less = [[count * products[max(i, j)][min(i, j)] - sums[i] * sums[j] for j in every] for i in every]
     whole = max(value.denominator for row in less for value in row)
     full, targets = [[int(value * whole) for value in row] for row in less], list(range(len(less) - width))
@@ -208,48 +195,31 @@ def claims(model: Any, products: Any) -> tuple[list[Any], Fraction]:
         matrix = [[*(full[f][h] * (k == m) for h, m in cells), full[f][width + group[k]]] for f, k in cells]
         matrix.append([*(row[-1] for row in matrix), sum(full[width + t][width + t] for t in group)])
         codes = [code - model["zero_point"][t] for t in group for code in model["codes"][t]]
-        found.append((matrix, codes, (-half, half - 1, model["settings"]["scheme"] == "affine"), group))
-    return found, 1 / (count**2 * whole)
-
-
-def shown(about: list[Any], part: Any, unit: Fraction) -> tuple[Problem, Fraction | None]:
-    """The problem of a matrix, codes and a box, whose tree holds; and the bound that it claims, or None."""
-    bound = None if part["bound"] is None else Fraction(float.fromhex(part["bound"]))
-    matrix, codes, box = about
-    problem = Problem(matrix, codes, box, part["order"], None if bound is None else bound / unit)
-    problem.prove(part["tree"], part["units"])
-    return problem, bound
-
-
-def fewer(model: Any, below: Any, products: Any) -> str:
-    """What is shown of codes of one bit less, so of all of fewer bits: that they add more than is allowed."""
-    bits, limit = model["bits"] - 1, Fraction(float.fromhex(below["limit"]))
-    narrow = {**model, "bits": bits, "codes": below["codes"], "zero_point": below["zero_point"]}
-    problems, unit = claims(narrow, products)
-    found = [
-        shown(about, part, unit)[0] for (*about, _), part in zip(problems, below["problems"], strict=True)
-    ]
-    least = sum(problem.bound - problem.floor for problem in found) * unit
-    if least <= limit:
-        raise Answer("REFUTED", f"codes of {bits} bits are not shown to add more than {float(limit):.12g}")
-    told = f"an excess below {float(least):.12g}, and {float(limit):.12g} is allowed"
-    return f"no codes of {bits} bits or fewer have {told}"
+        box = (-half, half - 1, model["settings"]["scheme"] == "affine")
+        yield (matrix, codes, box), group, 1 / (count**2 * whole)
 
 
 def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
     """PROVEN or INCOMPLETE, and what is, from `exact` of the training rows; an Answer for less than that."""
-    count, told, (problems, unit) = int(products[0][0]), list[str](), claims(model, products)
+    count, bits, told, excess = int(products[0][0]), model["bits"], list[str](), Fraction(0)
     if (proof["quantized"], count) != (model["sha256"], model["training"]["train_rows"]):
         raise Answer("REFUTED", "the certificate or the rows are of another quantized.json")
-    for (*about, group), part in zip(problems, proof["problems"], strict=True):
-        problem, bound = shown(about, part, unit)
-        off = Fraction(model["scale"][group[0]]) - Fraction(max(problem.along, 0), problem.length)
-        names, left = ", ".join(model["targets"][t] for t in group), float(problem.left * unit)
-        less = "less" if bound is None else f"less than {float(bound):.12g}"
-        told += [f"{names}: mean squared error {left:.12g} on {count:,} training rows; no codes have {less}"]
-        told[-1] += f"; their scale as float32 adds {float(off**2 * problem.length * unit):.3g}"
-    if proof.get("below"):
-        told.append(fewer(model, proof["below"], products))
+    for (about, group, unit), part in zip(claims(model, products), proof["problems"], strict=True):
+        claim = part["bound"] and Fraction(float.fromhex(part["bound"])) / unit
+        (one := Problem(about, part["order"], claim)).prove(part["tree"], part["units"])
+        excess += (one.bound - one.floor) * unit
+        names, left = ", ".join(model["targets"][t] for t in group), float(one.left * unit)
+        told.append(f"{names}: mean squared error {left:.12g} on {count:,} training rows; no codes have less")
+        told[-1] += "" if one.bound == one.left else f" than {float(one.bound * unit):.12g}"
+        adds = (Fraction(model["scale"][group[0]]) - one.scale) ** 2 * one.length * unit
+        told[-1] += f"; their scale as float32 adds {float(adds):.3g}"
+    if below := proof.get("below"):
+        fewer = {"bits": bits - 1, "codes": below["codes"], "zero_point": below["zero_point"]}
+        told += check({**model, **fewer}, below, products)[1].splitlines()[-1:]
+    if "limit" in proof:
+        if excess <= (limit := float.fromhex(proof["limit"])):
+            raise Answer("REFUTED", f"codes of {bits} bits are not shown to add more than {limit:.12g}")
+        told.append(f"{bits} bits or fewer add {float(excess):.12g} or more; {limit:.12g} is allowed")
     return "INCOMPLETE" if any(part["bound"] for part in proof["problems"]) else "PROVEN", "\n".join(told)
 
 

@@ -45,7 +45,7 @@ def test_the_width_below_is_proven_from_the_rows_and_alone(run, tmp_path, settin
     assert "certified; verify shows it in integers" in told[1]
     found = run("verify", *DIABETES, *settings)
     assert found.out.splitlines()[0] == "PROVEN", found.err
-    assert "bits or fewer have an excess below" in found.out
+    assert "bits or fewer add" in found.out
     (tmp_path / "rows.csv").write_text(csv_of(diabetes.load()))
     paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
     word, why = checker.main(*paths, str(tmp_path / "rows.csv"))
@@ -113,7 +113,7 @@ def test_several_targets_and_streams_find_the_same_bits(run, tmp_path):
             )
             found = run("verify", *table, how, *more)
             assert found.out.splitlines()[0] == "PROVEN"
-            assert "bits or fewer have an excess below" in found.out
+            assert "bits or fewer add" in found.out
         assert made[0] == made[1]
 
 
@@ -146,7 +146,7 @@ def test_from_python_it_is_the_same(diabetes_table):
     assert mlrq.quantize("linear_regression", rows, target, bits=np.int64(model.bits)).bits == model.bits
     assert (model.codes == given.codes).all()
     assert [text for text in model.notices if text.startswith("bits=auto")]
-    assert "bits or fewer have an excess below" in model.verify(rows, target)
+    assert "bits or fewer add" in model.verify(rows, target)
     narrow = mlrq.quantize("linear_regression", rows, target, bits=model.bits - 1)
     residual = float(np.square(target - given._origin.model.predict(rows)[:, 0]).mean())
     assert given.excess <= 0.01 * residual < narrow.excess

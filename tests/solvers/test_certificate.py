@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,15 @@ def files(folder: Path, model: dict, proof: dict, name: str = "diabetes") -> lis
     with (folder / f"{name}.csv").open("w", newline="") as file:
         csv.writer(file).writerows([[*stream.features, *stream.targets], *table.T.tolist()])
     return [str(folder / each) for each in ("quantized.json", "certificate.json", f"{name}.csv")]
+
+
+def test_the_checker_is_short_and_imports_nothing_but_the_standard_library() -> None:
+    text = CHECKER.read_text()
+    imports = re.findall(r"^\s*(?:import|from) (\w+)", text, re.MULTILINE)
+    assert set(imports) <= sys.stdlib_module_names
+    lines = text.splitlines()
+    assert len(lines) <= 250
+    assert max(map(len, lines)) <= 110
 
 
 def test_the_checker_runs_alone_on_three_files(tmp_path: Path) -> None:
@@ -325,7 +335,8 @@ def test_the_checkers_search_agrees_with_enumeration_in_fractions(seed: int, aff
             length = verify.dot(rest, codes)
             left[codes] = gram[-1][-1] - (Fraction(along**2, length) if along > 0 else 0)
     for codes in [*rng.permutation(list(left))[:20].tolist(), min(left, key=left.get)]:
-        problem = verify.Problem(gram, list(codes), (least, 1, affine), rng.permutation(3).tolist(), None)
+        about, order = (gram, list(codes), (least, 1, affine)), rng.permutation(3).tolist()
+        problem = verify.Problem(about, order, None)
         best = left[tuple(codes)] == min(left.values())
         with nullcontext() if best else pytest.raises(verify.Answer, match="are better"):
             problem.prove(None, [])
