@@ -15,9 +15,14 @@ from mlrq.datasets.encoding import Encoding
 from mlrq.errors import MlrqError
 from mlrq.export import c_code
 from mlrq.export.c_code import filled
+from mlrq.export.c_columns import Columns
+from mlrq.export.c_columns_code import INCLUDES
+from mlrq.export.c_columns_test import TableRows
+from mlrq.export.c_columns_test import self_test as table_test
 from mlrq.export.c_self_test import self_test
 from mlrq.export.c_text import check_prefix, comment, constant, digits, named, quoted, single
 from mlrq.export.fixed_point import FixedPoint, fixed_point
+from mlrq.export.raw_columns import raw_model
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.settings import Settings
@@ -48,11 +53,19 @@ def export(
     if model.inputs is None:
         command = _integer_command(artifact)
         raise MlrqError(f"the model has float inputs, and C starts from integers: {command} makes it")
-    fixed = fixed_point(model)
+    fixed, raw, encoding = fixed_point(model), raw_model(artifact), artifact.training.columns
+    code, table = source(model, model.inputs, fixed, packed), ""
+    includes = columns = ""
+    if raw is not None and encoding is not None:
+        test = self_test(model, model.inputs, fixed, 0)
+        own = Columns(raw, encoding, model, header(model, model.inputs, fixed) + code + test, prefix)
+        rows = TableRows(raw, model.inputs, vectors)
+        table = table_test(own, raw, rows, model, fixed)
+        includes, columns, code = INCLUDES, own.header(), code + own.source()
     texts = {
-        f"{prefix}.h": header(model, model.inputs, fixed),
-        f"{prefix}.c": source(model, model.inputs, fixed, packed),
-        f"{prefix}_self_test.c": self_test(model, model.inputs, fixed, vectors),
+        f"{prefix}.h": header(model, model.inputs, fixed, includes, columns),
+        f"{prefix}.c": code,
+        f"{prefix}_self_test.c": self_test(model, model.inputs, fixed, vectors, table),
     }
     origin = comment(provenance(artifact))
     return {name: named(origin + text, prefix) for name, text in texts.items()}
@@ -92,13 +105,11 @@ def provenance(artifact: QuantizedArtifact) -> list[str]:
 
 
 def _columns(encoding: Encoding | None) -> list[str]:
-    """What becomes of a table's columns before this code sees them, as lines of a comment."""
+    """What becomes of a table's columns, as lines of a comment."""
     if encoding is None:
         return []
     told = [f"  {quoted(column.name)}: {quoted(str(column))}" for column in encoding.columns]
-    head = (
-        "columns    encoded before: a feature NAME=CATEGORY is 1 in its rows, else 0; these become features"
-    )
+    head = "columns    become features: NAME=CATEGORY is 1 in rows of the category, else 0"
     return [head, *told]
 
 
@@ -126,10 +137,14 @@ def _formats(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint) -> li
     ]
 
 
-def header(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint) -> str:
-    """<prefix>.h: the formats of inputs and outputs, and what can be called."""
+def header(
+    model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, includes: str = "", columns: str = ""
+) -> str:
+    """<prefix>.h: the formats of inputs and outputs, and what can be called; of a table's columns as well."""
     return filled(
         c_code.HEADER,
+        INCLUDES=includes,
+        COLUMNS=columns,
         FEATURES=len(model.features),
         TARGETS=len(model.targets),
         FORMATS=comment(_formats(model, inputs, fixed)),

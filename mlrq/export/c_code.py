@@ -4,7 +4,7 @@ HEADER = """\
 #ifndef MLRQ_H
 #define MLRQ_H
 
-#include <stdint.h>
+@INCLUDES@#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,7 +36,7 @@ int mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FE
    Returns what mlrq_quantize does. */
 int mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS]);
 #endif
-
+@COLUMNS@
 #ifdef __cplusplus
 }
 #endif

@@ -34,7 +34,7 @@ SELF_TEST = """\
 
 #endif
 
-/* How many of the numbers computed here are not those that Python computed. */
+@TABLE@/* How many of the numbers computed here are not those that Python computed. */
 unsigned long mlrq_self_test(void);
 
 unsigned long mlrq_self_test(void)
@@ -73,7 +73,7 @@ unsigned long mlrq_self_test(void)
         }
     }
 #endif
-    return wrong;
+@TABLE_TEST@    return wrong;
 }
 
 #ifndef MLRQ_NO_MAIN
@@ -96,8 +96,13 @@ def _bits(values: NDArray[np.float32]) -> list[list[str]]:
     return [[f"0x{bits:08x}" for bits in line] for line in values.view(np.uint32).tolist()]
 
 
-def self_test(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, vectors: int) -> str:
-    """The text, with `vectors` random inputs beside those at the edges, of integers and of floats."""
+def self_test(
+    model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, vectors: int, table: str = ""
+) -> str:
+    """The text, with `vectors` random inputs beside those at the edges, of integers and of floats.
+
+    `table` is the part that starts from the columns of a table; see `c_columns_test`.
+    """
     codes = np.concatenate([edge_codes(model, inputs), random_codes(model, inputs, vectors)])
     rows = np.concatenate([edge_rows(inputs), random_rows(inputs, vectors)])
     accumulators = model.accumulators(codes)
@@ -110,6 +115,8 @@ def self_test(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, vect
 
     return filled(
         SELF_TEST,
+        TABLE=table,
+        TABLE_TEST="    wrong += mlrq_table_test();\n" if table else "",
         VECTORS=len(codes),
         VECTOR_ARRAYS=arrays(
             (

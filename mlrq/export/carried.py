@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlrq.artifacts.documents import QuantizedArtifact, sha256
+from mlrq.export.raw_columns import raw_model
 from mlrq.quantization.model import QuantizedLinear
 
 ARRAY = r"static const (\w+) {prefix}_(\w+)\[[^=]*\] = \{{(.*?)\}};"
@@ -37,7 +38,12 @@ def faults(name: str, content: bytes, artifact: QuantizedArtifact) -> list[str]:
         return found + ([] if bound and int(bound[1]) == model.accumulator_bound else ["bound"])
     if place.stem.endswith("_self_test"):
         return found
-    return found + _unequal(_of_c(text, place.stem, model), _expected_c(model))
+    carried, columns = _of_c(text, place.stem, model), _expected_columns(artifact)
+    return (
+        found
+        + _unequal(carried, _expected_c(model))
+        + [name for name, numbers in columns.items() if carried.get(name) != numbers]
+    )
 
 
 def _unequal(carried: Numbers, expected: Numbers) -> list[str]:
@@ -63,6 +69,18 @@ def _expected_c(model: QuantizedLinear) -> Numbers:
         "input_scale": _flat(model.inputs.scale),
         "input_offset": _flat(model.inputs.offset),
     }
+
+
+def _expected_columns(artifact: QuantizedArtifact) -> Numbers:
+    """The constants of the columns of a table, where there are some."""
+    raw = raw_model(artifact)
+    if raw is None:
+        return {}
+    steps = artifact.model.steps[:, [one.feature for one in raw.numbers]]
+    found = {"base": _flat(raw.base), **({"number_steps": _flat(steps)} if raw.numbers else {})}
+    if any(one.fill is not None for one in raw.numbers):
+        found["number_fill"] = [float(one.fill or 0) for one in raw.numbers]
+    return found | {f"by_{one.name}": _flat(one.table) for one in raw.columns if one.table is not None}
 
 
 def _of_c(text: str, prefix: str, model: QuantizedLinear) -> Numbers:
