@@ -148,6 +148,7 @@ def require_model(model: QuantizedLinear) -> None:
             ),
             (limits is None or (limits[0] <= limits[1]).all(), "output_range: expected low before high"),
             (finite, "scale: expected weights that are finite"),
+            (not model.overflows, "scale: expected predictions that float32 can hold"),
             (_resolved(model), "inputs.scale: expected ranges that float32 can hold"),
         ]
     )

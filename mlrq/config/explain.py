@@ -4,6 +4,8 @@ Hydra stops at the first fault and explains it over several lines. Here every ov
 itself on top of the group choices, which costs a composition each, but only after something failed.
 """
 
+import dataclasses
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,8 +16,11 @@ from omegaconf.errors import ValidationError
 from mlrq.config import composition, schema, validation
 from mlrq.config.groups import having
 from mlrq.errors import ConfigError, nearest, not_installed, unknown_key
+from mlrq.quantization.keys import bounds
 
 NEEDED = {"hydra/launcher=joblib": ("running jobs in parallel", "hydra-joblib-launcher", "joblib")}
+# How Hydra's parser begins what it says of a value that is not in its grammar.
+SYNTAX = ("token", "extraneous", "mismatched", "missing", "no viable")
 
 
 def _single(overrides: Sequence[str], sweeps: bool, faults: list[str]) -> Iterator[str]:
@@ -27,9 +32,8 @@ def _single(overrides: Sequence[str], sweeps: bool, faults: list[str]) -> Iterat
             reason = _first(error)
             if "=" not in text:
                 reason = f"neither a stage nor key=value{nearest(text, schema.STAGES)}"
-            elif reason.startswith("token"):
-                key, _, value = text.partition("=")
-                reason = f"quote the value, for Hydra and for the shell: '{key}=\"{value}\"'"
+            elif reason.startswith(SYNTAX):
+                reason = _quoted(text)
             faults.append(f"{text}: {reason}")
             continue
         if found.swept and not sweeps:
@@ -38,9 +42,26 @@ def _single(overrides: Sequence[str], sweeps: bool, faults: list[str]) -> Iterat
             yield from found.values
 
 
+def _quoted(text: str) -> str:
+    """How to write an override whose value Hydra's grammar does not take as it stands."""
+    key, _, value = text.partition("=")
+    hydra = value.replace("\\", "\\\\").replace('"', '\\"')
+    closed = all(value.count(one) == value.count(other) for one, other in ("()", "[]", "{}"))
+    hint = "" if closed else "close its brackets, or "
+    return f"{hint}quote the value, for Hydra and for the shell: " + shlex.quote(f'{key}="{hydra}"')
+
+
 def _first(error: BaseException) -> str:
     """The first line of what an error says."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _allowed(node: object, name: str) -> str:
+    """What the key `name` of `node` must be; empty where that is not known."""
+    schema_of = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    declared = dataclasses.fields(schema_of) if dataclasses.is_dataclass(schema_of) else ()
+    item = next((item for item in declared if item.name == name and item.metadata), None)
+    return f"must be {bounds(item)}" if item and bounds(item) else ""
 
 
 def _explain(text: str, error: Exception, base: DictConfig | None) -> str:
@@ -51,11 +72,10 @@ def _explain(text: str, error: Exception, base: DictConfig | None) -> str:
         hint = f"; {not_installed(*NEEDED[text])}" if text in NEEDED else ""
         return f"{text}: no such option; {key} has {', '.join(sorted(error.options))}{hint}"
     first = _first(cause)
-    if isinstance(cause, ValidationError):
-        return f"{text}: {first}"
-    parent = key.rpartition(".")[0]
+    parent, _, name = key.rpartition(".")
     node = OmegaConf.select(base, parent) if base is not None and parent else base
-    name = key.rpartition(".")[2]
+    if isinstance(cause, ValidationError):
+        return f"{text}: {_allowed(node, name) or first}"
     if isinstance(node, DictConfig) and name not in node:
         if others := having(parent, name):
             return f"{key}: only with {' or '.join(f'{parent}={other}' for other in others)}"
@@ -94,7 +114,9 @@ def find(overrides: Sequence[str], config_dir: str | None, sweeps: bool) -> list
             faults.extend(error.faults)
         except HydraException as error:
             faults.append(_explain(text, error, base))
-    faults.extend(_of_all(good, folders))
+    told = {text.lstrip("+~").partition("=")[0] for text in others if text not in good}
+    absent = [f"{key}: required" for key in told]
+    faults.extend(fault for fault in _of_all(good, folders) if not fault.startswith(tuple(absent)))
     return list(dict.fromkeys(faults))  # the values of a sweep share their key's fault
 
 

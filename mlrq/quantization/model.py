@@ -106,6 +106,12 @@ class QuantizedLinear:
         bias = self.intercept.astype(np.int64)
         return int(bound(self.steps, bias, self.inputs.low, self.inputs.high).max())
 
+    @property
+    def overflows(self) -> bool:
+        """Whether a prediction of integer inputs could exceed what float32 holds."""
+        largest = float(self.accumulator_bound or 0) * self.scale.astype(np.float64)
+        return bool((largest > np.finfo(np.float32).max).any())
+
     @cached_property
     def integers(self) -> Integers:
         """What turns input codes into predictions; only with integer inputs."""

@@ -104,6 +104,8 @@ def quantize(model: LinearModel, training: TrainingStatistics, settings: Setting
     refitted = middle - product(made.grid_values, feature_mean)
     intercept = refitted if inputs or settings.refit_intercept else model.intercept
     stored = _with_intercept(made, intercept, _intercept_kind(settings, intercept, summary))
+    if stored.overflows:
+        raise MlrqError("predictions of integer inputs may exceed float32: change the unit of the target")
     unit = made.scale.astype(np.float64) if stored.intercept.dtype.kind == "i" else 1.0
     shift = float(summed(np.square(stored.intercept * unit - refitted)))
     moved = product(summary.feature_triangle, (weights - made.grid_values).T)
