@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -44,11 +45,27 @@ PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.to
 hypothesis.settings.register_profile("same", derandomize=True, **PATIENT)
 hypothesis.settings.register_profile("search", derandomize=False, print_blob=True, **PATIENT)
 hypothesis.settings.load_profile("same")
+
 LINEAR_REGRESSION = {
     "name": "linear_regression",
     "standardize": False,
     "estimator": {"_target_": "sklearn.linear_model.LinearRegression", "fit_intercept": True},
 }
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the cases of a test that is marked few(n), mark all but n slow, which are evenly spread."""
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("few") and not item.get_closest_marker("slow"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for each in cases.values():
+        (count,) = each[0].get_closest_marker("few").args
+        taken = {i * len(each) // count for i in range(count)}
+        for i, item in enumerate(each):
+            if i not in taken:
+                item.add_marker("slow")
 
 
 @dataclass

@@ -38,11 +38,8 @@ def compiler_of_size() -> str:
     ).stdout.strip()
 
 
-@pytest.mark.parametrize(
-    "page",
-    [README, *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES if page != README)],
-    ids=lambda page: str(page.relative_to(PROJECT)),
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_every_command_runs_and_prints_what_the_page_shows(page, run):
     not_run, typed = dict(NOT_RUN), typed_on(page)
     if "make size" in typed and compiler_of_size() not in page.read_text().split():
@@ -146,6 +143,7 @@ def test_the_yaml_that_adds_a_dataset_adds_one(tmp_path):
     assert checked.dataset.target == ["price"]
 
 
+@pytest.mark.slow
 def test_the_rounding_that_contributing_adds_works_in_all_stages(command):
     function, entry = (block.text for block in blocks(CONTRIBUTING) if block.kind == "py")
     shutil.copytree(PROJECT / "mlrq", command.folder / "mlrq")

@@ -31,6 +31,7 @@ def shown(notebook) -> list[list[list[str]]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", execute.notebooks(), ids=lambda path: path.name)
 def test_a_notebook_shows_what_it_is_stored_with(path):
     stored = json.loads(path.read_text())

@@ -157,13 +157,10 @@ def fitted(tmp_path_factory) -> Path:
     return folder / "outputs"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("nth", "when"),
-    [
-        (3, "after"),
-        pytest.param(1, "before", marks=pytest.mark.slow),
-        *(pytest.param(nth, "after", marks=pytest.mark.slow) for nth in (1, 2, 4, 5)),
-    ],
+    [(3, "after"), (1, "before"), (1, "after"), (2, "after"), (4, "after"), (5, "after")],
 )
 def test_a_run_killed_at_a_rename_leaves_no_pair_that_does_not_belong_together(
     command, tmp_path, fitted, other, nth, when

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, rows_csv
-from support.cases import others_slow
 from support.tables import rows_of, values_of
 
 PACKAGE = PROJECT / "mlrq"
@@ -92,8 +91,9 @@ def test_evaluating_california_imports_no_scikit_learn(command, outputs):
     assert not found & {"sklearn", "scipy", "joblib", "matplotlib"}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("model", ["linear_regression", "ridge"])
-@pytest.mark.parametrize("inputs", others_slow(1, ["int8", "float"]))
+@pytest.mark.parametrize("inputs", ["int8", "float"])
 def test_a_run_over_a_stream_imports_no_scikit_learn(command, tmp_path, california, model, inputs):
     (tmp_path / "mine.csv").write_text(rows_csv(california, rows_of(california)[:500]))
     found = loaded(

@@ -17,7 +17,6 @@ import joblib
 import numpy as np
 import pytest
 from conftest import PROJECT, rows_csv
-from support.cases import others_slow
 from support.processes import wait
 
 from mlrq.artifacts.documents import read_float
@@ -227,7 +226,8 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("given", others_slow(2, HOSTILE))
+@pytest.mark.few(1)
+@pytest.mark.parametrize("given", HOSTILE)
 def test_args_are_never_text_of_make_or_of_a_shell(make, given):
     before = set(PROJECT.iterdir())
     done = make("quantize", f"ARGS={given}")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from checks import CHECKS
 from exports import Export
-from support.cases import others_slow
 from support.exporting import artifact, random_model
 
 from mlrq.export.c import export
@@ -54,8 +53,9 @@ BY_ONE = {
 }
 
 
+@pytest.mark.few(2)
 @needs_compiler
-@pytest.mark.parametrize("by", others_slow(1, [1, -1]))
+@pytest.mark.parametrize("by", [1, -1])
 @pytest.mark.parametrize("what", BY_ONE)
 def test_an_export_that_is_off_by_one_is_not_proven(tmp_path, what, by):
     name, pattern, packed, kind = BY_ONE[what]
@@ -74,6 +74,7 @@ def test_so_is_one_of_64_bits(tmp_path, pattern):
     assert faults(changed(one, "m.c", pattern, 1), tmp_path, "compiled")
 
 
+@pytest.mark.few(1)
 @needs_compiler
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("targets", [1, 3])
@@ -87,6 +88,7 @@ def test_any_wrong_output_is_told_with_its_accumulator(tmp_path, packed, targets
     assert told[0].startswith(f"m: target {targets - 1}: output of accumulator -77 is 1, and not ")
 
 
+@pytest.mark.few(1)
 @needs_eva
 @pytest.mark.parametrize(
     ("pattern", "text"),

@@ -43,6 +43,7 @@ def test_the_bytes_are_those_that_the_documentation_records(found):
     assert {path: digest[:16] for path, digest in found["as it comes"].items()} == recorded
 
 
+@pytest.mark.slow
 def test_stages_one_by_one_give_the_bytes_of_all_at_once(run, tmp_path, finished):
     for stage in ("train", "quantize", "evaluate"):
         assert run(stage).code == 0
@@ -50,6 +51,7 @@ def test_stages_one_by_one_give_the_bytes_of_all_at_once(run, tmp_path, finished
         assert (tmp_path / "outputs" / name).read_bytes() == (finished / "outputs" / name).read_bytes()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("model", ["ridge", "sgd"])
 def test_a_second_run_writes_the_same_bytes(run, tmp_path, model):
     first = {}
@@ -60,6 +62,7 @@ def test_a_second_run_writes_the_same_bytes(run, tmp_path, model):
         first = found
 
 
+@pytest.mark.slow
 def test_the_kernel_in_c_and_the_one_in_numpy_give_the_same_bytes_of_a_stream(tmp_path):
     """Of rows in memory, the test above says so."""
     written(tmp_path / "t")

@@ -90,13 +90,18 @@ def test_other_digits_than_those_of_ascii_are_refused(run, tmp_path, cell):
     run(*CSV).refused("t.csv, line 22, column 'a'", "is not a number")
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("inputs", ["float", "int8"])
 @pytest.mark.parametrize(
     ("features", "target"),
-    [(1, 1e-310), (1, 1e-160), (1, 1e90), (1e90, 1), (1e90, 1e90), (1e-310, 1), (1e-310, 1e-310), (1e-90, 1)]
-    + [(1, 1e37), (1, 8e37), (1, 1e39), (1e-40, 1), (1e38, 1), (1e-45, 1e-45)],  # and of a float32
+    [
+        *[(1, 1e-310), (1, 1e-160), (1, 1e90), (1e90, 1), (1e90, 1e90), (1e-310, 1), (1e-310, 1e-310)],
+        *[(1e-90, 1), (1, 1e37), (1, 8e37), (1, 1e39), (1e-40, 1), (1e38, 1), (1e-45, 1e-45)],
+    ],
 )
-def test_numbers_near_the_limits_of_floating_point_work_or_are_one_line(run, tmp_path, features, target, inputs):
+def test_numbers_near_the_limits_of_floating_point_work_or_are_one_line(
+    run, tmp_path, features, target, inputs
+):
     table(tmp_path / "t.csv", features, target)
     done = run(*CSV, f"quantization.inputs={inputs}")  # a warning of NumPy would be an error
     if done.code:
@@ -113,6 +118,7 @@ def test_a_feature_with_a_single_cell_beyond_reason_is_one_line_or_works(run, tm
     run(*CSV, "quantization.inputs=int8").refused("change the unit")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("features", "why"),
     [

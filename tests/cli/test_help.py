@@ -51,6 +51,7 @@ def test_what_is_no_group_is_said(run):
     run("--help", "quantisation").refused("no such group; did you mean quantization?", code=2)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -55,6 +55,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("case", BAD)
 def test_bad_data_is_one_line_and_loses_nothing(run, outputs, tmp_path, case):
     text, message = BAD[case]
@@ -65,6 +66,7 @@ def test_bad_data_is_one_line_and_loses_nothing(run, outputs, tmp_path, case):
     assert {path: path.read_bytes() for path in outputs.iterdir()} == before
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", ["missing", "nan", "a single row"])
 def test_bad_data_is_one_line_from_the_real_command(command, tmp_path, case):
     text, message = BAD[case]
@@ -92,6 +94,7 @@ def test_all_faults_of_a_command_line_are_listed_one_a_line(command):
         assert len([fault for fault in done.faults if fault.startswith(start)]) == 1
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -237,6 +240,7 @@ def test_an_interrupt_while_it_is_still_being_imported_is_one_line(command, tmp_
     assert err == b"mlrq: error: interrupted; what was written before is whole\n"
 
 
+@pytest.mark.few(3)
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @pytest.mark.parametrize(
     ("closed", "arguments", "code", "fault"),

@@ -117,6 +117,7 @@ def test_the_json_report_is_one_line_with_every_digit(run, outputs, parts, float
     assert (body["payload_bits"], body["float_payload_bits"]) == (128, 576)
 
 
+@pytest.mark.slow
 def test_several_targets_and_many_weights_are_printed(run):
     done = run(
         "dataset=synthetic",

@@ -76,6 +76,7 @@ def test_aliases_and_merges_of_a_few_values_are_read(tmp_path):
     assert limits.folder_faults(option(tmp_path, text).parents[1]) == []
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("before", [(), ("-m",), ("--cfg=job",), ("--help",), ("quantize",)], ids=str)
 @pytest.mark.parametrize(
     "text", ["model.name=" + "[" * 30_000, "+a=" + "[" * 30_000 + "]" * 30_000, "a=" + "${a:" * 30_000]
@@ -94,6 +95,7 @@ def test_brackets_in_the_sweep_of_another_are_refused(run, tmp_path):
 LISTED = ",".join(map(str, range(2_001)))
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("before", [(), ("-m",), ("--cfg=job",), ("--help",), ("quantize",)], ids=str)
 @pytest.mark.parametrize(
     "text", [f"quantization.bits={LISTED}", f"dataset.features=[{LISTED}]", f"+x={LISTED}"]

@@ -10,7 +10,6 @@ import sys
 import pytest
 from conftest import PROJECT, composed
 from hydra.utils import instantiate
-from support.cases import others_slow
 
 from mlrq.config import composition, hydra_section, validation
 from mlrq.config.schema import SCHEMAS, DatasetConfig
@@ -104,6 +103,7 @@ ATTACKS = {
 }  # fmt: skip
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_command_line_runs_no_code(run, sung, tmp_path, attack):
     refused(run("train", attacked(attack), ATTACKS[attack]))
@@ -111,7 +111,8 @@ def test_a_command_line_runs_no_code(run, sung, tmp_path, attack):
     assert list(tmp_path.glob("[eo]*")) == []  # neither elsewhere nor outputs
 
 
-@pytest.mark.parametrize("attack", others_slow(3, ATTACKS))
+@pytest.mark.few(2)
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_a_sweep_runs_no_code(run, sung, tmp_path, attack):
     done = run("-m", "train", attacked(attack), ATTACKS[attack])
     assert sung() == []
@@ -162,6 +163,7 @@ EXPERIMENTS = {
 }
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("flags", [(), ("-m",), ("--cfg", "all")], ids=["run", "sweep", "show"])
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_yaml_of_somebody_else_runs_no_code(run, sung, tmp_path, name, flags):
@@ -210,9 +212,8 @@ class Sing:
         return exec, (SCRIPT,)
 
 
-@pytest.mark.parametrize(
-    "flag", others_slow(2, ["--experimental-rerun", "--config-path", "--config-name", "-cp", "-cn"])
-)
+@pytest.mark.few(2)
+@pytest.mark.parametrize("flag", ["--experimental-rerun", "--config-path", "--config-name", "-cp", "-cn"])
 def test_hydras_other_ways_in_are_closed(run, sung, tmp_path, flag):
     (tmp_path / "evil").write_bytes(pickle.dumps(Sing()))
     for typed in ((flag, "evil"), (f"{flag}=evil",), (flag[:-1] if flag.startswith("--") else flag, "evil")):
@@ -286,7 +287,8 @@ def kept(done, folder) -> None:
         assert not path.is_file() or SECRET.encode() not in path.read_bytes()
 
 
-@pytest.mark.parametrize("flags", others_slow(1, [(), ("-m",)]), ids=["run", "sweep"])
+@pytest.mark.few(6)
+@pytest.mark.parametrize("flags", [(), ("-m",)], ids=["run", "sweep"])
 @pytest.mark.parametrize(
     "overrides",
     [

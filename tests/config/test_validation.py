@@ -35,6 +35,7 @@ def test_every_group_has_the_options_that_the_program_promises():
     }
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_of_every_group_composes_and_passes_the_check(option):
     group, _, name = option.partition("=")
@@ -67,6 +68,7 @@ def test_the_default_is_the_main_job():
     assert (checked.quantization.bits, checked.quantization.rounding) == (8, "exact")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_two_to_sixteen_bits_are_allowed(bits):
     assert validation.check(composed(f"quantization.bits={bits}")).quantization.bits == bits
@@ -78,6 +80,7 @@ def test_bits_outside_two_to_sixteen_are_refused(bits):
     assert fault == f"quantization.bits={bits}: must be from 2 to 16, or auto"
 
 
+@pytest.mark.few(16)
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [

@@ -151,6 +151,7 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:2_000_000])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("change", [replace, append, rewrite, cut, Path.unlink])
 def test_a_file_that_changes_while_it_is_read_is_found_out(tmp_path, change):
     path = tmp_path / "t.parquet"

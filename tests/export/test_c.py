@@ -13,7 +13,6 @@ import pytest
 from conftest import PROJECT, Command
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cases import others_slow
 from support.compiling import C99, COMPILERS, STRICT, call, compiled, library, written
 from support.exporting import TRAINING, artifact, made_artifact, random_model
 from support.quantizing import quantized
@@ -78,7 +77,8 @@ def agrees(loaded: ctypes.CDLL, prefix: str, model: QuantizedLinear, rows: np.nd
     assert outputs[some].tolist() == exact_outputs(model, accumulators[some])
 
 
-@pytest.mark.parametrize("bits", others_slow(2, (4, 16, 2, 3, *range(5, 16))))
+@pytest.mark.few(2)
+@pytest.mark.parametrize("bits", [4, 16, 2, 3, *range(5, 16)])
 def test_ten_thousand_rows_and_every_edge_are_the_same_in_c(tmp_path, bits):
     rng = np.random.default_rng(bits)
     models = {}

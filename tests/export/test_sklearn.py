@@ -95,6 +95,7 @@ def test_the_same_document_gives_the_same_bytes(tmp_path, targets):
     assert export(read_float(path)) == export(read_float(path))
 
 
+@pytest.mark.few(1)
 @pytest.mark.filterwarnings(f"ignore:{UNNAMED}")
 @pytest.mark.parametrize(
     ("model", "place"), [("linear_regression", "."), ("ridge", "."), ("elastic_net", "export")]

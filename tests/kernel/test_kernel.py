@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cases import others_slow
 
 from mlrq import kernel
 from mlrq.kernel import build, householder, native, reference
@@ -60,6 +59,7 @@ def test_splitmix64_gives_the_published_outputs():
     assert reference.scrambled(states).tolist() == expected
 
 
+@pytest.mark.few(14)
 @needs_compiler
 @pytest.mark.parametrize("columns", [1, 2, 3, 9, 16, 40, 130])
 @pytest.mark.parametrize("rows", [1, 63, 255, 256, 257, 4097])
@@ -85,10 +85,11 @@ def test_c_and_numpy_give_the_same_bits_for_anything(compiled, columns, rows, st
     agree(compiled, numbers, test, start, *started(columns, seed))
 
 
+@pytest.mark.few(1)
 @needs_compiler
 @pytest.mark.parametrize(
     "flags",
-    others_slow(1, ["-Ofast -ffp-contract=fast", "-march=x86-64", "-march=x86-64-v3", "-O1", "-DWIDTH=8"]),
+    ["-Ofast -ffp-contract=fast", "-march=x86-64", "-march=x86-64-v3", "-O1", "-DWIDTH=8"],
 )
 def test_the_bits_depend_neither_on_the_processor_nor_on_cflags(tmp_path, monkeypatch, flags):
     if "x86" in flags and "avx2" not in Path("/proc/cpuinfo").read_text():

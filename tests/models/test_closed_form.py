@@ -64,6 +64,7 @@ def close(a, b, tolerance=1e-10):
     assert np.linalg.norm(np.subtract(a, b)) <= tolerance * np.linalg.norm(b)
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("layout", ["one batch", "parts"])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("standardize", [False, True])
@@ -317,6 +318,7 @@ MODELS = {
 }
 
 
+@pytest.mark.few(10)
 @pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")  # scikit-learn's ridge forms X'X
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("problem", range(len(PROBLEMS)))

@@ -16,7 +16,6 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Lasso, LinearRegression, PoissonRegressor, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
-from support.cases import others_slow
 from support.tables import rows_of
 
 from mlrq.artifacts.documents import read_float, read_quantized
@@ -71,8 +70,9 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["my.joblib", "my.pkl", "my.skops"])
-@pytest.mark.parametrize("kind", others_slow(1, MODELS))
+@pytest.mark.parametrize("kind", MODELS)
 def test_a_model_trained_elsewhere_is_followed_not_refitted(run, mine, kind, name):
     estimator = saved(MODELS[kind], mine / name)
     done = run("quantize", f"model_path={name}", *CSV, "quantization.bits=16")

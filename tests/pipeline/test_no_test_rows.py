@@ -9,7 +9,6 @@ import pytest
 from conftest import rows_csv
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score
-from support.cases import others_slow
 from support.tables import rows_of, values_of
 
 from mlrq.artifacts.documents import read_float
@@ -34,8 +33,9 @@ def table(tmp_path, california):
     return rows, values
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("inputs", others_slow(1, ["int8", "float"]))
+@pytest.mark.parametrize("inputs", ["int8", "float"])
 def test_all_rows_are_learned_from_and_every_part_of_the_report_says_so(run, tmp_path, table, where, inputs):
     wanted = (*CSV, *WHERE[where], "dataset.test_size=0", f"quantization.inputs={inputs}")
     done = run(*wanted)

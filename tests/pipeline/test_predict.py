@@ -313,6 +313,7 @@ nonsense
 """
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("on_error", ["skip", "null"])
 @pytest.mark.parametrize("text", [BAD_CSV, BAD_JSON], ids=["csv", "jsonl"])
 def test_rows_that_cannot_be_read_are_left_out_or_left_empty_and_counted(run, small, text, on_error):
@@ -377,6 +378,7 @@ def test_options_that_make_no_sense_are_refused(run):
     ]
 
 
+@pytest.mark.few(1)
 @LINUX
 @pytest.mark.parametrize("kind", ["gzip of one line", "device", "line", "brackets", "wide"])
 def test_input_without_an_end_is_refused_in_bounded_memory(command, outputs, tmp_path, california, kind):

@@ -63,11 +63,13 @@ def test_another_integer_model_takes_the_exports_of_the_one_before_with_it(run, 
     assert listed(exported) == LISTED
 
 
+@pytest.mark.slow
 def test_another_float_model_takes_only_its_own_export_with_it(run, exported):
     assert "removed export/float.onnx," in run("train", *SMALL, "model=ridge").err
     assert names(exported) == {"main.c", *OF_THE_INTEGER_MODEL}
 
 
+@pytest.mark.slow
 def test_the_same_model_again_takes_nothing(run, exported):
     before = contents(exported)
     assert run(*SMALL, "quantization.inputs=int8").err == ""

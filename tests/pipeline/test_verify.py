@@ -12,6 +12,7 @@ from mlrq.datasets import diabetes
 from mlrq.solvers import verify as checker
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "settings",
     [
@@ -133,6 +134,7 @@ def test_files_that_go_with_the_model_are_checked(run, tmp_path):
     run("verify", *small).refused("REFUTED", "export/mlrq.c: intercept: not of this model")
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_channel", "per_feature"])
 @pytest.mark.parametrize("inputs", ["float", "int8", "int16"])

@@ -49,6 +49,7 @@ def narrow(rows, targets, tolerance, **settings):
     return narrowest(model, known, Settings(**settings), (tolerance, residual)), model, known, residual
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_fewest_bits_are_those_that_enumeration_finds(seed, affine):
@@ -70,6 +71,7 @@ def test_the_fewest_bits_are_those_that_enumeration_finds(seed, affine):
             assert found.below.certificate.lower_bound == pytest.approx(least[fewest - 1], rel=1e-9)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_channel", "per_feature"])
 @pytest.mark.parametrize("rounding", ["exact", "babai", "nearest", "truncate"])
 def test_it_is_the_first_width_of_all_that_is_within_the_limit(granularity, rounding):
@@ -87,6 +89,7 @@ def test_it_is_the_first_width_of_all_that_is_within_the_limit(granularity, roun
             assert not found.excluded
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("tolerance", [0.1, 0.01, 1e-4, 1e-7])
 @pytest.mark.parametrize("feature_scale", ["std", "pow2"])
 def test_of_several_grids_the_least_payload_wins_each_with_its_fewest_bits(tolerance, feature_scale):

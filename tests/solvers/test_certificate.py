@@ -80,6 +80,7 @@ def certified(
     return model, found and {"goal": None, "problems": found, "quantized": model["sha256"]}, products
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("granularity", ["per_tensor", "per_feature", "per_channel"])
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
 @pytest.mark.parametrize("bits", [2, 3, 4, 8, 12, 16])
@@ -260,6 +261,7 @@ def test_a_tree_of_too_many_vectors_is_left_to_the_search() -> None:
     assert verify.check(model, proof, sums)[0] == "PROVEN"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("scheme", ["symmetric", "affine"])
 @pytest.mark.parametrize("bits", [3, 4, 6])
 def test_what_is_made_with_any_effort_is_accepted(bits: int, scheme: str) -> None:

@@ -81,6 +81,7 @@ def test_four_bit_optimum_of_divided_california(california: Split) -> None:
     assert round(divided.test_r2(solution), 4) == 0.5776
 
 
+@pytest.mark.few(24)
 @pytest.mark.parametrize("bits", range(2, 17))
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("units", ["raw", "divided"])

@@ -64,6 +64,7 @@ def test_bike_sharing_at_three_bits_has_the_codes_of_the_full_enumeration() -> N
     assert quantized("bikeshare", "raw", 3, False).codes.tolist() == [[3, 0, 0, 1, -2, 0, 0, -3, 3, 3, -4, 3]]
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("units", ["raw", "per_feature"])
 @pytest.mark.parametrize("name", NAMES)

@@ -152,6 +152,7 @@ def test_a_model_that_was_read_has_all_of_them_from_its_rows(tmp_path):
     assert repr(mlrq.load(tmp_path).summary(X, y)) == repr(model.summary())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", ["classical", "HC1", "HC3"])
 def test_train_shows_them_streamed_to_the_same_digit(run, tmp_path, california, kind):
     (tmp_path / "mine.csv").write_text(rows_csv(california, rows_of(california)[:3000]))

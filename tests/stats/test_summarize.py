@@ -27,6 +27,7 @@ def hold_as_good_as_reflections(found: np.ndarray, rows: np.ndarray) -> None:
     assert (np.tril(found, -1) == 0).all()
 
 
+@pytest.mark.few(15)
 @pytest.mark.parametrize("columns", [1, 2, 8, 17, 65, pytest.param(130, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rows", [200, 600, 3000])
 @pytest.mark.parametrize("size", [100, 256, 1000, 3000])

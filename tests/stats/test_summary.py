@@ -62,6 +62,7 @@ def test_triangle_is_the_factor_of_the_centred_scatter(rows: int, features: int)
     assert (np.diag(summary.triangle) >= 0).all()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("batch", [1, 7, 200])
 def test_an_offset_of_a_million_costs_nothing(batch: int) -> None:
     rng = np.random.default_rng(1)

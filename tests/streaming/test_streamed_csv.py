@@ -134,6 +134,7 @@ def damaged(path):
     return there
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("piece", [100_000, 10**9])
 def test_rows_that_cannot_be_read_fail_the_run_or_are_skipped_alone(run, tmp_path, monkeypatch, piece):
     monkeypatch.setattr(csv_pieces, "PIECE", piece)
@@ -172,6 +173,7 @@ def test_skipped_rows_are_those_that_are_not_there_to_a_shuffled_table(tmp_path)
     assert kept.train_count == left.train_count
 
 
+@pytest.mark.slow
 def test_every_engine_skips_the_same_rows(run, tmp_path):
     damaged(tmp_path / "t.csv")
     made = []

@@ -125,6 +125,7 @@ def test_parquet_is_as_good(run, table):
     assert one.training.sha256 == other.training.sha256
 
 
+@pytest.mark.slow
 def test_the_kernel_in_numpy_gives_the_same_bytes(command, table):
     for name in ("C", "numpy"):
         command.environment["MLRQ_KERNEL"] = name
