@@ -1,6 +1,7 @@
 """Whether exported files carry a model: read from what was written, not from what wrote it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -31,7 +32,7 @@ def faults(name: str, content: bytes, artifact: QuantizedArtifact) -> list[str]:
     found = [] if sha256(artifact).encode() in content else ["SHA-256"]
     model, place = artifact.model, PurePath(name)
     if place.suffix == ".onnx":
-        return found + _unequal(_of_onnx(content), _expected_onnx(model))
+        return found + _of_onnx_faults(content, artifact)
     text = content.decode("ascii")
     if place.suffix == ".h":
         bound = BOUND.search(text)
@@ -46,9 +47,26 @@ def faults(name: str, content: bytes, artifact: QuantizedArtifact) -> list[str]:
     )
 
 
-def _unequal(carried: Numbers, expected: Numbers) -> list[str]:
+def _of_onnx_faults(content: bytes, artifact: QuantizedArtifact) -> list[str]:
+    """What an ONNX file has that the model has not."""
+    from mlrq.export.onnx_columns import constants_of, narrowed
+
+    carried, columns = _of_onnx(content), constants_of(artifact)
+    if not columns:
+        return _unequal(carried, _expected_onnx(artifact.model))
+    expected = _expected_onnx(narrowed(artifact))
+    del expected["intercept"]  # is in the base
+    if not expected["codes"]:  # there are no columns of numbers
+        expected = {"scale": expected["scale"], "zero_point": []}
+    wrong = _unequal(carried, expected, [name for name in ("codes", "scale") if name in expected])
+    return wrong + [name for name, values in columns.items() if carried.get(name) != _flat(values)]
+
+
+def _unequal(
+    carried: Numbers, expected: Numbers, needed: Sequence[str] = ("codes", "scale", "intercept")
+) -> list[str]:
     """Names of what is not as expected; zeros, and what no file of this kind has, may be left out."""
-    every = ("codes", "scale", "intercept", *(("zero_point",) if any(expected["zero_point"]) else ()))
+    every = (*needed, *(("zero_point",) if any(expected["zero_point"]) else ()))
     absent = [name for name in every if name not in carried]
     return absent + [name for name in expected if name in carried and carried[name] != expected[name]]
 

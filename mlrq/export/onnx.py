@@ -33,12 +33,14 @@ from numpy.typing import NDArray
 from mlrq import __version__
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact, sha256
 from mlrq.errors import MlrqError, not_installed, printable
+from mlrq.export.onnx_columns import Columns, add_features, add_lookups, columns_of, narrowed
+from mlrq.export.onnx_graph import Graph
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import SCHEMES
 
 try:
-    from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+    from onnx import ModelProto, checker, helper, numpy_helper
 except ModuleNotFoundError as error:
     raise MlrqError(not_installed("export=onnx", "onnx", "onnx")) from error
 
@@ -47,65 +49,45 @@ OPSET, IR_VERSION = 13, 7  # of one ONNX release
 ROWS, INPUT = "rows", "features"
 
 
-class _Graph:
-    """Builder of a graph: its nodes and constants so far."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant tensor, and return its name."""
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-    def add(self, output: str, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node, and return the name of its output."""
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def cast(self, output: str, source: str, kind: np.dtype[Any]) -> str:
-        """`source` converted to `kind`."""
-        return self.add(output, "Cast", source, to=helper.np_dtype_to_tensor_dtype(kind))
-
-    def clamp(self, values: str, limits: NDArray[np.floating]) -> str:
-        """`values` within the (2, targets) `limits`."""
-        low, high = (self.constant(name, row) for name, row in zip(("low", "high"), limits, strict=True))
-        return self.add("below", "Min", self.add("above", "Max", values, low), high)
-
-
 def export(artifact: QuantizedArtifact) -> bytes:
     """The ONNX file of an integer model; the same artifact gives the same bytes.
 
     With integer inputs it takes (rows, features) float32 and gives (rows, targets) float32; with float
-    inputs both are float64.
+    inputs both are float64. Where columns of a table become the features, it takes these instead; see
+    `onnx_columns`.
     """
-    model, graph = artifact.model, _Graph()
+    model, graph, columns = artifact.model, Graph(), columns_of(artifact.training.columns)
     kind: np.dtype[Any]
     if model.inputs is None:
-        result = _float_sum(graph, _weights(graph, model), model.intercept_value)
         kind = np.dtype(np.float64)
+        rows = INPUT if columns is None else add_features(graph, columns)
+        result = _float_sum(graph, rows, _weights(graph, model), model.intercept_value)
     else:
-        codes = _encode(graph, model.inputs)
-        sums = graph.cast("sums", _accumulate(graph, model, model.inputs, codes), np.dtype(np.float32))
+        sums = (
+            _accumulate(graph, model, model.inputs)
+            if columns is None
+            else _of_columns(graph, artifact, columns)
+        )
+        sums = graph.cast("sums", sums, np.dtype(np.float32))
         result = graph.add("scaled", "Mul", sums, graph.constant("scale", model.scale))
         kind = np.dtype(np.float32)
     if model.output_range is not None:
         graph.clamp(result, model.output_range.astype(kind))
     inputs = f"{model.inputs.bits}-bit inputs; NaN is the smallest code" if model.inputs else "float inputs"
     about = f"Linear regression, {model.bits}-bit {model.scheme} codes, {inputs}"
-    return _file(graph, artifact, kind, about, {"settings": asdict(artifact.settings)})
+    return _file(graph, artifact, kind, about, {"settings": asdict(artifact.settings)}, columns)
 
 
 def export_float(artifact: FloatArtifact) -> bytes:
     """The ONNX file of a float model: (rows, features) float64 in, (rows, targets) float64 out."""
-    model, graph = artifact.model, _Graph()
-    _float_sum(graph, graph.constant("weights", model.coefficients.T), model.intercept)
-    return _file(graph, artifact, np.dtype(np.float64), "Linear regression", {})
+    model, graph, columns = artifact.model, Graph(), columns_of(artifact.training.columns)
+    rows = INPUT if columns is None else add_features(graph, columns)
+    _float_sum(graph, rows, graph.constant("weights", model.coefficients.T), model.intercept)
+    return _file(graph, artifact, np.dtype(np.float64), "Linear regression", {}, columns)
 
 
-def _encode(graph: _Graph, inputs: InputGrid) -> str:
-    """Input codes of float32 rows, as whole float32 numbers; see `InputGrid.encode`."""
+def _accumulate(graph: Graph, model: QuantizedLinear, inputs: InputGrid) -> str:
+    """The exact accumulators of float32 rows, int32 or int64 as their bound asks for."""
     # The standard does not say what becomes of NaN and infinities as integers, and processors differ: none
     # of them is left.
     number = graph.add(
@@ -115,6 +97,25 @@ def _encode(graph: _Graph, inputs: InputGrid) -> str:
         graph.constant("lowest", np.array(-np.inf, dtype=np.float32)),
         INPUT,
     )
+    kind = np.dtype(f"int{model.accumulator_bits}")
+    products = _products(graph, model, inputs, _encode(graph, inputs, number), kind)
+    return graph.add(ACCUMULATOR, "Add", products, graph.constant("intercept", model.intercept.astype(kind)))
+
+
+def _of_columns(graph: Graph, artifact: QuantizedArtifact, columns: Columns) -> str:
+    """The same of the columns of a table."""
+    kind = np.dtype(f"int{artifact.model.accumulator_bits}")
+    numbers, others = add_lookups(graph, artifact, columns, kind)
+    if numbers is None:
+        return graph.add(ACCUMULATOR, "Identity", others)
+    model = narrowed(artifact)
+    assert model.inputs
+    codes = _encode(graph, model.inputs, numbers)
+    return graph.add(ACCUMULATOR, "Add", _products(graph, model, model.inputs, codes, kind), others)
+
+
+def _encode(graph: Graph, inputs: InputGrid, number: str) -> str:
+    """Input codes of float32 numbers, as whole float32 numbers; see `InputGrid.encode`."""
     shifted = graph.add("shifted", "Add", number, graph.constant("minus_offset", -inputs.offset))
     # Keeps runtimes from folding the sum and the quotient into one product and one sum of other roundings.
     kept = graph.add("kept", "Clip", shifted, graph.constant("least", np.array(np.finfo(np.float32).min)))
@@ -124,9 +125,10 @@ def _encode(graph: _Graph, inputs: InputGrid) -> str:
     return graph.add("whole", "Round", graph.add("clipped", "Clip", position, *ends))
 
 
-def _accumulate(graph: _Graph, model: QuantizedLinear, inputs: InputGrid, codes: str) -> str:
-    """The exact accumulators, int32 or int64 as their bound asks for."""
-    kind = np.dtype(f"int{model.accumulator_bits}")
+def _products(
+    graph: Graph, model: QuantizedLinear, inputs: InputGrid, codes: str, kind: np.dtype[Any]
+) -> str:
+    """The exact sums of the products of weights and input codes, as `kind`."""
     if kind == np.int32 and model.bits <= 8 and inputs.bits == 8:
         unit = graph.constant("unit", np.array(1, dtype=np.float32))
         zero = graph.constant("zero", np.array(0, dtype=np.int8))
@@ -134,14 +136,12 @@ def _accumulate(graph: _Graph, model: QuantizedLinear, inputs: InputGrid, codes:
         operands = [narrow, graph.constant("codes", model.codes.T.astype(np.int8))]
         if model.zero_point.any():  # `zero` of the inputs could be left out, but not every runtime allows it
             operands += [zero, graph.constant("zero_point", model.zero_point.astype(np.int8))]
-        products = graph.add("products", "MatMulInteger", *operands)
-    else:
-        wide = graph.cast("input_codes", codes, kind)
-        products = graph.add("products", "MatMul", wide, _steps(graph, model, kind))
-    return graph.add(ACCUMULATOR, "Add", products, graph.constant("intercept", model.intercept.astype(kind)))
+        return graph.add("products", "MatMulInteger", *operands)
+    wide = graph.cast("input_codes", codes, kind)
+    return graph.add("products", "MatMul", wide, _steps(graph, model, kind))
 
 
-def _steps(graph: _Graph, model: QuantizedLinear, kind: np.dtype[Any]) -> str:
+def _steps(graph: Graph, model: QuantizedLinear, kind: np.dtype[Any]) -> str:
     """(features, targets) code - zero_point as `kind`, from codes stored as narrow as ONNX has them."""
     sign = "" if SCHEMES[model.scheme].signed else "u"
     codes = model.codes.T.astype(f"{sign}int{8 if model.bits <= 8 else 16}")
@@ -152,7 +152,7 @@ def _steps(graph: _Graph, model: QuantizedLinear, kind: np.dtype[Any]) -> str:
     return graph.add("moved", "Sub", steps, zero_point)
 
 
-def _weights(graph: _Graph, model: QuantizedLinear) -> str:
+def _weights(graph: Graph, model: QuantizedLinear) -> str:
     """(features, targets) float64 weights of raw features; see `QuantizedLinear.weights`."""
     double = np.dtype(np.float64)
     if SCHEMES[model.scheme].offset:
@@ -169,10 +169,10 @@ def _weights(graph: _Graph, model: QuantizedLinear) -> str:
     return graph.add("raw_weights", "Div", weights, factor)
 
 
-def _float_sum(graph: _Graph, weights: str, intercept: NDArray[np.float64]) -> str:
+def _float_sum(graph: Graph, rows: str, weights: str, intercept: NDArray[np.float64]) -> str:
     """rows @ weights + intercept in float64, added in the order of the features."""
     one, last = (graph.constant(*pair) for pair in (("one", np.array(1)), ("last", np.array(-1))))
-    columns = graph.add("columns", "Unsqueeze", INPUT, graph.constant("axes", np.array([2])))
+    columns = graph.add("columns", "Unsqueeze", rows, graph.constant("axes", np.array([2])))
     sums = graph.add("sums", "CumSum", graph.add("products", "Mul", columns, weights), one)
     total = graph.add("total", "Gather", sums, last, axis=1)
     return graph.add("shifted", "Add", total, graph.constant("intercept", intercept))
@@ -188,11 +188,12 @@ def _identifier(names: Sequence[str], taken: set[str]) -> str:
 
 
 def _file(
-    graph: _Graph,
+    graph: Graph,
     artifact: FloatArtifact | QuantizedArtifact,
     kind: np.dtype[Any],
     about: str,
     more: dict[str, Any],
+    columns: Columns | None,
 ) -> bytes:
     """The checked model whose output is what the last node makes, with names and provenance."""
     model, training = artifact.model, artifact.training
@@ -201,11 +202,22 @@ def _file(
     output = _identifier(model.targets, taken)
     graph.nodes[-1].output[:] = [output]
     tensor = helper.np_dtype_to_tensor_dtype(kind)
+    inputs = [helper.make_tensor_value_info(INPUT, tensor, [ROWS, len(model.features)])]
+    if columns is not None:
+        names = columns.final({*taken, output})
+        graph.rename(names)
+        told = columns.told(names, kind)
+        kinds = [helper.np_dtype_to_tensor_dtype(np.dtype(one["type"])) for one in told]
+        inputs = [
+            helper.make_tensor_value_info(one["input"], own, [ROWS, 1])
+            for one, own in zip(told, kinds, strict=True)
+        ]
+        more = {**more, "inputs": told}
     made: ModelProto = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "mlrq",
-            [helper.make_tensor_value_info(INPUT, tensor, [ROWS, len(model.features)])],
+            inputs,
             [helper.make_tensor_value_info(output, tensor, [ROWS, len(model.targets)])],
             graph.constants,
         ),
@@ -222,7 +234,7 @@ def _file(
         "estimator": training.estimator["estimator"]["_target_"],  # the artifact has its parameters
         "features": list(model.features),
         "targets": list(model.targets),
-        **({"columns": asdict(training.columns)} if training.columns else {}),  # encoded before
+        **({"columns": asdict(training.columns)} if training.columns else {}),
         **more,
     }
     helper.set_model_props(made, {key: _text(value) for key, value in sorted(provenance.items())})

@@ -1,11 +1,13 @@
 """DataFrames with categories and missing cells: the command's artifact, and its predictions."""
 
+import json
+
 import numpy as np
 import pandas
 import pytest
+from support.columns import feeds
 
 import mlrq
-from mlrq.api.tables import encoded
 from mlrq.artifacts.documents import encode_quantized
 from mlrq.errors import MlrqError
 
@@ -98,7 +100,7 @@ def test_numbers_can_be_categories_and_columns_be_dropped(table):
     assert "age" not in model.columns
 
 
-def test_what_is_exported_takes_features_and_says_of_which_columns(table, tmp_path):
+def test_what_is_exported_takes_the_columns(table, tmp_path):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     import onnx
@@ -106,15 +108,13 @@ def test_what_is_exported_takes_features_and_says_of_which_columns(table, tmp_pa
     model = made(table, inputs="int8")
     texts = {path.name: path.read_text() for path in model.to_c(tmp_path / "c")}
     assert '"home city": "categorical; 3 categories, each against \'Bonn\'' in texts["mlrq.h"]
-    assert '"home city=NA" = ' in texts["mlrq.h"]
+    assert "    mlrq_home_city home_city;" in texts["mlrq.h"]
     path = model.to_onnx(tmp_path / "model.onnx")
     told = {one.key: one.value for one in onnx.load(path).metadata_props}
     assert '"name":"home city"' in told["columns"]
-    encoding = model.artifact.training.columns
-    rows = encoded(table, encoding).astype(np.float32)
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {session.get_inputs()[0].name: rows})
-    assert found[:, 0].astype(np.float32).tolist() == model.predict(table).astype(np.float32).tolist()
+    (found,) = session.run(None, feeds(json.loads(told["inputs"]), table))
+    assert found[:, 0].astype(float).tolist() == model.predict(table).tolist()
 
 
 def test_nothing_is_said_of_columns_where_they_are_the_features(table, tmp_path):

@@ -6,13 +6,13 @@ import subprocess
 from dataclasses import replace
 
 import numpy as np
-import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.cases import others_slow
 from support.columns import (
     Table,
+    by_pandas,
     encoded_artifact,
     enums,
     labels,
@@ -20,13 +20,14 @@ from support.columns import (
     places,
     random_encoding,
     rentals,
+    trained,
 )
 from support.compiling import C99, COMPILERS, STRICT, compiled
 from support.exporting import artifact, made_artifact, random_model
 from support.hostile import texts
 from support.quantizing import quantized
 
-import mlrq
+from mlrq.api.tables import encoded
 from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.datasets.encoding import Column, Encoding, category, coded
 from mlrq.export import carried
@@ -36,37 +37,6 @@ from mlrq.export.identifiers import distinct, member, words_of
 from mlrq.export.raw_columns import features_of, raw_model
 
 STRANGE = "no such category"
-
-
-def trained(frame: pandas.DataFrame, **settings: object) -> mlrq.QuantizedModel:
-    keys = {"missing": "indicator", "inputs": "int8", "rare_below": 12, **settings}
-    return mlrq.quantize("linear_regression", frame.drop(columns="rent"), frame[["rent"]], **keys)
-
-
-def by_pandas(model: mlrq.QuantizedModel, frame: pandas.DataFrame) -> np.ndarray:
-    """Features as pandas makes them, in integers as the documentation has it; mlrq computes nothing here."""
-    encoding = {one.name: one for one in model.artifact.training.columns.columns}
-    rows = {}
-    for name, column in encoding.items():
-        cells = frame[name]
-        if column.kind == "categorical":
-            known = cells.map(
-                lambda cell: cell if cell is None or cell != cell else re.sub(r"\.0$", "", str(cell))
-            )
-            together = known.where(~known.isin(column.rare), "(rare)")
-            dummies = pandas.get_dummies(together, prefix=name, prefix_sep="=", dtype=float)
-            rows |= {one: dummies[one].to_numpy() for one in dummies if one in model.features}
-        else:
-            rows[name] = cells.astype(float).fillna(column.fill or 0.0).to_numpy()
-        rows[f"{name} is missing"] = cells.isna().to_numpy(dtype=float)
-    inputs, made = model.artifact.model.inputs, np.zeros((len(frame), 1), dtype=object)
-    made += int(model.artifact.model.intercept[0])
-    for place, name in enumerate(model.features):
-        with np.errstate(over="ignore"):
-            position = (rows[name].astype(np.float32) - inputs.offset[place]) / inputs.scale[place]
-        codes = np.clip(np.rint(position), -(2 ** (inputs.bits - 1)), 2 ** (inputs.bits - 1) - 1)
-        made[:, 0] += codes.astype(int).astype(object) * int(model.artifact.model.steps[0, place])
-    return made.astype(np.float64).astype(np.float32) * model.scale
 
 
 @pytest.mark.parametrize(
@@ -88,15 +58,11 @@ def test_c_predicts_what_pandas_and_integers_say_of_a_table_with_categories_and_
     if "output_range" not in chosen:
         assert by_pandas(model, rows).tolist() == made.tolist()
     assert made[:, 0].astype(float).tolist() == model.predict(rows).tolist()
-    sums = model.artifact.model.accumulators(model.artifact.model.inputs.encode(features(model, rows)))
+    sums = model.artifact.model.accumulators(
+        model.artifact.model.inputs.encode(encoded(rows, model.artifact.training.columns))
+    )
     assert outputs.tolist() == fixed_point(model.artifact.model).outputs(sums).tolist()
     assert 0 < np.count_nonzero(unfit) < len(rows)  # areas and levels beyond those that were learned from
-
-
-def features(model: mlrq.QuantizedModel, rows: pandas.DataFrame) -> np.ndarray:
-    from mlrq.api.tables import encoded
-
-    return encoded(rows, model.artifact.training.columns)
 
 
 def cells_of(encoding: Encoding, header: str, rows: int, rng: np.random.Generator) -> tuple[list, list]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+import mlrq
 from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.datasets.encoding import Column, Encoding, category, text_of
 from mlrq.export.c import export
@@ -62,6 +63,37 @@ def encoded_artifact(rng: np.random.Generator, encoding: Encoding, **kind: objec
     model = random_model(rng, features=max(len(encoding.features), 1), **kind)
     model = replace(model, features=encoding.features)
     return artifact(model, replace(TRAINING, columns=encoding))
+
+
+def trained(frame: pandas.DataFrame, **settings: object) -> mlrq.QuantizedModel:
+    keys = {"missing": "indicator", "inputs": "int8", "rare_below": 12, **settings}
+    return mlrq.quantize("linear_regression", frame.drop(columns="rent"), frame[["rent"]], **keys)
+
+
+def by_pandas(model: mlrq.QuantizedModel, frame: pandas.DataFrame) -> np.ndarray:
+    """Features as pandas makes them, in integers as the documentation has it; mlrq computes nothing here."""
+    encoding = {one.name: one for one in model.artifact.training.columns.columns}
+    rows = {}
+    for name, column in encoding.items():
+        cells = frame[name]
+        if column.kind == "categorical":
+            known = cells.map(
+                lambda cell: cell if cell is None or cell != cell else re.sub(r"\.0$", "", str(cell))
+            )
+            together = known.where(~known.isin(column.rare), "(rare)")
+            dummies = pandas.get_dummies(together, prefix=name, prefix_sep="=", dtype=float)
+            rows |= {one: dummies[one].to_numpy() for one in dummies if one in model.features}
+        else:
+            rows[name] = cells.astype(float).fillna(column.fill or 0.0).to_numpy()
+        rows[f"{name} is missing"] = cells.isna().to_numpy(dtype=float)
+    inputs, made = model.artifact.model.inputs, np.zeros((len(frame), 1), dtype=object)
+    made += int(model.artifact.model.intercept[0])
+    for place, name in enumerate(model.features):
+        with np.errstate(over="ignore"):
+            position = (rows[name].astype(np.float32) - inputs.offset[place]) / inputs.scale[place]
+        codes = np.clip(np.rint(position), -(2 ** (inputs.bits - 1)), 2 ** (inputs.bits - 1) - 1)
+        made[:, 0] += codes.astype(int).astype(object) * int(model.artifact.model.steps[0, place])
+    return made.astype(np.float64).astype(np.float32) * model.scale
 
 
 # ---- C
@@ -164,3 +196,22 @@ class Table:
         pointers = (ctypes.c_void_p(one.ctypes.data) for one in (made, unfit, outputs))
         self._function(ctypes.c_long(len(rows)), ctypes.c_char_p(packed), *pointers)
         return made, unfit, outputs
+
+
+# ---- ONNX
+
+
+def feeds(told: list[dict], frame: pandas.DataFrame) -> dict[str, np.ndarray]:
+    """Each column of a table as the input of an ONNX file, of which the metadata `told`."""
+    made = {}
+    for one in told:
+        cells = frame[one["column"]]
+        if one["kind"] == "numeric":
+            made[one["input"]] = cells.to_numpy(dtype=one["type"])[:, None]
+            continue
+        known = {text: place for place, text in enumerate(one["values"])}
+        known |= dict.fromkeys(one.get("rare_values", ()), one.get("rare"))
+        texts = [category(text_of(cell)) for cell in cells]
+        places = [one["missing"] if text == "" else known.get(text, one.get("unknown")) for text in texts]
+        made[one["input"]] = np.array(places, dtype=np.int64)[:, None]
+    return made
