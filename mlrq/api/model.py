@@ -14,7 +14,6 @@ from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError, printable
 from mlrq.files import write
 from mlrq.solvers.problem import Certificate
-from mlrq.stats.conformal import half_width
 from mlrq.stats.metrics import tally
 
 if TYPE_CHECKING:
@@ -137,44 +136,37 @@ class QuantizedModel:
         predicted = self._kept.artifact.model.predict(self._inputs(X))
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
-    def predict_interval(
-        self, X: Any, *, calibration: tuple[Any, Any], level: float = 0.9
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Intervals around the predictions, in which the truth lies with a probability of `level` or more.
+    def predict_interval(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ends of the intervals in which the truth lies with the probability that the model was made with.
 
         Split conformal: the half-width is the ceil((n + 1) level)-th smallest absolute error on n rows that
-        neither the float model nor this one was made with; with integer inputs it is rounded up to a multiple
-        of the scale. Of several targets each has its own, and the probability is of each by itself.
+        were set aside, with which neither the float model nor this one was made; with integer inputs it is
+        rounded up to a multiple of the scale. Of several targets each has its own, and the probability is of
+        each by itself. Every export gives the same numbers.
 
         Args:
             X: Rows, as of `predict`.
-            calibration: Rows and targets to calibrate on, drawn as those to predict are.
-            level: Probability, as its decimal digits say it.
 
         Returns:
             Low ends and high ends, each of the shape that `predict` returns.
 
         Raises:
-            MlrqError: If there are too few rows to calibrate on, with the number that is needed, or rows do
-                not fit.
+            MlrqError: If the model was made without `interval`, or rows do not fit.
 
         Example:
             >>> import mlrq
             >>> from sklearn.datasets import load_diabetes
             >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-            >>> model = mlrq.quantize("linear_regression", X[:300], y[:300], bits=4)
-            >>> low, high = model.predict_interval(X[400:], calibration=(X[300:400], y[300:400]), level=0.8)
+            >>> model = mlrq.quantize("linear_regression", X[:400], y[:400], bits=4, interval=0.8)
+            >>> low, high = model.predict_interval(X[400:])
             >>> float(((low <= y[400:]) & (y[400:] <= high)).mean()) > 0.7
             True
         """
         model = self._kept.artifact.model
-        rows, actual = self._pair(*calibration)
-        steps = model.scale.tolist() if model.inputs else [0.0] * len(self.targets)
-        errors = (actual - model.predict(rows)).T
-        half = [half_width(one, level, step) for one, step in zip(errors, steps, strict=True)]
-        predicted = self.predict(X)
-        wide = np.array(half)[0] if predicted.ndim == 1 else np.array(half)
-        return predicted - wide, predicted + wide
+        if model.interval is None:
+            raise MlrqError("the model has no interval: make it with interval=0.9, say")
+        low, high = model.ends(self._inputs(X))
+        return (low[:, 0], high[:, 0]) if low.shape[1] == 1 else (low, high)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R2 of the predictions, the mean over the targets, as `sklearn.metrics.r2_score`.
@@ -367,12 +359,23 @@ class QuantizedModel:
             ("codes", f"{model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}{certified}"),
             ("inputs", artifact.settings.inputs),
             ("excess", f"{artifact.excess:.4g}"),
+            *([("interval", self._within())] if model.interval else []),
             ("payload", f"{model.payload_bits:,} bits, of {model.float_payload_bits:,} in floats"),
             (
                 "made with",
                 f"{artifact.training.train_rows:,} rows of {printable(artifact.training.dataset, 40)}",
             ),
         ]
+
+    def _within(self) -> str:
+        """The level of the interval, and half-widths."""
+        from mlrq.pipeline.intervals import half_width
+
+        model, rows = self._kept.artifact.model, self._kept.artifact.training.calibration_rows
+        assert model.interval
+        wide = " ".join(f"{one:.4g}" for one in half_width(model)[:4].tolist())
+        more = " ..." if len(model.targets) > 4 else ""
+        return f"{model.interval.level:g} within +- {wide}{more}, calibrated on {rows:,} rows"
 
     def _weights(self) -> list[tuple[str, str, str]]:
         """Name, codes and weights of the first features."""

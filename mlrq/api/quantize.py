@@ -54,6 +54,7 @@ def quantize(
     percentile: float = 0.1,
     feature_scale: str = "std",
     output_range: str | None = None,
+    interval: float | None = None,
     nodes: int = 50_000_000,
     seconds: float = 60.0,
     max_r2_drop: float | str | None = "auto",
@@ -106,6 +107,9 @@ def quantize(
         percentile: Percent left out at each end by calibration="percentile".
         feature_scale: Factors of granularity="per_feature".
         output_range: Limits that predictions are clamped to.
+        interval: Probability that the truth is within the ends of `predict_interval`, such as 0.9; None for
+            no interval. A fifth of the rows that are not to test are set aside for it, and a model that is
+            fitted here does not see them; one that was fitted elsewhere must not have seen them.
         nodes: Most lower bounds for rounding="exact".
         seconds: Most seconds of rounding="exact".
         max_r2_drop: Drop of training R2 that the guard lets pass.
@@ -139,8 +143,8 @@ def quantize(
         bits=bits, tolerance=tolerance, grids=grids, scheme=scheme, granularity=granularity,
         rounding=rounding, intercept=intercept, refit_intercept=refit_intercept, inputs=inputs,
         calibration=calibration, percentile=percentile, feature_scale=feature_scale,
-        output_range=output_range, nodes=nodes, seconds=seconds, max_r2_drop=max_r2_drop, strict=strict,
-        certificate=certificate,
+        output_range=output_range, interval=interval, nodes=nodes, seconds=seconds, max_r2_drop=max_r2_drop,
+        strict=strict, certificate=certificate,
     )  # fmt: skip
     values.require_split(split, test_size, seed)
     rules = values.rules(
@@ -150,7 +154,8 @@ def quantize(
         rare_below=rare_below,
         unknown=unknown,
     )
-    data, trained = prepare(model, X, y, Split(split, test_size, seed), (name, source), sample_weight, rules)
+    divided = Split(split, test_size, seed, interval is not None)
+    data, trained = prepare(model, X, y, divided, (name, source), sample_weight, rules)
     return made(data, trained, settings)
 
 
@@ -167,6 +172,8 @@ def prepare(
     found = None if isinstance(model, str) else pretrained.given(model)
     if found is None and y is None:
         raise MlrqError(f"y: required, for model={model} is fitted to it")
+    if y is None and split.calibrate:
+        raise MlrqError("y: required, for an interval is of how far predictions are from it")
     if found is not None and rules:
         raise MlrqError("columns, missing, rare_below: not with a fitted estimator; its columns are its own")
     given_cells = columns_of(X, rules) if found is None else None
@@ -232,7 +239,9 @@ def learned(
 def made(data: TrainTest, trained: Trained, settings: QuantizationConfig) -> QuantizedModel:
     """The integer model of a float model, as the stage quantize makes it."""
     limits = settings.max_r2_drop, settings.strict
-    result = quantize_model(data, trained.artifact, settings, *limits, settings.certificate, settings.wanted)
+    result = quantize_model(
+        data, trained.artifact, settings, *limits, settings.certificate, settings.wanted, settings.interval
+    )
     notices = *data.notices, *trained.notices, *result.guard.notices, *told(result)
     rows = Rows(data.summary, bool(result.guard.saturated[0]))
     return QuantizedModel(Kept(result.artifact, result.certificate), trained.artifact, notices, rows)

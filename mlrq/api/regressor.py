@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter, validate_data
 
 from mlrq.api.quantize import quantize
+from mlrq.datasets.split import Split, set_aside
 from mlrq.errors import MlrqError
 
 Numbers = NDArray[np.float64]
@@ -59,6 +60,8 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         percentile: Percent left out at each end by calibration="percentile".
         feature_scale: Factors of granularity="per_feature".
         output_range: Limits that predictions are clamped to.
+        interval: Probability that the truth is within the ends of `predict_interval`; a fifth of the rows is
+            set aside for it, which the estimator is not fitted to either. Not with sample weights.
         nodes: Most lower bounds for rounding="exact"; fewer than elsewhere, for a search fits often.
         seconds: Most seconds of rounding="exact".
         max_r2_drop: Drop of training R2 that the guard lets pass.
@@ -99,6 +102,7 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         percentile: float = 0.1,
         feature_scale: str = "std",
         output_range: str | None = None,
+        interval: float | None = None,
         nodes: int = 1_000_000,
         seconds: float = 60.0,
         max_r2_drop: float | str | None = "auto",
@@ -119,6 +123,7 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         self.percentile = percentile
         self.feature_scale = feature_scale
         self.output_range = output_range
+        self.interval = interval
         self.nodes = nodes
         self.seconds = seconds
         self.max_r2_drop = max_r2_drop
@@ -146,29 +151,45 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
             if not weight.any():
                 raise ValueError("sample_weight: all are 0")
             more = {"sample_weight": weight}
+        if weight is not None and self.interval is not None:
+            raise ValueError(f"interval={self.interval}: not with sample_weight")
         names = getattr(self, "feature_names_in_", None)
-        self.estimator_ = estimator.fit(_named(rows, names), targets, **more)
+        # As `quantize` finds them, by its default split.
+        seen = ~set_aside(0, len(rows), Split("hash", 0.0, 42, calibrate=self.interval is not None))
+        if not seen.any():
+            raise ValueError(f"interval={self.interval}: needs more samples than {len(rows)}")
+        self.estimator_ = estimator.fit(_named(rows[seen], names), targets[seen], **more)
         self._flat = targets.ndim == 1
         if weight is not None:
-            rows, targets, weight = rows[weight > 0], targets[weight > 0], weight[weight > 0]
+            kept = weight > 0
+            rows, targets, seen, weight = rows[kept], targets[kept], seen[kept], weight[kept]
         try:
-            self._quantize(rows, targets, names, weight)
+            self._quantize(rows, targets, names, weight, seen)
         except MlrqError as error:
             raise ValueError(str(error)) from error
         return self
 
-    def _quantize(self, rows: Numbers, targets: Numbers, names: Any, weight: Numbers | None) -> None:
-        """Make the integer model, of the columns that vary."""
-        varies = rows.min(axis=0) < rows.max(axis=0)
+    def _quantize(
+        self,
+        rows: Numbers,
+        targets: Numbers,
+        names: Any,
+        weight: Numbers | None,
+        seen: NDArray[np.bool_],
+    ) -> None:
+        """Make the integer model, of the columns that vary in the rows that were `seen` in training."""
+        varies = rows[seen].min(axis=0) < rows[seen].max(axis=0)
         if len(rows) == 1 or not varies.any():
             what = "1 sample" if len(rows) == 1 else "features that are all constant"
             raise MlrqError(f"{what}: nothing to learn from")
         every = [f"x{i}" for i in range(len(varies))] if names is None else list(map(str, names))
-        given = self.estimator_ if varies.all() else Varying(self.estimator_, rows, varies)
+        given = self.estimator_ if varies.all() else Varying(self.estimator_, rows[seen], varies)
         settings = self.get_params(deep=False)
         del settings["estimator"]
         # As many rows as features are asked for. All of them several times have the same mean squared error.
         times = -(-int(varies.sum()) // len(rows))
+        if times > 1 and self.interval is not None:
+            raise MlrqError(f"interval={self.interval}: needs more samples than features")
         rows, targets = np.concatenate([rows] * times), np.concatenate([targets] * times)
         settings["sample_weight"] = None if weight is None else np.concatenate([weight] * times)
         table = _Columns([name for name, kept in zip(every, varies, strict=True) if kept], rows[:, varies])
@@ -187,6 +208,20 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         predicted = self.quantized_.predict(rows[:, self._varies])
         return predicted if self._flat else predicted.reshape(len(rows), -1)
+
+    def predict_interval(self, X: Any) -> tuple[Numbers, Numbers]:
+        """Low and high ends of the intervals around the predictions, each as `predict` returns them.
+
+        Raises:
+            ValueError: If `interval` was None.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        try:
+            low, high = self.quantized_.predict_interval(rows[:, self._varies])
+        except MlrqError as error:
+            raise ValueError(str(error)) from error
+        return (low, high) if self._flat else (low.reshape(len(rows), -1), high.reshape(len(rows), -1))
 
 
 class _Columns:

@@ -138,7 +138,8 @@ def sweep(
     wanted = [values.quantization(bits=width, **settings) for width in bits]
     values.require_split(split, test_size, seed)
     named = "table", "a table in memory"
-    data, trained = prepare(model, X, y, Split(split, test_size, seed), named, sample_weight)
+    divided = Split(split, test_size, seed, settings.get("interval") is not None)
+    data, trained = prepare(model, X, y, divided, named, sample_weight)
     rows, models, outcomes = [], {}, []
     for chosen in wanted:
         quantized = made(data, trained, chosen)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlrq.artifacts.schema import FIRST_ROWS, FLOAT32_MOST, Float, Quantized, Training
+from mlrq.artifacts.schema import FIRST_ROWS, FLOAT32_MOST, Float, Quantized, Training, Within
 from mlrq.datasets.encoding import CATEGORICAL, Encoding, category
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
+from mlrq.stats.conformal import rank
 
 # Of rounding, as fractions: of an excess that was added up in another order; of predictions, twice, squared.
 SUMMED, ROUNDED = 1e-6, 1e-12
@@ -93,6 +94,20 @@ def require_first(told: Float) -> None:
     training = told.training
     count = min(FIRST_ROWS, training.test_rows or training.train_rows)
     require([(len(told.first_predictions) == count, f"first_predictions: expected those of {count} rows")])
+
+
+def require_interval(told: Within, model: Quantized) -> None:
+    """Require an interval that the calibration rows can give, in the units of the model."""
+    kind, rows = int if model.inputs else float, model.training.calibration_rows
+    alike = all(type(one) is kind for one in told.half_width)
+    require(
+        [
+            (rows is not None, "interval: no rows were set aside to calibrate it on"),
+            (rank(told.level, rows or 0) is not None, "interval.level: takes more calibration rows"),
+            (alike, f"interval.half_width: expected {kind.__name__} numbers"),
+            (model.output_range is None, "interval: not with an output range"),
+        ]
+    )
 
 
 def require_settings(told: Quantized) -> None:

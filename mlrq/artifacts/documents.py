@@ -21,6 +21,7 @@ from mlrq.artifacts.consistency import (
     require,
     require_excess,
     require_first,
+    require_interval,
     require_model,
     require_settings,
     require_training,
@@ -30,11 +31,12 @@ from mlrq.artifacts.schema import PLAIN_SCHEMA, SCHEMA, Training
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
-from mlrq.quantization.model import QuantizedLinear
+from mlrq.quantization.model import Interval, QuantizedLinear
 from mlrq.quantization.settings import Settings
 from mlrq.solvers.problem import Certificate
 
 ESTIMATOR, FLOAT, QUANTIZED = "model.joblib", "float.json", "quantized.json"  # in the output folder
+OPTIONAL = ("columns", "calibration_rows")  # of the training, which is plain without them
 MAKE_FLOAT = "`mlrq train`"
 MAKE_QUANTIZED = "`mlrq quantize`"
 
@@ -82,13 +84,12 @@ def _float_body(artifact: FloatArtifact) -> dict[str, Any]:
 
 def _training_body(training: Training) -> dict[str, Any]:
     body = asdict(training)
-    if training.columns is None:
-        del body["columns"]
-    return body
+    return {key: value for key, value in body.items() if value is not None or key not in OPTIONAL}
 
 
 def _schema(artifact: FloatArtifact | QuantizedArtifact) -> int:
-    return PLAIN_SCHEMA if artifact.training.columns is None else SCHEMA
+    plain = all(getattr(artifact.training, key) is None for key in OPTIONAL)
+    return PLAIN_SCHEMA if plain else SCHEMA
 
 
 def encode_float(artifact: FloatArtifact) -> bytes:
@@ -135,7 +136,15 @@ def _quantized_body(artifact: QuantizedArtifact) -> dict[str, Any]:
         "targets": list(model.targets),
         "training": _training_body(artifact.training),
         "zero_point": model.zero_point.tolist(),
+        **_interval_body(model.interval),
     }
+
+
+def _interval_body(interval: Interval | None) -> dict[str, Any]:
+    """The interval by its key; nothing without one."""
+    if interval is None:
+        return {}
+    return {"interval": {"half_width": interval.half_width.tolist(), "level": interval.level}}
 
 
 def encode_quantized(artifact: QuantizedArtifact) -> bytes:
@@ -169,6 +178,12 @@ def _quantized(told: schema.Quantized) -> QuantizedArtifact:
     require_settings(told)
     require_training(told.training, told.features, count)
     factor, limits = told.factor or [1.0] * width, told.output_range
+    interval = None
+    if isinstance(told.interval, schema.Within):
+        require_interval(told.interval, told)
+        kind = np.int64 if told.inputs else np.float64
+        half_width = array("interval.half_width", told.interval.half_width, channels, kind)
+        interval = Interval(told.interval.level, half_width)
     model = QuantizedLinear(
         features=distinct("features", told.features),
         targets=distinct("targets", told.targets),
@@ -185,6 +200,7 @@ def _quantized(told: schema.Quantized) -> QuantizedArtifact:
         factor_bits=told.factor_bits,
         inputs=_inputs(told.inputs, width),
         output_range=None if limits is None else array("output_range", limits, (2, count), np.float32),
+        interval=interval,
     )
     require_model(model)
     require_excess(model, told)
@@ -207,7 +223,7 @@ def _read(
     found = read_document(path, kind.__name__.lower(), SCHEMA, how, PLAIN_SCHEMA)
     try:
         artifact = parse(msgspec.convert(found, kind))
-        require([(found["schema"] == _schema(artifact), "training.columns: is not what the schema says")])
+        require([(found["schema"] == _schema(artifact), "training: is not what the schema says")])
         for key, value in body(artifact).items():
             require(
                 [(encode(value) == encode(found[key]), f"{key}: is not what the rest and its format give")]

@@ -17,11 +17,11 @@ from msgspec import Meta
 
 from mlrq.datasets.encoding import Encoding
 from mlrq.datasets.split import RULES, Split
-from mlrq.quantization import options
-from mlrq.quantization.keys import Key, OneOf, Within, known
+from mlrq.quantization import keys, options
+from mlrq.quantization.keys import Key, OneOf, known
 from mlrq.quantization.settings import Settings
 
-SCHEMA, PLAIN_SCHEMA, EVALUATION_SCHEMA = 3, 2, 1  # plain: every column is a feature, as it is
+SCHEMA, PLAIN_SCHEMA, EVALUATION_SCHEMA = 3, 2, 1  # plain: all columns are features, no row is set aside
 FIRST_ROWS = 5  # whose predictions are compared one by one, and kept
 FLOAT32_MOST, FLOAT32_LEAST = float.fromhex("0x1.fffffep127"), 2.0**-126  # the least that is normal
 
@@ -33,6 +33,7 @@ Scale = Annotated[float, Meta(ge=FLOAT32_LEAST, le=FLOAT32_MOST)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Code = Annotated[int, Meta(ge=-(2**15), le=2**16 - 1)]
 Intercept = Annotated[int, Meta(ge=-(2**62), le=2**62)] | float
+HalfWidth = Annotated[int, Meta(ge=0, le=2**62)] | Annotated[float, Meta(ge=0)]
 Hash = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
 Names = Annotated[list[str], Meta(min_length=1, extra_json_schema={"uniqueItems": True})]
 
@@ -84,6 +85,8 @@ class Training:
             `before`, the steps of its pipeline, and `file`, the name and hash of what was loaded.
         columns: How the columns of the table became the features; None, and not written, where every column
             is a feature as it is. With it the document has schema 3.
+        calibration_rows: Number of rows that were set aside to calibrate an interval on, and are neither
+            training nor test rows; None, and not written, where none were. With it the document has schema 3.
     """
 
     dataset: str
@@ -98,11 +101,12 @@ class Training:
     input_range: Annotated[list[list[float]], Meta(min_length=2, max_length=2)]
     estimator: Estimator
     columns: Encoding | None = None
+    calibration_rows: Annotated[int, Meta(ge=1, le=2**53)] | None = None
 
     @property
     def rows_split(self) -> Split:
         """How the rows were divided into training and test rows."""
-        return Split(self.split, self.test_size, self.seed)
+        return Split(self.split, self.test_size, self.seed, self.calibration_rows is not None)
 
 
 class Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,6 +135,13 @@ class Inputs(Object):
     bits: Literal[8, 16]
     offset: list[Float32]
     scale: list[Divisor]
+
+
+class Within(Object):
+    """The interval around predictions: its level, and half-widths; see `mlrq.quantization.model.Interval`."""
+
+    half_width: list[HalfWidth]
+    level: Annotated[float, Meta(gt=0, lt=1)]
 
 
 class Float(Object):
@@ -169,6 +180,7 @@ class Quantized(Object):
     targets: Names
     training: Training
     zero_point: list[Code]
+    interval: Within | msgspec.UnsetType = msgspec.UNSET  # or it is not there
 
 
 class Errors(Object):
@@ -194,6 +206,14 @@ class Samples(Object):
     predicted: list[list[float]]
 
 
+class Covered(Object):
+    """How many test rows each target's interval covers, and its half-width in the target's unit."""
+
+    covered: list[Count] | None
+    half_width: list[NotNegative]
+    level: Annotated[float, Meta(gt=0, lt=1)]
+
+
 class Evaluation(Object):
     """evaluation.json: both models on the same rows."""
 
@@ -214,6 +234,7 @@ class Evaluation(Object):
     samples: Samples
     scheme: Literal[tuple(options.SCHEMES)]  # type: ignore[valid-type]
     unclamped: Errors | None
+    interval: Covered | msgspec.UnsetType = msgspec.UNSET  # or it is not there
 
 
 def json_schema() -> dict[str, Any]:
@@ -228,7 +249,9 @@ def json_schema() -> dict[str, Any]:
             one["required"].append("sha256")
     for name in ("Column", "Encoding"):
         components[name]["required"] = list(components[name]["properties"])
-    components["Training"]["properties"]["columns"] = {"$ref": "#/$defs/Encoding"}  # or it is not there
+    told = components["Training"]["properties"]  # or they are not there
+    told["columns"] = {"$ref": "#/$defs/Encoding"}
+    told["calibration_rows"] = {"type": "integer", "minimum": 1, "maximum": 2**53}
     settings = components["Settings"]
     settings["required"] = list(settings["properties"])
     for item in fields(Settings):
@@ -248,7 +271,7 @@ def _bounds(about: Key) -> dict[str, Any]:
     match about.allowed:
         case OneOf(names):
             return {"enum": [*names, *([None] if about.null else [])]}
-        case Within(low, high, below):
+        case keys.Within(low, high, below):
             limits = {"minimum": low, "maximum": high, "exclusiveMaximum": below}
             return {key: limit for key, limit in limits.items() if limit < math.inf}
     return {}

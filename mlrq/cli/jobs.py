@@ -64,7 +64,7 @@ def _job(composed: DictConfig, session: Session) -> None:
         outcome["origin"] = origin = resume.origin(checked)
 
         def data() -> str:
-            return session.known(checked, notice).data.sha256
+            return session.known(checked, notice, checked.quantization.interval is not None).data.sha256
 
         earlier, remark = resume.take(sweep_folder, folder, origin, data, checked.save)
         if earlier is not None:

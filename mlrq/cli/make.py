@@ -22,6 +22,8 @@ UNHEEDED = {
     "quantize": ("samples", "report", "predict", "export"),
     "evaluate": ("model_path", "predict", "export"),
 }
+# But for this, for which training sets rows aside.
+SET_ASIDE = "quantization.interval"
 # What these heed, and nothing else.
 HEEDED = {
     "predict": ("predict", "artifact", "engine"),
@@ -40,6 +42,11 @@ def _key(word: str) -> str:
 def _about(word: str, keys: tuple[str, ...]) -> bool:
     """Whether an override sets one of `keys`, or something in the group of that name."""
     return _key(word).partition(".")[0] in keys
+
+
+def _heeds(stage: str, word: str) -> bool:
+    """Whether what `stage` makes changes with an override."""
+    return not _about(word, UNHEEDED[stage]) or _key(word) == SET_ASIDE
 
 
 def given() -> list[str]:
@@ -78,7 +85,7 @@ def overrides(stage: str) -> list[str]:
     if stage == "image":
         return [os.environ.get("CONTAINER_ENGINE", ""), os.environ.get("PYTHON_IMAGE", "")]
     words, goals = given(), os.environ.get("GOALS", "").split()
-    chosen, before = [word for word in words if not _about(word, UNHEEDED[stage])], _recorded(stage)
+    chosen, before = [word for word in words if _heeds(stage, word)], _recorded(stage)
     takes = any(goal in TAKING or goal.startswith("docker") for goal in goals)
     only_takes = takes and not {"all", "train", "quantize"}.intersection(goals)
     if only_takes and before is not None and all(_about(word, NOT_OF_THE_MODEL) for word in words):

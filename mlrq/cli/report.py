@@ -1,6 +1,7 @@
 """Print the results of a run: as tables on the terminal, or as one line of JSON."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mlrq.cli import statistics_report
 from mlrq.cli.layout import console, cut, labelled, number, room, section, size, table, target_label
 from mlrq.cli.run import Results
 from mlrq.errors import NAME, printable
-from mlrq.pipeline import width
+from mlrq.pipeline import intervals, width
 from mlrq.pipeline.guard import Guard
 from mlrq.pipeline.results import Evaluation, Quantized, Trained, measured, summary
 from mlrq.quantization.model import QuantizedLinear
@@ -44,10 +45,12 @@ def _metrics(columns: dict[str, Metrics]) -> Table:
 def _data(data: TrainTest) -> None:
     """The section on the dataset: source, hash, split, columns."""
     tests = f"{data.test_count:,} to test" if data.test_count else "no test part"
+    aside, split = data.calibration_count, replace(data.split, calibrate=False)
+    calibrating = f"{aside:,} to calibrate, " if data.split.calibrate else ""
     lines = {
         "source": data.source,
         "sha256": data.sha256,
-        "rows": f"{data.train_count:,} to train, {tests} ({data.split})",
+        "rows": f"{data.train_count:,} to train, {calibrating}{tests} ({split})",
         "columns": f"{len(data.features)} features, target {', '.join(data.targets)}",
     }
     shown = [f"{name:<10}{printable(line, room(12))}" for name, line in lines.items()]
@@ -164,7 +167,7 @@ def _facts(result: Quantized, largest: str) -> list[str | Text]:
             f"accumulator: {model.accumulator_bits} bits, within {model.accumulator_bound:,} for all inputs",
             *_clipping(guard),
         ]
-    lines += [*width.told(result), _payload(model)]
+    lines += [*width.told(result), *intervals.told(artifact), _payload(model)]
     warnings = [Text(printable(f"warning: {text}"), style="yellow") for text in guard.notices]
     return [*lines, *warnings]
 
@@ -271,6 +274,7 @@ def _evaluated(result: Evaluation) -> None:
         parts.append(f"R2 without the output range {number(result.unclamped.r2)}")
     if result.max_difference is not None:
         parts.append(f"largest difference between the two {number(result.max_difference)}")
+    parts += intervals.told_of_tests(result.interval, model.targets)
     section("Evaluate: test rows" if tested else "Evaluate: training rows (there is no test part)", *parts)
     if len(result.actual):
         _samples(result.actual, result.predicted, result.model.targets)

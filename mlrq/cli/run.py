@@ -171,8 +171,8 @@ def verify(config: Config, folder: Path, session: Session, notify: Callable[[str
     exact, proof = path.parent / documents.FLOAT, path.parent / CERTIFICATE
     origin = documents.read_float(exact) if exact.exists() else None
     found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
-    files = check_files(path.parent, integer)
-    data = session.known(config, notify, integer.training.columns).data
+    files, training = check_files(path.parent, integer), integer.training
+    data = session.known(config, notify, training.calibration_rows is not None, training.columns).data
     with session.progress.activity("Verifying"):
         word, why = verify(data, origin, integer, found)
     if word == "REFUTED":
@@ -195,6 +195,7 @@ def run(
         notify: Told what cannot wait for the end.
     """
     from mlrq.pipeline.evaluate import evaluate
+    from mlrq.pipeline.intervals import require_enough
     from mlrq.pipeline.quantize import quantize_model
     from mlrq.pipeline.record import record
     from mlrq.pipeline.save import save
@@ -204,10 +205,14 @@ def run(
     # What is not there is found out before a long read.
     origin, integer = _artifacts(config, folder, wanted)
     seconds: dict[str, float] = {}
+    first, level = origin or integer, config.quantization.interval
+    columns = first.training.columns if first else None
+    calibrate = first.training.calibration_rows is not None if first else level is not None
     with _timed(seconds, "read"):
-        first = origin or integer
-        known = session.known(config, notify, first.training.columns if first else None)
+        known = session.known(config, notify, calibrate, columns)
     data, results = known.data, Results(known.data, seconds=seconds)
+    if level is not None and wanted != ("evaluate",):
+        require_enough(data, level)
     if "train" in wanted or (config.model_path and "quantize" in wanted):
         with _timed(seconds, "train"):
             results.trained = _trained(config, known, session.progress, cache)
@@ -219,7 +224,9 @@ def run(
         # The jobs of a sweep write one where it is asked for.
         certificate = chosen.certificate is True or (session.sweep is None and chosen.certificate)
         with _timed(seconds, "quantize"), session.progress.activity("Quantizing"):
-            results.quantized = quantize_model(data, origin, chosen, *limits, certificate, chosen.wanted)
+            results.quantized = quantize_model(
+                data, origin, chosen, *limits, certificate, chosen.wanted, level
+            )
         results.uncertified = chosen.certificate is True and results.quantized.certificate is None
         integer = results.quantized.artifact
     with session.progress.activity("Evaluating"):
@@ -250,7 +257,12 @@ def _artifacts(
 
     float_path = folder / documents.FLOAT
     if wanted == ("quantize",) and not config.model_path:
-        return documents.read_float(float_path), None
+        origin = documents.read_float(float_path)
+        if config.quantization.interval is not None:
+            from mlrq.pipeline.intervals import require_set_aside
+
+            require_set_aside(origin.training, config.quantization.interval)
+        return origin, None
     if wanted != ("evaluate",):
         return None, None
     path = Path(config.artifact or folder / documents.QUANTIZED)

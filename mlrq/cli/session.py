@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlrq.cli.progress import Engine, Progress
-from mlrq.config.schema import Config, DatasetConfig
+from mlrq.config.schema import Config
 
 if TYPE_CHECKING:  # importing them takes a second, which `--help` need not wait
     from mlrq.datasets import Stream
@@ -68,12 +68,15 @@ class Session:
         """Sent to another process, by a launcher that runs jobs in parallel, it is None there."""
         return type(None), ()
 
-    def known(self, config: Config, notify: Notify, encoding: "Encoding | None" = None) -> Known:
+    def known(
+        self, config: Config, notify: Notify, calibrate: bool, encoding: "Encoding | None" = None
+    ) -> Known:
         """The dataset that `config` names, read now or by an earlier job.
 
         Args:
             config: Its dataset and engine decide.
             notify: Told what is to be known about this dataset.
+            calibrate: Whether rows are set aside for an interval.
             encoding: How columns became the features of a model; None to learn it from this dataset.
 
         Raises:
@@ -81,20 +84,20 @@ class Session:
         """
         if self._broken:
             self._close()
-        key = repr((asdict(config.dataset), asdict(config.engine), encoding))
+        key = repr((asdict(config.dataset), asdict(config.engine), calibrate, encoding))
         if key not in self._known:
             # Before others come, not after: there may be no room for both.
             self._forget(lambda one: one.data.in_memory)
             with self.progress.activity("Reading the dataset"):
-                self._known[key] = self._read(config, self.progress.aside(notify), encoding)
+                self._known[key] = self._read(config, self.progress.aside(notify), calibrate, encoding)
         return self._known[key]
 
-    def _read(self, config: Config, notify: Notify, encoding: "Encoding | None") -> Known:
-        from mlrq.config.instantiate import load_dataset
+    def _read(self, config: Config, notify: Notify, calibrate: bool, encoding: "Encoding | None") -> Known:
+        from mlrq.config.instantiate import load_dataset, split_of
         from mlrq.streaming import test_row_cache
         from mlrq.streaming.train_test import TrainTest
 
-        stream = load_dataset(config.dataset, encoding)
+        stream, split = load_dataset(config.dataset, encoding, calibrate), split_of(config.dataset, calibrate)
         engine = self._engine_for(stream, asdict(config.engine), notify)
         with ExitStack() as stack:
             cache = None
@@ -104,7 +107,7 @@ class Session:
                     self._forget(lambda one: one is oldest)
                 folder = Path(self.sweep or config.output_dir)
                 cache = stack.enter_context(test_row_cache.opened(folder))
-            data = TrainTest(stream, _split(config.dataset), self._watched(engine), notify, cache)
+            data = TrainTest(stream, split, self._watched(engine), notify, cache)
             return Known(data, stack.pop_all())
 
     def _engine_for(self, stream: "Stream", wanted: dict[str, Any], notify: Notify) -> Engine:
@@ -145,9 +148,3 @@ class Session:
         self._engine, self._broken = None, False
         self._opened.close()
         self._forget(lambda one: True)
-
-
-def _split(dataset: DatasetConfig) -> Any:
-    from mlrq.datasets import Split
-
-    return Split(dataset.split, dataset.test_size, dataset.seed)

@@ -10,12 +10,18 @@ from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import Encoding
 
 
-def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream:
+def split_of(config: DatasetConfig, calibrate: bool) -> Split:
+    """How the rows of a dataset are divided; `calibrate`: whether some are set aside for an interval."""
+    return Split(config.split, config.test_size, config.seed, calibrate)
+
+
+def load_dataset(config: DatasetConfig, known: Encoding | None = None, calibrate: bool = False) -> Stream:
     """Call the loader of the dataset `config`, with those of its values that the loader takes.
 
     Args:
         config: The dataset.
         known: How columns became features when a model was trained; None to learn it from this table.
+        calibrate: Whether rows are set aside for an interval, from which columns are not learned.
 
     Raises:
         MlrqError: If it fails on the data.
@@ -25,7 +31,7 @@ def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream
     taken = inspect.signature(loader).parameters
     values = {item.name: getattr(config, item.name) for item in dataclasses.fields(config)}
     if isinstance(config, FileConfig):
-        values["rules"] = rules(config, known)
+        values["rules"] = rules(config, known, calibrate)
     weight = values.get("weight")
     if weight is not None:  # read as the last target is
         values["target"] = [*values["target"], weight]
@@ -33,14 +39,14 @@ def load_dataset(config: DatasetConfig, known: Encoding | None = None) -> Stream
     return dataset if weight is None else dataset.weighted()
 
 
-def rules(config: FileConfig, known: Encoding | None) -> ColumnRules:
-    """What a configuration says of columns."""
+def rules(config: FileConfig, known: Encoding | None, calibrate: bool = False) -> ColumnRules:
+    """What a configuration says of columns; see `load_dataset`."""
     return ColumnRules(
         kinds=config.columns or {},
         missing=config.missing,
         missing_values=tuple(config.missing_values or ()),
         rare_below=config.rare_below,
         unknown=config.unknown,
-        split=Split(config.split, config.test_size, config.seed),
+        split=split_of(config, calibrate),
         known=known,
     )

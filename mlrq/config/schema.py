@@ -25,7 +25,7 @@ from mlrq.config.allowed import (
 from mlrq.errors import nearest
 from mlrq.models.targets import ESTIMATORS, MODULE
 from mlrq.quantization import options
-from mlrq.quantization.keys import Key, OneOf, Within, faults, key
+from mlrq.quantization.keys import Between, Key, OneOf, Within, faults, key
 from mlrq.quantization.settings import FEWEST, MOST, Settings, Wanted
 
 STAGES = {
@@ -254,6 +254,12 @@ class QuantizationConfig(Settings):
         SomeOf(options.GRIDS, "any", "GRANULARITY/SCHEME"),
         null="the given one",
     )
+    interval: float | None = key(
+        None,
+        "probability of low to high; train sets rows aside",
+        Between(0, 1),
+        null="none",
+    )
     max_r2_drop: int | float | str | None = key(
         "auto", "drop of training R2; auto: 0.01 from 8 bits, else any", NumberOr("auto"), null="any"
     )
@@ -268,6 +274,11 @@ class QuantizationConfig(Settings):
     def faults(self, prefix: str = "") -> list[str]:
         """As of Settings, and of the grids that are listed."""
         found = super().faults(prefix)
+        if self.interval is not None and self.output_range is not None:
+            found.append(
+                f"{prefix}interval={self.interval}: not with output_range={self.output_range}, whose limits "
+                "would cut it; leave one out"
+            )
         if self.grids is None or found:
             return found
         if self.bits != "auto":

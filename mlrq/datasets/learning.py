@@ -36,7 +36,7 @@ from mlrq.datasets.encoding import (
     texts,
 )
 from mlrq.datasets.parts import LARGEST, Part
-from mlrq.datasets.split import Split, hashed, shuffled
+from mlrq.datasets.split import Split, hashed, set_aside, shuffled
 from mlrq.errors import MlrqError, printable
 from mlrq.stats.exact_sums import total
 
@@ -106,7 +106,7 @@ def learn(table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: Colu
             dropped.append(f"{before - after:,} of {before:,} rows dropped, which have missing cells")
     if rules.known is not None:
         return Learned(rules.known, parts, tuple(dropped), tuple(dropped))
-    tests = _tests(parts, rules.split)
+    held_out = _held_out(parts, rules.split)
     # Numbers without missing cells are what they are, and not read for it.
     plain = {
         name for name, kind in features.items() if rules.missing == "error" and kind in (NUMERIC, BOOLEAN)
@@ -114,7 +114,7 @@ def learn(table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: Colu
     sought = {name: kind for name, kind in features.items() if name not in plain}
     tallies = {name: _Tally() for name in sought}
     read = kinds if rules.missing == "drop" else sought
-    work = partial(_tallied, table, read, sought, rules, tests)
+    work = partial(_tallied, table, read, sought, rules, held_out)
     for found in _over(parts, work) if sought else ():
         for name, one in found.items():
             tallies[name].add(one)
@@ -165,6 +165,17 @@ def _dropped(table: Raw, kinds: dict[str, str], rules: ColumnRules) -> tuple[Par
     return tuple(found)
 
 
+def _held_out(parts: Sequence[Part], split: Split) -> Any:
+    """A function of a part, a first position and a number of rows: which of them are no training rows."""
+    are = _tests(parts, split)
+
+    def held_out(part: Part, start: int, count: int) -> NDArray[np.bool_]:
+        test = are(start, count) if part.test is None else np.full(count, part.test)
+        return np.asarray(test | set_aside(start, count, split))
+
+    return held_out
+
+
 def _tests(parts: Sequence[Part], split: Split) -> Any:
     """A function of a first position and a number of rows: which of them are test rows."""
     if split.rule != "shuffle" or any(part.test is not None for part in parts):
@@ -176,7 +187,7 @@ def _tests(parts: Sequence[Part], split: Split) -> Any:
 
 
 def _tallied(
-    table: Raw, kinds: dict[str, str], features: dict[str, str], rules: ColumnRules, tests: Any, part: Part
+    table: Raw, kinds: dict[str, str], features: dict[str, str], rules: ColumnRules, held_out: Any, part: Part
 ) -> dict[str, _Tally]:
     """The tally of each column over a part."""
     tallies = {name: _Tally() for name in features}
@@ -188,10 +199,10 @@ def _tallied(
             kept = ~incomplete(raw, rules.missing_values)
             cells = [select(column, kept) for column in raw]
         count = int(kept.sum())
-        test = np.full(count, part.test) if part.test is not None else tests(start, count)
+        held = held_out(part, start, count)
         try:
             for (name, kind), column in zip(features.items(), cells, strict=False):
-                _count(tallies[name], name, kind, column, test, rules)
+                _count(tallies[name], name, kind, column, held, rules)
         except CellFault as fault:
             place = read + int(np.flatnonzero(kept)[fault.row])
             hint = f"; if it is a category: dataset.columns={{{fault.name}: categorical}}"
@@ -202,24 +213,24 @@ def _tallied(
 
 
 def _count(
-    tally: _Tally, name: str, kind: str, cells: Cells, test: NDArray[np.bool_], rules: ColumnRules
+    tally: _Tally, name: str, kind: str, cells: Cells, held: NDArray[np.bool_], rules: ColumnRules
 ) -> None:
-    """Add consecutive rows to the tally of a column."""
+    """Add consecutive rows to the tally of a column; those that are `held` out are no training rows."""
     lost = is_missing(cells, rules.missing_values)
-    tally.missing += int((lost & ~test).sum())
+    tally.missing += int((lost & ~held).sum())
     if kind in (NUMERIC, BOOLEAN):
         values, bad = numbers(kind, cells)
         if (bad & ~lost).any():
             row = int(np.argmax(bad & ~lost))
             raise CellFault(row, name, bad_cell(kind, cells, row, LARGEST))
-        values = values[~lost & ~test]
+        values = values[~lost & ~held]
         values = values[np.abs(values) <= LARGEST]  # what exceeds it is found when it is encoded
         tally.count += len(values)
         tally.sum += total(values) if rules.missing in ("mean", "indicator") else 0
         return
     found = texts(cells)
     every, train = (
-        np.bincount(found.codes[which], minlength=len(found.values)) for which in (~lost, ~lost & ~test)
+        np.bincount(found.codes[which], minlength=len(found.values)) for which in (~lost, ~lost & ~held)
     )
     for place in np.flatnonzero(every).tolist():
         counts = tally.seen.setdefault(category(found.values[place]), [0, 0])

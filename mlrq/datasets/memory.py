@@ -12,7 +12,7 @@ from mlrq.datasets.columns import encoded
 from mlrq.datasets.encoding import NUMERIC, Cells, Texts, rows_of
 from mlrq.datasets.learning import learn
 from mlrq.datasets.parts import Batch, Part, Stream, rows_per_batch
-from mlrq.datasets.split import Split, shuffled
+from mlrq.datasets.split import Split, set_aside, shuffled
 from mlrq.errors import DataError
 
 
@@ -38,7 +38,7 @@ def of_arrays(
 
 
 def shuffle(stream: Stream, split: Split) -> Stream:
-    """The rows of a table as a permutation has them, in memory: test rows, then training rows.
+    """The rows of a table as a permutation has them, in memory: test, calibration and training rows.
 
     Args:
         stream: A table whose numbers have been checked.
@@ -53,13 +53,16 @@ def shuffle(stream: Stream, split: Split) -> Stream:
                 row[place : place + len(column)] = column
             place += len(batch[0])
     order, tests = shuffled(place, split)
+    aside = set_aside(0, place, split)[rest := order[tests:]]
+    order = np.concatenate([order[:tests], rest[aside], rest[~aside]])
     table = table[:, :place]
     for row in table:
         row[:] = row[order]
-    columns = len(table)
+    columns, first = len(table), tests + int(aside.sum())
     parts = (
         *_blocks(stream.name, 0, tests, columns, True),
-        *_blocks(stream.name, tests, place, columns, False),
+        *_blocks(stream.name, tests, first, columns, False, aside=True),
+        *_blocks(stream.name, first, place, columns, False, aside=False),
     )
     empty = Stream(
         name=stream.name,
@@ -74,11 +77,15 @@ def shuffle(stream: Stream, split: Split) -> Stream:
     return replace(empty, kept=_kept(table, parts))
 
 
-def _blocks(name: str, begin: int, end: int, columns: int, test: bool | None) -> tuple[Part, ...]:
+def _blocks(
+    name: str, begin: int, end: int, columns: int, test: bool | None, aside: bool | None = None
+) -> tuple[Part, ...]:
     """The rows at positions begin..end - 1 in parts of the size of a batch."""
     step = rows_per_batch(columns)
     starts = range(begin, end, step)
-    return tuple(Block(name, i, start, min(step, end - start), test) for i, start in enumerate(starts))
+    return tuple(
+        Block(name, i, start, min(step, end - start), test, aside=aside) for i, start in enumerate(starts)
+    )
 
 
 def _kept(table: NDArray[np.float64], parts: tuple[Part, ...]) -> dict[int, list[Batch]]:

@@ -89,6 +89,7 @@ class Part:
         rows: Number of rows.
         test: Whether its rows are test rows; None where a hash decides row by row.
         stamp: Of the file when the table was cut into parts.
+        aside: Whether its rows are calibration rows; None where a hash decides row by row, if any are.
     """
 
     path: str
@@ -97,6 +98,7 @@ class Part:
     rows: int
     test: bool | None
     stamp: Stamp | None = None
+    aside: bool | None = None
 
     unit: ClassVar[str] = "row group"
 

@@ -76,6 +76,8 @@ def nearest(value: Fraction) -> int:
 def accumulator_bounds(model: QuantizedLinear) -> tuple[int, ...]:
     """The largest magnitude that any partial sum of each target can reach, from the codes, in exact integers.
 
+    The ends of an interval are sums too.
+
     Raises:
         MlrqError: For a model of float inputs, with a code wider than its bits, or whose accumulator could
             reach 2^62.
@@ -93,9 +95,10 @@ def accumulator_bounds(model: QuantizedLinear) -> tuple[int, ...]:
             "and intercepts are integers"
         )
     largest = -model.inputs.low
+    widths = model.interval.half_width.tolist() if model.interval else [0] * len(model.targets)
     bounds = tuple(
-        sum(map(abs, row)) * largest + abs(bias)
-        for row, bias in zip(model.steps.tolist(), model.intercept.tolist(), strict=True)
+        sum(map(abs, row)) * largest + abs(bias) + width
+        for row, bias, width in zip(model.steps.tolist(), model.intercept.tolist(), widths, strict=True)
     )
     if max(bounds) >= ACCUMULATOR_LIMIT:
         target = model.targets[bounds.index(max(bounds))]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from mlrq.artifacts import documents
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError
+from mlrq.pipeline.intervals import coverage
 from mlrq.pipeline.results import Evaluation
 from mlrq.pipeline.train import require_same_training
 from mlrq.streaming.train_test import TrainTest
@@ -55,4 +56,5 @@ def evaluate(
         excess=artifact.excess,
         certificate=artifact.certificate,
         notices=notices,
+        interval=coverage(data, artifact),
     )

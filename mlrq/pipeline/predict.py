@@ -19,7 +19,7 @@ from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.datasets.tables import open_text, read_lines
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic
-from mlrq.pipeline.predictions import Options, Tally
+from mlrq.pipeline.predictions import Options, Tally, numbers
 from mlrq.pipeline.ranges import Ranges
 from mlrq.pipeline.ranges import ranges as ranges_of
 from mlrq.pipeline.text_rows import Batch, Counted, CsvRows, Features, JsonRows, batches
@@ -93,7 +93,7 @@ def predict(
     if _same_file(options.input, options.output):
         raise MlrqError(f"{options.output}: predictions would replace the rows; name another predict.output")
     model, ranges = artifact.model, ranges_of(artifact)
-    columns = options.columns(model.targets)
+    columns = options.columns(model)
     features = Features(model.features, artifact.training.columns, options.unknown)
     tally = Tally(0, 0, "", ranges.nothing())
     with ExitStack() as stack:
@@ -139,7 +139,7 @@ def _predicted(
         DataError: For the first row whose prediction exceeds a double, where nothing is forgiven.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        values = model.predict(batch.rows)
+        values = numbers(model, batch.rows)
     faults = dict(batch.faults)
     for i in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
         what = f"{where[0]}, row {where[1] + i + 1}: its prediction exceeds what a double holds"

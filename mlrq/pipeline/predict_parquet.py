@@ -21,7 +21,7 @@ from mlrq.datasets.parquet_files import SUFFIXES
 from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic, digest, write
-from mlrq.pipeline.predictions import FLAG, Options, Tally
+from mlrq.pipeline.predictions import FLAG, Options, Tally, numbers, predicted
 from mlrq.pipeline.ranges import Ranges
 from mlrq.pipeline.ranges import ranges as ranges_of
 from mlrq.pipeline.text_rows import Features, way_out
@@ -63,7 +63,7 @@ def predict(
     """
     folder = Path(options.output).absolute()  # workers may have been started elsewhere
     model, ranges, encoding = artifact.model, ranges_of(artifact), artifact.training.columns
-    options.columns(model.targets)
+    options.columns(model)
     features = Features(model.features, encoding, options.unknown)
     rules = ColumnRules(known=encoding) if encoding else None
     stream = load(options.input, [], list(features.columns), None, rules=rules)
@@ -172,11 +172,11 @@ class _Work:
             if not options.forgiving:
                 raise DataError(fault)
             rows[lost] = 0.0
-        values = self.model.predict(rows)
+        values = numbers(self.model, rows)
         outside = self.ranges.outside(rows)
         outside[lost] = False
         fields = {name: batch.column(name) for name in options.keep}
-        fields |= {name: pa.array(values[:, i], mask=lost) for i, name in enumerate(self.model.targets)}
+        fields |= {name: pa.array(values[:, i], mask=lost) for i, name in enumerate(predicted(self.model))}
         if options.flag:
             fields[FLAG] = pa.array(outside.any(axis=1), mask=lost)
         made = pa.record_batch(list(fields.values()), names=list(fields))

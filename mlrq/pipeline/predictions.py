@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlrq.errors import MlrqError
 from mlrq.pipeline.ranges import Beyond, Ranges
+from mlrq.quantization.model import QuantizedLinear
 
 FLAG = "saturated"  # name of the column that predict.flag adds
+ENDS = ("low", "high")  # of an interval, of one target; of several, TARGET_low and TARGET_high
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,11 @@ class Options:
         """Whether a row that cannot be read is no error."""
         return self.on_error != "fail"
 
-    def columns(self, targets: Sequence[str]) -> list[str]:
+    def columns(self, model: QuantizedLinear) -> list[str]:
         """Names of the columns of the predictions. Raises MlrqError where two are the same."""
-        made = [*targets, FLAG] if self.flag else list(targets)
-        if self.flag and FLAG in targets:
+        found = predicted(model)
+        made = [*found, FLAG] if self.flag else found
+        if self.flag and FLAG in found:
             raise MlrqError(f"predict.flag=true: a target is called {FLAG} already")
         for name in self.keep:
             if name in made:
@@ -80,3 +86,29 @@ class Tally:
             counts = f"{self.lost:,} of {self.rows:,} rows could not be read"
             found.append(f"{name}: {counts} and {done}; the first: {self.first}")
         return [*found, *ranges.note(self.beyond)]
+
+
+def predicted(model: QuantizedLinear) -> list[str]:
+    """Names of the numbers that are predicted: the targets, then the ends of the interval of each, if any."""
+    if model.interval is None:
+        return list(model.targets)
+    one = len(model.targets) == 1
+    return [*model.targets, *(end if one else f"{name}_{end}" for name in model.targets for end in ENDS)]
+
+
+def require_names(targets: Sequence[str], level: float) -> None:
+    """Raise MlrqError if an end of an interval would have the name of a target."""
+    ends = [*ENDS, *(f"{name}_{end}" for name in targets for end in ENDS)]
+    taken = [name for name in (ends[:2] if len(targets) == 1 else ends[2:]) if name in targets]
+    if taken:
+        what = f"quantization.interval={level}: predictions have a column {taken[0]!r}"
+        raise MlrqError(f"{what}, as a target is called: rename the target")
+
+
+def numbers(model: QuantizedLinear, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, columns) float64: what `predicted` names, for (n, features) `rows`."""
+    values = model.predict(rows)
+    if model.interval is None:
+        return values
+    ends = np.stack(model.ends(rows), axis=2)
+    return np.concatenate([values, ends.reshape(len(rows), -1)], axis=1)

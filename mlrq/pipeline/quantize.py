@@ -10,6 +10,7 @@ from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel
 from mlrq.pipeline.certificate import document, followed
 from mlrq.pipeline.guard import check
+from mlrq.pipeline.intervals import with_interval
 from mlrq.pipeline.results import Quantized
 from mlrq.pipeline.train import require_same_training
 from mlrq.pipeline.width import residual_variance
@@ -28,6 +29,7 @@ def quantize_model(
     strict: bool = False,
     certificate: bool | str = False,
     wanted: Wanted | None = None,
+    interval: float | None = None,
 ) -> Quantized:
     """Make the integer model of a float model.
 
@@ -40,10 +42,11 @@ def quantize_model(
         certificate: Whether to make one; see `mlrq.pipeline.certificate.document`.
         wanted: What bits, and maybe the grid, are to be found by, whatever the settings say of them; None for
             those of the settings.
+        interval: Level of the interval around predictions; None for none.
 
     Raises:
-        MlrqError: If `data` is not the training data, a number does not fit its format, or the guard
-            objects and is strict.
+        MlrqError: If `data` is not the training data, a number does not fit its format, the guard objects
+            and is strict, or too few rows were set aside for the interval.
     """
     require_same_training(origin.training, data)
     exact = origin.model
@@ -67,6 +70,8 @@ def quantize_model(
         "formula": exact.predict(first_rows),
         "integer": model.predict(first_rows),
     }
+    if interval is not None:
+        model = with_interval(data, model, interval)
     artifact = QuantizedArtifact(model, origin.training, recorded, made.excess, made.certificate)
     seen = statistics.coded or statistics.summary.divided(model.factor.astype(np.float64))
     return Quantized(

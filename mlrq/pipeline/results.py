@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
+from mlrq.pipeline import intervals
 from mlrq.pipeline.guard import Guard
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.width import Width
@@ -79,6 +80,7 @@ class Evaluation:
         excess: Of the codes; see `QuantizedArtifact`.
         certificate: Of the codes; see `QuantizedArtifact`.
         notices: What to know before trusting the figures.
+        interval: How many test rows the interval covers; None where the model has none.
     """
 
     model: QuantizedLinear
@@ -94,6 +96,7 @@ class Evaluation:
     excess: float
     certificate: Certificate | None
     notices: list[str]
+    interval: intervals.Coverage | None = None
 
 
 def measured(train: Metrics, test: Metrics | None) -> dict[str, Any]:
@@ -120,4 +123,5 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "unclamped": asdict(result.unclamped) if result.unclamped else None,
         "bytes": result.quantized_bytes,
         "samples": {"actual": result.actual.tolist(), "predicted": result.predicted.tolist()},
+        **({"interval": intervals.summary(result.interval)} if result.interval else {}),
     }

@@ -59,6 +59,10 @@ def adopt(data: TrainTest, given: Path | Pretrained) -> Trained:
     notices = list(found.notices)
     if data.test_count:
         notices.append(f"{found.who} was trained elsewhere: it may have seen the test rows")
+    if data.calibration_count:
+        notices.append(
+            f"{found.who} was trained elsewhere: intervals hold if it has not seen the calibration rows"
+        )
     return _trained(data, Fitted(model, notices), found.description, first)
 
 
@@ -78,6 +82,7 @@ def _trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDAr
         input_range=[end[:width].tolist() for end in (data.low, data.high)],
         estimator=cast(Estimator, model),
         columns=data.encoding,
+        calibration_rows=data.calibration_count if data.split.calibrate else None,
     )
     return Trained(FloatArtifact(fitted.model, training, first), fitted.notices, fitted.estimator)
 

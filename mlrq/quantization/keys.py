@@ -58,6 +58,23 @@ class Within:
 
 
 @dataclass(frozen=True)
+class Between:
+    """A number above `low` and below `high`."""
+
+    low: float
+    high: float
+
+    @property
+    def text(self) -> str:
+        """What stands after "must be"."""
+        return f"above {self.low:g} and below {self.high:g}"
+
+    def __call__(self, value: Any) -> bool:
+        """Whether `value` lies there."""
+        return bool(self.low < value < self.high)
+
+
+@dataclass(frozen=True)
 class Key:
     """What is known of a key.
 

@@ -1,6 +1,6 @@
 """`QuantizedLinear`: the integer model, and how it predicts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,20 @@ from mlrq.quantization.options import SCHEMES
 from mlrq.stats.linear_algebra import product
 
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How far around a prediction the truth lies, with what probability; see `mlrq.stats.conformal`.
+
+    Attributes:
+        level: The probability, as its decimal digits say it.
+        half_width: (targets,) not negative: int64 in units of `scale` with integer inputs, float64 in the
+            target's unit with float inputs.
+    """
+
+    level: float
+    half_width: NDArray[np.int64] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,7 @@ class QuantizedLinear:
         factor_bits: Bits that storing one factor takes: 32, 8 for a shift, 0 where there are none.
         inputs: The grids of integer inputs; None for float inputs.
         output_range: (2, targets) float32 limits that predictions are clamped to, or None.
+        interval: Around each prediction; None without one, as always with an output range.
     """
 
     features: tuple[str, ...]
@@ -65,6 +80,7 @@ class QuantizedLinear:
     factor_bits: int = 0
     inputs: InputGrid | None = None
     output_range: NDArray[np.float32] | None = None
+    interval: Interval | None = None
 
     @cached_property
     def steps(self) -> NDArray[np.int64]:
@@ -100,10 +116,15 @@ class QuantizedLinear:
 
     @cached_property
     def accumulator_bound(self) -> int | None:
-        """The largest magnitude that any partial sum can reach for any input; None with float inputs."""
+        """The largest magnitude that any partial sum can reach for any input; None with float inputs.
+
+        The ends of an interval are sums too.
+        """
         if self.inputs is None:
             return None
-        bias = self.intercept.astype(np.int64)
+        bias = np.abs(self.intercept.astype(np.int64))
+        if self.interval:
+            bias += self.interval.half_width.astype(np.int64)
         return int(bound(self.steps, bias, self.inputs.low, self.inputs.high).max())
 
     @property
@@ -129,19 +150,21 @@ class QuantizedLinear:
     @property
     def payload_bits(self) -> int:
         """Bits that inference from raw features needs: every code, scale, zero point, offset, factor,
-        input grid, intercept and limit.
+        input grid, intercept, limit and half-width.
         """
         grids = len(self.targets) if self.granularity == "per_channel" else 1
         scheme = SCHEMES[self.scheme]
         grid = 32 + scheme.zero_point * self.bits + scheme.offset * 32
         features = self.factor_bits + (64 if self.inputs else 0)
         limits = 64 * len(self.targets) if self.output_range is not None else 0
+        width = 8 * self.interval.half_width.nbytes if self.interval else 0
         counts = (
             self.codes.size * self.bits,
             grids * grid,
             len(self.features) * features,
             8 * self.intercept.nbytes,
             limits,
+            width,
         )
         return sum(counts)
 
@@ -164,3 +187,24 @@ class QuantizedLinear:
             low, high = self.output_range.astype(np.float64)
             np.clip(result, low, high, out=result)
         return result
+
+    def ends(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n, targets) float64 low and high ends of the intervals around the predictions of `rows`.
+
+        They are the predictions of this model with its intercept moved by the half-width: with integer inputs
+        one integer operation each, before the one product.
+
+        Raises:
+            ValueError: If the model has no interval.
+        """
+        low, high = self.moved
+        return low.predict(rows), high.predict(rows)
+
+    @cached_property
+    def moved(self) -> "tuple[QuantizedLinear, QuantizedLinear]":
+        """The models that predict the low and the high ends of the intervals; see `ends`."""
+        if self.interval is None:
+            raise ValueError("The model has no interval.")
+        middle = self.intercept.astype(np.int64) if self.inputs else self.intercept_value
+        low, high = middle - self.interval.half_width, middle + self.interval.half_width
+        return replace(self, intercept=low, interval=None), replace(self, intercept=high, interval=None)

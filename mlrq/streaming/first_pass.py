@@ -63,12 +63,17 @@ def first_pass(stream: Stream, split: Split, engine: Engine, notify: Notify, cac
             constant training column.
     """
     _require_room(stream)
+    if split.calibrate and stream.weights:
+        raise MlrqError(
+            f"{stream.name}: quantization.interval: not with weights ({stream.weights[0]!r}), for it is of "
+            "rows that are drawn alike"
+        )
     by_file = [part.rows for part in stream.parts if part.test is False]
     if by_file:
         split = replace(split, rule="files")
     shuffled = split.rule == "shuffle"
     if shuffled:  # all are training rows as long as they are in their own order
-        reader = Reader(_kept(stream, notify), replace(split, rule="hash", test_size=0.0))
+        reader = Reader(_kept(stream, notify), Split("hash", 0.0, split.seed))
     else:
         reader = Reader(stream, split, cache)
     found = scan = _scan(reader, engine)
@@ -131,7 +136,7 @@ def _leave_out(reader: Reader, scan: Scan) -> tuple[Reader, str, list[str]]:
     counted = skipping.count(scan.skipped, stream.lost, stream.parts)
     why = skipping.reasons(scan.skipped, stream.lost)
     left = stream.only(tuple(part for part in stream.parts if part not in left_out))
-    if scan.skipped and not scan.summary.count + scan.tests:
+    if scan.skipped and not _count(scan):
         raise MlrqError(f"{stream.name}: {counted}, nothing is left: {why}")
     source = f"{stream.source}, {counted}" if counted else stream.source
     return (
@@ -145,13 +150,18 @@ def _sha256(stream: Stream, by_file: int, scan: Scan) -> str:
     """Of the names, the number of rows that are training rows by their file, and the fingerprints."""
     weights = ("", *stream.weights) if stream.weights else ()
     names = "\0".join((*stream.features, "", *stream.targets, *weights))
-    sha = hashlib.sha256(f"{names}\0{by_file}\0{scan.summary.count + scan.tests}\0".encode())
+    sha = hashlib.sha256(f"{names}\0{by_file}\0{_count(scan)}\0".encode())
     sha.update(scan.prints.astype("<u8").tobytes())
     return sha.hexdigest()
 
 
+def _count(scan: Scan) -> int:
+    """Number of all rows."""
+    return scan.summary.count + scan.tests + scan.aside
+
+
 def _rows(scan: Scan) -> str:
-    count = scan.summary.count + scan.tests
+    count = _count(scan)
     return "1 row leaves" if count == 1 else f"{count:,} rows leave"
 
 
@@ -176,7 +186,7 @@ def _needed(width: int) -> str:
 def _require_enough(stream: Stream, scan: Scan) -> None:
     """Raise MlrqError unless there are rows to learn from, and no constant column."""
     width, train = len(stream.features), scan.summary.count
-    if stream.weights and not scan.summary.count + scan.tests:
+    if stream.weights and not _count(scan):
         raise MlrqError(f"{stream.name}: no row counts: every weight in column {stream.weights[0]!r} is 0")
     if train < max(width, 2):
         raise MlrqError(f"{stream.name}: {_rows(scan)} {train:,} for training, but {_needed(width)}")

@@ -1,4 +1,4 @@
-"""`Reader`: the training rows or the test rows of a part of a table, told apart as they are read."""
+"""`Reader`: the training, test or calibration rows of a part of a table, told apart as they are read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlrq.datasets import Part, Split, Stream
 from mlrq.datasets.parts import Batch, Faults
-from mlrq.datasets.split import hashed
+from mlrq.datasets.split import hashed, set_aside
 from mlrq.errors import DataError, MlrqError
 from mlrq.kernel import chosen
 from mlrq.streaming import test_row_cache
@@ -46,8 +46,8 @@ class Reader:
 
     def batches(
         self, part: Part, faults: Faults | None = None
-    ) -> Iterator[tuple[int, Batch, NDArray[np.bool_]]]:
-        """The position of the first row, columns, each (n,), and (n,) which of the rows are test rows.
+    ) -> Iterator[tuple[int, Batch, NDArray[np.bool_], NDArray[np.bool_]]]:
+        """The position of the first row, columns, each (n,), and (n,) which are test and calibration rows.
 
         Args:
             part: Which part.
@@ -57,22 +57,35 @@ class Reader:
         for held in self._read(part, faults):
             count = len(held[0])
             test = hashed(start, count, self.split) if part.test is None else np.full(count, part.test)
+            if part.aside is None:
+                aside = set_aside(start, count, self.split) & ~test
+            else:
+                aside = np.full(count, part.aside)
             columns, there = self.stream.without_faulty(held)
             if len(columns[0]):
-                yield start, columns, test if there is None else test[there]
+                kinds = (test, aside) if there is None else (test[there], aside[there])
+                yield start, columns, *kinds
             start += count
 
     def tables(self, part: Part, test: bool) -> Iterator[Numbers]:
         """(columns, n) tables of the test rows, or of the training rows."""
         kept = self._kept(part)
-        if part.test is not None:
-            if part.test is test:
-                yield from (self._counting(np.asarray(columns)) for _, columns, _ in self.batches(part))
-        elif test and kept and kept.exists():
+        if part.test is not None and part.test is not test:
+            return
+        if test and kept and kept.exists():
             yield from test_row_cache.read(kept)
-        else:
-            for _, columns, are in self.batches(part):
-                yield self._counting(chosen(columns, are == test))
+            return
+        for _, columns, are, aside in self.batches(part):
+            wanted = are if test else ~(are | aside)
+            whole = part.test is not None and wanted.all()
+            yield self._counting(np.asarray(columns) if whole else chosen(columns, wanted))
+
+    def set_aside(self, part: Part) -> Iterator[tuple[Numbers, Numbers]]:
+        """Features (n, features) and targets (n, targets) of the calibration rows."""
+        width = len(self.stream.features)
+        for _, columns, _, aside in self.batches(part) if self.split.calibrate else ():
+            table = chosen(columns, aside)
+            yield table[:width].T, table[width:].T
 
     def _counting(self, table: Numbers) -> Numbers:
         """(columns, n) without the rows of weight 0, which are as good as absent."""

@@ -66,6 +66,7 @@ class Scan:
         low: (columns,) smallest training numbers; infinity without any.
         high: (columns,) largest training numbers; minus infinity without any.
         tests: Number of test rows.
+        aside: Number of calibration rows.
         prints: (columns,) uint64 fingerprints of all rows.
         skipped: Parts that were left out, or of which rows were.
     """
@@ -74,6 +75,7 @@ class Scan:
     low: Numbers
     high: Numbers
     tests: int
+    aside: int
     prints: Prints
     skipped: tuple[Skipped, ...] = ()
 
@@ -83,7 +85,7 @@ def nothing_of(stream: Stream, skipped: tuple[Skipped, ...] = ()) -> Scan:
     features, targets = len(stream.features), len(stream.targets)
     low, high = np.full(features + targets, np.inf), np.full(features + targets, -np.inf)
     prints = np.zeros(len(stream.names), dtype=np.uint64)
-    return Scan(empty(features, targets), low, high, 0, prints, skipped)
+    return Scan(empty(features, targets), low, high, 0, 0, prints, skipped)
 
 
 def scan(reader: Reader, part: Part) -> Scan:
@@ -102,31 +104,34 @@ def _scan(reader: Reader, part: Part) -> Scan:
     training = Summarizer(width, targets, weighted)
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     prints = np.zeros(len(names), dtype=np.uint64)
-    faults = Faults()
+    faults, count = Faults(), 0
 
     def read() -> Iterator[Numbers]:
-        for start, batch, test in reader.batches(part, faults):
+        nonlocal count
+        for start, batch, test, aside in reader.batches(part, faults):
+            held = test | aside
             if weighted:
                 found, table = _weighed(batch, test, start)
             else:
-                pivot = training.pivot(batch, test)
-                found = kernel.scan(batch, test, start, LARGEST, pivot, training.triangle)
+                pivot = training.pivot(batch, held)
+                found = kernel.scan(batch, held, start, LARGEST, pivot, training.triangle)
             if not found.bounded:
                 raise out_of_bounds(batch, names, part.where, start - part.start + 1)
             if weighted:
                 require_weights(batch[-1], names[-1], part.where, start - part.start + 1)
                 training.add_weighted(table[:-1], table[-1])
             else:
-                training.add(batch, test, found.triangle)
+                training.add(batch, held, found.triangle)
             np.minimum(low, found.low, out=low)
             np.maximum(high, found.high, out=high)
             np.add(prints, found.prints, out=prints)
-            yield found.tests
+            count += int(np.count_nonzero(aside))
+            yield found.tests[:, test[held]] if aside.any() else found.tests
 
     tests = reader.keep(part, read())
     skipped = (Skipped(part, faults.rows, tuple(faults.first), whole=False),) if faults.rows else ()
     numbers = width + targets
-    return Scan(training.summary(), low[:numbers], high[:numbers], tests, prints, skipped)
+    return Scan(training.summary(), low[:numbers], high[:numbers], tests, count, prints, skipped)
 
 
 def _weighed(batch: Batch, test: NDArray[np.bool_], start: int) -> tuple[Scanned, Numbers]:
@@ -152,6 +157,7 @@ def merged_scans(first: Scan, second: Scan) -> Scan:
         np.minimum(first.low, second.low),
         np.maximum(first.high, second.high),
         first.tests + second.tests,
+        first.aside + second.aside,
         first.prints + second.prints,
         first.skipped + second.skipped,
     )
@@ -244,6 +250,30 @@ def robust_triangles(reader: Reader, known: Basis, kind: str, part: Part) -> lis
 def merged_errors(first: Errors, second: Errors) -> Errors:
     """Merge the tallies of errors of two parts, model by model."""
     return [(merge(a[0], b[0]), np.maximum(a[1], b[1])) for a, b in zip(first, second, strict=True)]
+
+
+def largest_errors(reader: Reader, model: Model, count: int, part: Part) -> Numbers:
+    """(targets, at most count) the largest absolute errors of a model on the part's calibration rows."""
+    found = np.empty((len(reader.stream.targets), 0))
+    for rows, values in reader.set_aside(part):
+        found = merged_largest(found, np.abs(values - model.predict(rows)).T, count)
+    return found
+
+
+def merged_largest(first: Numbers, second: Numbers, count: int) -> Numbers:
+    """The `count` largest of each row of two tables, in no order."""
+    found = np.concatenate([first, second], axis=1)
+    most = found.shape[1]
+    return found if most <= count else np.partition(found, most - count, axis=1)[:, most - count :]
+
+
+def count_covered(reader: Reader, model: QuantizedLinear, part: Part) -> NDArray[np.int64]:
+    """(targets,) how many of the part's test rows have a truth within the interval of an integer model."""
+    found = np.zeros(len(reader.stream.targets), dtype=np.int64)
+    for rows, values in reader.rows(part, test=True):
+        low, high = model.ends(rows)
+        found += ((low <= values) & (values <= high)).sum(axis=0)
+    return found
 
 
 def count_saturated(reader: Reader, inputs: InputGrid, part: Part) -> Numbers:

@@ -1,4 +1,4 @@
-"""`TrainTest`: the training and test rows of a table. Every question is a pass over its parts.
+"""`TrainTest`: the training, test and calibration rows of a table. Every question is a pass over its parts.
 
 Each part is reduced to something small (a summary, a tally) by one function of the part alone, and the
 results are merged in the order of the parts. So the outcome is the same to the last bit wherever the
@@ -49,6 +49,7 @@ class TrainTest:
         sha256: Of names and numbers. It does not depend on the split, nor on how the rows are cut into files.
         train_count: Number of training rows.
         test_count: Number of test rows; there may be none.
+        calibration_count: Number of calibration rows; none unless the split sets some aside.
         summary: Of the training rows and their targets.
         low: (columns,) smallest training numbers, features first.
         high: (columns,) largest training numbers, features first.
@@ -78,6 +79,7 @@ class TrainTest:
         self.summary, self.low, self.high = found.scan.summary, found.scan.low, found.scan.high
         self.weights = stream.weights[0] if stream.weights else None
         self.train_count, self.test_count = found.scan.summary.count, found.scan.tests
+        self.calibration_count = found.scan.aside
 
     @property
     def target_spread(self) -> Numbers:
@@ -146,6 +148,16 @@ class TrainTest:
         """See `mlrq.stats.robust.triangles`; of all training rows."""
         found: list[Numbers] = reduce(merged, self._pass(reductions.robust_triangles, known, kind))
         return found
+
+    def largest_errors(self, model: Model, count: int) -> Numbers:
+        """(targets, at most count) the largest absolute errors of `model` on the calibration rows."""
+        passed = self._pass(reductions.largest_errors, model, count)
+        found: Numbers = reduce(partial(reductions.merged_largest, count=count), passed)
+        return found
+
+    def covered(self, model: QuantizedLinear) -> NDArray[np.int64]:
+        """(targets,) how many test rows have a truth within the interval of an integer model."""
+        return np.asarray(sum(self._pass(reductions.count_covered, model)))
 
     def saturated(self, inputs: InputGrid) -> tuple[float, float | None]:
         """Fractions of the training and of the test cells that saturate, 0 to 1; None without test rows."""

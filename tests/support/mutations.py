@@ -24,6 +24,11 @@ VARIANTS = (
         "dataset=synthetic", "dataset.features=3", "dataset.targets=2", "quantization.scheme=offset",
         "quantization.rounding=nearest", "quantization.granularity=per_channel",
     ),
+    ("dataset=diabetes", "quantization.interval=0.9", "quantization.inputs=int8"),
+    (
+        "dataset=synthetic", "dataset.features=3", "dataset.targets=2", "dataset.split=hash",
+        "quantization.interval=0.75",
+    ),
 )  # fmt: skip
 
 DEEP = "deep"  # stands for brackets in brackets
