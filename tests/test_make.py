@@ -131,6 +131,21 @@ def test_other_overrides_remake_only_the_stages_that_they_reach(remake):
 
 
 @pytest.mark.slow
+def test_an_interval_trains_again_for_it_sets_rows_aside(remake):
+    make = remake
+    before = make.stamps()
+    assert make("quantize", "ARGS=quantization.interval=0.9").returncode == 0
+    assert make.stamps()["float.json"] != before["float.json"]
+    assert read_float(make.out / "float.json").training.calibration_rows
+    assert b'"interval":{' in (make.out / "quantized.json").read_bytes()
+    after = make.stamps()
+    assert make("evaluate").returncode == 0
+    assert {name: make.stamps()[name] for name in ("float.json", "quantized.json")} == {
+        name: after[name] for name in ("float.json", "quantized.json")
+    }
+
+
+@pytest.mark.slow
 def test_evaluating_without_args_keeps_the_model_and_its_dataset(make, tmp_path):
     lines = [f"{i},{i * i % 7},{i + i % 3}" for i in range(60)]
     (tmp_path / "mine.csv").write_text("\n".join(["a,b,c", *lines]))
