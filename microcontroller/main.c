@@ -29,6 +29,14 @@ int32_t outputs[MODEL_SIZE(TARGETS)];
 float features[MODEL_SIZE(FEATURES)];
 float predictions[MODEL_SIZE(TARGETS)];
 #define RUN() MODEL(predict)(features, predictions)
+#elif defined(CELLS_PATH) /* columns of a table, as codes, to fixed point */
+MODEL(cells) cells;
+int32_t outputs[MODEL_SIZE(TARGETS)];
+#define RUN() MODEL(infer_cells)(&cells, outputs)
+#elif defined(COLUMNS_PATH) /* columns of a table, as they are, to real numbers */
+MODEL(columns) columns;
+float predictions[MODEL_SIZE(TARGETS)];
+#define RUN() MODEL(predict_columns)(&columns, predictions)
 #else /* an empty program */
 #define RUN() (void)0
 #endif

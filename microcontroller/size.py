@@ -4,6 +4,9 @@ FOLDER holds what `export=c` wrote. The compiler is arm-none-eabi-gcc and the em
 one is missing, a line says so, and what it would have shown is left out. Sizes are of linked programs, beyond
 those of an empty one; the compiler's own routines, such as a 64-bit product, are in them. The stack is what a
 call overwrites on the emulated core, these routines included.
+
+Of a model of a table's columns there is a line for each column that is looked up, by its category, its truth
+value or whether a number is missing: what the program takes less without it, of table and code.
 """
 
 import argparse
@@ -20,11 +23,21 @@ HERE = Path(__file__).resolve().parent
 COMPILER, SIZE, EMULATOR = "arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"
 CORE = ("-mcpu=cortex-m0", "-mthumb", "-Os")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+UNUSED = ("-Wno-unused-const-variable", "-Wno-unused-function")  # of a model without one of its lines
 # No C library: without one the compiler must not turn a loop into a call of memcpy.
 FREESTANDING = ("-ffreestanding", "-fno-tree-loop-distribute-patterns", "-nostdlib")
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-T", HERE / "cortex_m0.ld")
 BOARD = ("-M", "microbit", "-display", "none", "-serial", "none", "-monitor", "none")
 SEMIHOSTING = ("-chardev", "stdio,id=out", "-semihosting-config", "enable=on,target=native,chardev=out")
+
+PATHS = (
+    ("integer", "integer path, codes to fixed point", "INTEGER_PATH"),
+    ("float", "float path, reals to reals", "FLOAT_PATH"),
+)
+COLUMN_PATHS = (
+    ("cells", "integer path, columns as codes", "CELLS_PATH"),
+    ("columns", "float path, columns as they are", "COLUMNS_PATH"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,22 +77,42 @@ class Model:
             fail(f"{folder}: {len(tests)} C exports, and not one: `mlrq export export=c` writes it")
         self.folder, self.scratch = folder, scratch
         self.prefix = tests[0].name.removesuffix("_self_test.c")
+        self.text = (folder / f"{self.prefix}.c").read_text()
 
-    def link(self, name: str, *defined: str, model: bool = True) -> Part:
-        """Link microcontroller/main.c with `defined`, with the model or without."""
+    @property
+    def lookups(self) -> dict[str, str]:
+        """Of each column that is looked up, as its table's comment calls it: the line that does."""
+        told = rf"What column (.*?)\s+adds, by .*?{self.prefix}_(by_\w+)\["
+        lines = {
+            name: line
+            for line, name in re.findall(rf"^(    sum \+= {self.prefix}_(by_\w+)\[.*\n)", self.text, re.M)
+        }
+        return {column: lines[name] for column, name in re.findall(told, self.text, re.DOTALL)}
+
+    def link(self, name: str, *defined: str, model: bool = True, without: str = "") -> Part:
+        """Link microcontroller/main.c with `defined`, with the model or not, or without a line of it."""
         program = self.scratch / f"{name}.elf"
         upper = self.prefix.upper()
         defines = [f"-D{item}" for item in (*defined, f"PREFIX={self.prefix}", f"PREFIX_UPPER={upper}")]
         sources = [HERE / "main.c"]
         if model:
             defines += [f"-D{upper}_NO_MAIN", "-include", str(self.folder / f"{self.prefix}.h")]
-            sources.append(self.folder / f"{self.prefix}.c")
+            sources.append(self._source(name, without))
         if "SELF_TEST" in defined:
             sources.append(self.folder / f"{self.prefix}_self_test.c")
-        flags = (*CORE, *STRICT, *FREESTANDING, *SECTIONS, "-fstack-usage")
+        flags = (*CORE, *STRICT, *(UNUSED if without else ()), *FREESTANDING, *SECTIONS, "-fstack-usage")
         run(COMPILER, *flags, *defines, *sources, "-lgcc", "-o", program)
         text, data, bss = map(int, run(SIZE, program).splitlines()[1].split()[:3])
         return Part(program, text, data, bss, self._frames(name))
+
+    def _source(self, name: str, without: str) -> Path:
+        """The source of the model, or a copy of it without a line."""
+        if not without:
+            return self.folder / f"{self.prefix}.c"
+        path = self.scratch / f"{name}.c"
+        path.write_text(self.text.replace(without, ""))
+        (self.scratch / f"{self.prefix}.h").write_bytes((self.folder / f"{self.prefix}.h").read_bytes())
+        return path
 
     def _frames(self, name: str) -> int:
         """Bytes of stack in the frames of the model's functions, of which none calls itself."""
@@ -99,10 +132,11 @@ def report(model: Model, most: int | None) -> None:
     emulator = shutil.which(EMULATOR) is not None
     print(f"Cortex-M0, {COMPILER} {run(COMPILER, '-dumpversion').strip()} -Os: bytes beyond an empty program")
     print(f"  {'':<36}{'text':>6}{'data':>6}{'bss':>6}{'stack':>7}")
-    for name, about, *defined in (
-        ("integer", "integer path, codes to fixed point", "INTEGER_PATH", f"{model.prefix.upper()}_NO_FLOAT"),
-        ("float", "float path, reals to reals", "FLOAT_PATH"),
-    ):
+    no_float, paths = f"{model.prefix.upper()}_NO_FLOAT", PATHS
+    if f"{model.prefix}_infer_cells" in model.text:
+        paths = (*PATHS, *COLUMN_PATHS)
+    for name, about, path in paths:
+        defined = [path, no_float] if name in ("integer", "cells") else [path]
         part = model.link(name, *defined)
         text, data, bss = part.text - empty.text, part.data - empty.data, part.bss - empty.bss
         if emulator:
@@ -112,6 +146,10 @@ def report(model: Model, most: int | None) -> None:
         print(f"  {about:<36}{text:>6}{data:>6}{bss:>6}{stack:>7}")
         if most is not None and name == "integer" and text > most:
             fail(f"the integer path takes {text} bytes of text, and at most {most} are allowed")
+        if name == "cells":
+            for place, (column, line) in enumerate(model.lookups.items()):
+                less = model.link(f"without_{place}", *defined, without=line).text
+                print(f"    {f'of it, look-up of {column}':<34.34}{part.text - less:>6}")
     if emulator:
         wrong = emulate(model.link("self_test", "SELF_TEST").program)
         if wrong:

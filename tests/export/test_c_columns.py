@@ -2,14 +2,16 @@
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cases import others_slow
 from support.columns import (
     Table,
     by_pandas,
@@ -98,7 +100,8 @@ KINDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", others_slow(3, KINDS), ids=str)
+@pytest.mark.few(3)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_any_columns_and_any_model_are_the_same_in_c(tmp_path, kind):
     rng = np.random.default_rng(KINDS.index(kind))
     for number in range(4):
@@ -244,6 +247,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("prefix", ["mlrq", "a2345678901234567890"])
 @pytest.mark.parametrize("kind", ["numeric", "categorical", "boolean"])
 def test_names_of_c_and_of_the_export_itself_are_made_different(tmp_path, kind, prefix):
@@ -367,3 +371,31 @@ def test_every_category_is_named_in_the_header_by_its_text():
             assert {*column.categories, "(missing)", "(unknown)"} <= set(labels(header, kind))
     assert json.loads('"K\\u00f6ln, am Rhein"') in labels(header, "mlrq_home_town")
     assert re.search(r"MLRQ_LEVEL_MISSING_2 = \d+, /\* \"missing\" \*/", header)
+
+
+@pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None,
+    reason="gcc-arm-none-eabi or qemu-system-arm is not installed",
+)
+def test_an_emulated_cortex_m0_computes_the_same_and_it_is_said_what_a_look_up_costs(tmp_path):
+    model = trained(rentals(), columns={"postal code": "categorical"})
+    files = export(model.artifact, prefix="flat")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, PROJECT / "microcontroller" / "size.py", tmp_path, "--at-most", "400"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "self-test on the emulated core: every number is Python's" in done.stdout
+    costs = dict(re.findall(r"of it, look-up of (\".*\") +(\d+)$", done.stdout, re.MULTILINE))
+    assert len(costs) == len(re.findall(r"\bflat_by_\w+\[.* = \{", files["flat.c"])) == 7
+    narrow = {
+        len(values.split(","))
+        for values in re.findall(r"flat_by_home_town.*?= \{\n +\{(.*?)\}", files["flat.c"], re.S)
+    }
+    assert int(costs['"home town"']) >= 2 * narrow.pop()
+    assert all(0 < int(cost) <= 150 for cost in costs.values())
+    path = tmp_path / "flat_self_test.c"
+    before, rest = path.read_text().split("table_outputs[FLAT_TABLE_ROWS]", 1)
+    path.write_text(f"{before}table_outputs[FLAT_TABLE_ROWS]{rest.replace('    {', '    {1 + ', 1)}")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stderr == "size: self-test on the emulated core: 1 numbers differ from Python's\n"

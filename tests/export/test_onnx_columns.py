@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
-from support.cases import others_slow
 from support.columns import by_pandas, encoded_artifact, feeds, random_encoding, rentals, trained
 from support.exporting import TRAINING
 from support.hostile import texts
@@ -133,7 +132,8 @@ KINDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", others_slow(4, KINDS), ids=str)
+@pytest.mark.few(4)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_any_columns_and_any_model_are_equal_in_two_runtimes(kind):
     rng = np.random.default_rng(KINDS.index(kind))
     for number in range(5):
