@@ -110,7 +110,7 @@ def metrics(sealed: Run, evaluation: dict[str, Any], model: dict[str, Any]) -> N
         found = json.loads(there.stdout)
     except ValueError:
         fail(f"no JSON from evaluate report=json: exit code {there.returncode}: {there.stderr}")
-    for part in ("quantized", "samples"):
+    for part in ("quantized", "samples", *(("interval",) if "interval" in evaluation else ())):
         apart = values_apart(found.get(part), evaluation[part], part)
         check(f"{part}: equal to the host's to the last digit", not apart, apart)
 

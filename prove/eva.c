@@ -20,4 +20,8 @@ static void mlrq_eva(void)
         Frama_C_show_each_mlrq_sum(target, accumulators[target]);
     mlrq_quantize(features, inputs);
     mlrq_predict(features, predictions);
+#ifdef MLRQ_LEVEL
+    mlrq_interval(accumulators, outputs, outputs);
+    mlrq_interval_f(accumulators, predictions, predictions);
+#endif
 }

@@ -65,10 +65,12 @@ class Export:
 
     @cached_property
     def bounds(self) -> list[int]:
-        """Of each target: what no partial sum exceeds in magnitude."""
+        """Of each target: what no partial sum, and no end of an interval, exceeds in magnitude."""
+        interval = self.model.interval
+        widths = interval.half_width.tolist() if interval else [0] * len(self.steps)
         return [
-            sum(map(abs, row)) * -self.inputs[0] + abs(bias)
-            for row, bias in zip(self.steps, self.model.intercept.tolist(), strict=True)
+            sum(map(abs, row)) * -self.inputs[0] + abs(bias) + width
+            for row, bias, width in zip(self.steps, self.model.intercept.tolist(), widths, strict=True)
         ]
 
     @property

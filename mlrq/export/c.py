@@ -152,6 +152,8 @@ def header(
         INPUT_BITS=inputs.bits,
         BOUND=max(fixed.bounds),
         ACCUMULATOR_BITS=fixed.accumulator_bits,
+        INTERVAL=filled(c_code.HEADER_INTERVAL, LEVEL=model.interval.level) if model.interval else "",
+        INTERVAL_FLOAT=c_code.HEADER_INTERVAL_FLOAT if model.interval else "",
     )
 
 
@@ -183,6 +185,8 @@ def source(model: QuantizedLinear, inputs: InputGrid, fixed: FixedPoint, packed:
         LOW=inputs.low,
         HIGH=inputs.high,
         CLAMP_FLOAT=c_code.CLAMP_FLOAT if fixed.limits else "",
+        INTERVAL=c_code.INTERVAL if model.interval else "",
+        INTERVAL_FLOAT=c_code.INTERVAL_FLOAT if model.interval else "",
     )
 
 
@@ -227,6 +231,12 @@ def _integers(model: QuantizedLinear, fixed: FixedPoint) -> str:
         model.intercept.tolist(),
         notes,
     )
+    if model.interval:
+        about = (
+            f"Half-widths of the intervals, int{fixed.accumulator_bits}_t, not negative: in the same unit."
+        )
+        declaration = "mlrq_accumulator mlrq_half_width[MLRQ_TARGETS]"
+        text += constant(about, declaration, model.interval.half_width.tolist(), notes)
     text += constant(
         f"Multipliers, 2^30 <= multiplier < 2^31: multiplier / 2^{fixed.shift} * 2^exponent is the scale, "
         "exactly.",

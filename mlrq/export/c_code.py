@@ -25,7 +25,7 @@ void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TAR
 /* Only the sums before they are scaled: (code - zero point) * input, summed, plus the intercept. */
 void mlrq_accumulate(
     const mlrq_input inputs[MLRQ_FEATURES], mlrq_accumulator accumulators[MLRQ_TARGETS]);
-
+@INTERVAL@
 #ifndef MLRQ_NO_FLOAT
 /* From real numbers to input codes: (feature - offset) / scale in float, rounded to nearest, ties to
    even, and saturated, as ONNX's QuantizeLinear does. NaN becomes the smallest code. Returns how many of
@@ -35,7 +35,7 @@ int mlrq_quantize(const float features[MLRQ_FEATURES], mlrq_input inputs[MLRQ_FE
 /* From real numbers to real numbers, by way of the integer accumulator: accumulator * scale in float.
    Returns what mlrq_quantize does. */
 int mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TARGETS]);
-#endif
+@INTERVAL_FLOAT@#endif
 @COLUMNS@
 #ifdef __cplusplus
 }
@@ -79,7 +79,7 @@ void mlrq_infer(const mlrq_input inputs[MLRQ_FEATURES], int32_t outputs[MLRQ_TAR
         outputs[target] = mlrq_requantize(mlrq_sum(inputs, target), target);
     }
 }
-
+@INTERVAL@
 #ifndef MLRQ_NO_FLOAT
 
 @FLOAT_CONSTANTS@/* Writes the code, and returns whether it saturates. */
@@ -131,8 +131,53 @@ int mlrq_predict(const float features[MLRQ_FEATURES], float predictions[MLRQ_TAR
     }
     return saturated;
 }
-
+@INTERVAL_FLOAT@
 #endif
+"""
+
+# Of models with an interval: what is added to the header and to the source, with and without floats.
+HEADER_INTERVAL = """
+/* The truth lies from low to high with a probability of MLRQ_LEVEL or more, of each target by itself. */
+#define MLRQ_LEVEL @LEVEL@
+
+/* From accumulators to the ends of their intervals in fixed point: less and more the half-width. */
+void mlrq_interval(const mlrq_accumulator accumulators[MLRQ_TARGETS], int32_t low[MLRQ_TARGETS],
+    int32_t high[MLRQ_TARGETS]);
+"""
+
+HEADER_INTERVAL_FLOAT = """
+/* From accumulators to the ends of their intervals as real numbers, as mlrq_predict makes them. */
+void mlrq_interval_f(const mlrq_accumulator accumulators[MLRQ_TARGETS], float low[MLRQ_TARGETS],
+    float high[MLRQ_TARGETS]);
+"""
+
+INTERVAL = """
+void mlrq_interval(const mlrq_accumulator accumulators[MLRQ_TARGETS], int32_t low[MLRQ_TARGETS],
+    int32_t high[MLRQ_TARGETS])
+{
+    uint32_t target;
+
+    for (target = 0; target < MLRQ_TARGETS; target++) {
+        low[target] = mlrq_requantize(accumulators[target] - mlrq_half_width[target], target);
+        high[target] = mlrq_requantize(accumulators[target] + mlrq_half_width[target], target);
+    }
+}
+"""
+
+INTERVAL_FLOAT = """
+void mlrq_interval_f(const mlrq_accumulator accumulators[MLRQ_TARGETS], float low[MLRQ_TARGETS],
+    float high[MLRQ_TARGETS])
+{
+    uint32_t target;
+
+    for (target = 0; target < MLRQ_TARGETS; target++) {
+        const mlrq_accumulator least = accumulators[target] - mlrq_half_width[target];
+        const mlrq_accumulator most = accumulators[target] + mlrq_half_width[target];
+
+        low[target] = (float)least * mlrq_scale[target];
+        high[target] = (float)most * mlrq_scale[target];
+    }
+}
 """
 
 SUM = """\

@@ -36,7 +36,15 @@ class Columns:
         self, raw: RawModel, encoding: Encoding, model: QuantizedLinear, plain: str, prefix: str
     ) -> None:
         self._raw, self._encoding, self._model = raw, encoding, model
-        texts = (plain, code.HEADER, code.SOURCE, code.SELF_TEST, code.NAMES)
+        texts = (
+            plain,
+            code.HEADER,
+            code.SOURCE,
+            code.SELF_TEST,
+            code.NAMES,
+            code.INTERVAL,
+            code.TEST_INTERVAL,
+        )
         taken = set(re.findall(r"\b(?:mlrq|MLRQ)_\w+", " ".join(texts)))
         taken |= {f"mlrq_by_{one.name}" for one in raw.columns}
         self._most = (LONGEST - len(prefix) - len("___1000")) // 2
@@ -70,6 +78,7 @@ class Columns:
             CELLS="".join(self._cell(one) for one in raw.columns),
             COLUMNS="".join(self._column(one) for one in raw.columns),
             MISSING=self._missing_note(),
+            INTERVAL=code.HEADER_INTERVAL if self._model.interval else "",
         )
 
     def _enum(self, one: RawColumn) -> str:
@@ -127,6 +136,7 @@ class Columns:
             IS_MISSING=self._is_missing(),
             CELLS="".join(self._quantized(one) for one in raw.columns),
             CLAMP_FLOAT=CLAMP_FLOAT if self._model.output_range is not None else "",
+            INTERVAL=code.INTERVAL if self._model.interval else "",
         )
 
     def _constants(self, fills: bool) -> str:

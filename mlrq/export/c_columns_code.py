@@ -17,7 +17,7 @@ typedef struct {
 /* From codes to fixed point, in integers: a column of categories is a look-up. As mlrq_infer for the features
    that the columns become. */
 void mlrq_infer_cells(const mlrq_cells *cells, int32_t outputs[MLRQ_TARGETS]);
-
+@INTERVAL@
 #ifndef MLRQ_NO_FLOAT
 /* A row as it is. */
 typedef struct {
@@ -52,7 +52,7 @@ void mlrq_infer_cells(const mlrq_cells *cells, int32_t outputs[MLRQ_TARGETS])
         outputs[target] = mlrq_requantize(mlrq_sum_cells(cells, target), target);
     }
 }
-
+@INTERVAL@
 #ifndef MLRQ_NO_FLOAT
 
 @IS_MISSING@int mlrq_quantize_columns(const mlrq_columns *columns, mlrq_cells *cells)
@@ -77,6 +77,23 @@ int mlrq_predict_columns(const mlrq_columns *columns, float predictions[MLRQ_TAR
 }
 
 #endif
+"""
+
+# Of models with an interval: what is added to the header and to the source.
+HEADER_INTERVAL = """
+/* Only the sums, as mlrq_accumulate: for mlrq_interval. */
+void mlrq_accumulate_cells(const mlrq_cells *cells, mlrq_accumulator accumulators[MLRQ_TARGETS]);
+"""
+
+INTERVAL = """
+void mlrq_accumulate_cells(const mlrq_cells *cells, mlrq_accumulator accumulators[MLRQ_TARGETS])
+{
+    uint32_t target;
+
+    for (target = 0; target < MLRQ_TARGETS; target++) {
+        accumulators[target] = mlrq_sum_cells(cells, target);
+    }
+}
 """
 
 TIMES = """\
@@ -157,7 +174,7 @@ static unsigned long mlrq_table_test(void)
         for (target = 0; target < MLRQ_TARGETS; target++) {
             wrong += outputs[target] != mlrq_table_outputs[row][target];
         }
-#ifndef MLRQ_NO_FLOAT
+@INTERVAL@#ifndef MLRQ_NO_FLOAT
         {
             mlrq_columns columns;
             float predictions[MLRQ_TARGETS];
@@ -173,4 +190,15 @@ static unsigned long mlrq_table_test(void)
     return wrong;
 }
 
+"""
+
+TEST_INTERVAL = """\
+        {
+            mlrq_accumulator accumulators[MLRQ_TARGETS];
+
+            mlrq_accumulate_cells(&cells, accumulators);
+            for (target = 0; target < MLRQ_TARGETS; target++) {
+                wrong += accumulators[target] != mlrq_table_accumulators[row][target];
+            }
+        }
 """

@@ -91,8 +91,12 @@ def self_test(
     if raw.lookups:
         kept = f"[{len(raw.lookups)}]"
         arrays.append(("Values of the other columns.", "uint16_t ", "values", kept, rows.values.tolist()))
-    outputs = fixed.outputs(model.accumulators(codes)).tolist()
+    sums = model.accumulators(codes)
+    outputs = fixed.outputs(sums).tolist()
     arrays.append(("Their outputs, from Python.", "int32_t ", "outputs", "[MLRQ_TARGETS]", outputs))
+    if model.interval:
+        about = "Their accumulators, from Python."
+        arrays.append((about, "mlrq_accumulator ", "accumulators", "[MLRQ_TARGETS]", sums.tolist()))
     floats.append(("How many columns do not fit.", "int ", "unfit", "", rows.unfit.tolist()))
     real = [[f"0x{one:08x}" for one in row] for row in predictions.view(np.uint32).tolist()]
     about = "Their predictions, from Python, as the bits of a float."
@@ -112,6 +116,7 @@ def self_test(
         CELLS="".join(_cell(columns, raw, one) for one in raw.columns),
         COLUMNS="".join(_column(columns, raw, one) for one in raw.columns),
         CODES="".join(_code(raw, one) for one in raw.numbers),
+        INTERVAL=code.TEST_INTERVAL if model.interval else "",
     )
 
 

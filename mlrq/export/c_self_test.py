@@ -52,7 +52,7 @@ unsigned long mlrq_self_test(void)
             wrong += accumulators[target] != mlrq_vector_accumulators[vector][target];
             wrong += outputs[target] != mlrq_vector_outputs[vector][target];
         }
-    }
+@INTERVAL@    }
 #ifndef MLRQ_NO_FLOAT
     for (vector = 0; vector < MLRQ_ROWS; vector++) {
         float features[MLRQ_FEATURES];
@@ -71,7 +71,7 @@ unsigned long mlrq_self_test(void)
         for (target = 0; target < MLRQ_TARGETS; target++) {
             wrong += !(predictions[target] == mlrq_float(mlrq_row_predictions[vector][target]));
         }
-    }
+@INTERVAL_FLOAT@    }
 #endif
 @TABLE_TEST@    return wrong;
 }
@@ -89,6 +89,32 @@ int main(void)
 }
 
 #endif
+"""
+
+INTERVAL = """\
+        {
+            int32_t high[MLRQ_TARGETS];
+
+            mlrq_interval(accumulators, outputs, high);
+            for (target = 0; target < MLRQ_TARGETS; target++) {
+                wrong += outputs[target] != mlrq_vector_low[vector][target];
+                wrong += high[target] != mlrq_vector_high[vector][target];
+            }
+        }
+"""
+
+INTERVAL_FLOAT = """\
+        {
+            mlrq_accumulator accumulators[MLRQ_TARGETS];
+            float high[MLRQ_TARGETS];
+
+            mlrq_accumulate(inputs, accumulators);
+            mlrq_interval_f(accumulators, predictions, high);
+            for (target = 0; target < MLRQ_TARGETS; target++) {
+                wrong += !(predictions[target] == mlrq_float(mlrq_row_low[vector][target]));
+                wrong += !(high[target] == mlrq_float(mlrq_row_high[vector][target]));
+            }
+        }
 """
 
 
@@ -134,7 +160,17 @@ def self_test(
                 "int32_t mlrq_vector_outputs[MLRQ_VECTORS][MLRQ_TARGETS]",
                 fixed.outputs(accumulators).tolist(),
             ),
+            *(
+                (
+                    f"The {end} ends of their intervals, from Python.",
+                    f"int32_t mlrq_vector_{end}[MLRQ_VECTORS][MLRQ_TARGETS]",
+                    fixed.outputs(sums).tolist(),
+                )
+                for end, sums in _moved(model, accumulators)
+            ),
         ),
+        INTERVAL=INTERVAL if model.interval else "",
+        INTERVAL_FLOAT=INTERVAL_FLOAT if model.interval else "",
         ROWS=len(rows),
         ROW_ARRAYS=arrays(
             (
@@ -158,5 +194,27 @@ def self_test(
                 "uint32_t mlrq_row_predictions[MLRQ_ROWS][MLRQ_TARGETS]",
                 _bits(predictions),
             ),
+            *(
+                (
+                    f"The {end} ends of their intervals, from Python, as the bits of a float.",
+                    f"uint32_t mlrq_row_{end}[MLRQ_ROWS][MLRQ_TARGETS]",
+                    _bits(values.astype(np.float32)),
+                )
+                for end, values in _ends(model, wide)
+            ),
         ),
     )
+
+
+def _moved(model: QuantizedLinear, accumulators: NDArray[Any]) -> list[tuple[str, NDArray[np.int64]]]:
+    """Accumulators less and more the half-width; none without an interval."""
+    if model.interval is None:
+        return []
+    sums, half = accumulators.astype(np.int64), model.interval.half_width.astype(np.int64)
+    return [("low", sums - half), ("high", sums + half)]
+
+
+def _ends(model: QuantizedLinear, rows: NDArray[np.float64]) -> list[tuple[str, NDArray[np.float64]]]:
+    """Low and high ends of the intervals; none without one."""
+    with np.errstate(over="ignore"):
+        return list(zip(("low", "high"), model.ends(rows), strict=True)) if model.interval else []

@@ -57,7 +57,8 @@ def _of_onnx_faults(content: bytes, artifact: QuantizedArtifact) -> list[str]:
     expected = _expected_onnx(narrowed(artifact))
     del expected["intercept"]  # is in the base
     if not expected["codes"]:  # there are no columns of numbers
-        expected = {"scale": expected["scale"], "zero_point": []}
+        kept = {name: expected[name] for name in ("scale", "half_width") if name in expected}
+        expected = kept | {"zero_point": []}
     wrong = _unequal(carried, expected, [name for name in ("codes", "scale") if name in expected])
     return wrong + [name for name, values in columns.items() if carried.get(name) != _flat(values)]
 
@@ -67,6 +68,7 @@ def _unequal(
 ) -> list[str]:
     """Names of what is not as expected; zeros, and what no file of this kind has, may be left out."""
     every = (*needed, *(("zero_point",) if any(expected["zero_point"]) else ()))
+    every += tuple(name for name in ("half_width", "intercept_low", "intercept_high") if name in expected)
     absent = [name for name in every if name not in carried]
     return absent + [name for name in expected if name in carried and carried[name] != expected[name]]
 
@@ -78,7 +80,8 @@ def _flat(values: Any) -> list[float]:
 
 def _expected_c(model: QuantizedLinear) -> Numbers:
     assert model.inputs
-    return {
+    interval = {"half_width": _flat(model.interval.half_width)} if model.interval else {}
+    return interval | {
         "codes": _flat(model.codes),
         "zero_point": _flat(model.zero_point),
         "intercept": _flat(model.intercept),
@@ -135,6 +138,11 @@ def _expected_onnx(model: QuantizedLinear) -> Numbers:
         "factor": _flat(model.factor),
         "intercept": _flat(model.intercept if model.inputs else model.intercept_value),
     }
+    if model.interval and model.inputs:
+        found["half_width"] = _flat(model.interval.half_width)
+    elif model.interval:
+        low, high = model.moved
+        found |= {"intercept_low": _flat(low.intercept), "intercept_high": _flat(high.intercept)}
     if model.inputs:
         found |= {"step": _flat(model.inputs.scale), "minus_offset": _flat(-model.inputs.offset)}
     return found

@@ -9,6 +9,8 @@ With integer inputs the graph is the arithmetic of `QuantizedLinear`, operator b
     MatMulInteger, Add      accumulator = sum of (code - zero_point) * input code + intercept, exactly
     Cast, Mul               prediction = float32(accumulator) * scale
     Max, Min                the output range, where there is one
+    Sub, Add                low and high: the same of accumulator - half-width and accumulator + half-width,
+                            where there is an interval
 
 so a runtime that follows the standard predicts the bits that Python does. QuantizeLinear could divide, round
 and saturate by itself, but the standard leaves open what it makes of NaN and infinity, and not every runtime
@@ -47,35 +49,43 @@ except ModuleNotFoundError as error:
 ACCUMULATOR = "accumulator"  # the tensor that holds the exact sums, for whoever wants to see them
 OPSET, IR_VERSION = 13, 7  # of one ONNX release
 ROWS, INPUT = "rows", "features"
+ENDS = ("low", "high")  # outputs beside the predictions, with an interval
 
 
 def export(artifact: QuantizedArtifact) -> bytes:
     """The ONNX file of an integer model; the same artifact gives the same bytes.
 
     With integer inputs it takes (rows, features) float32 and gives (rows, targets) float32; with float
-    inputs both are float64. Where columns of a table become the features, it takes these instead; see
-    `onnx_columns`.
+    inputs both are float64. With an interval there are two more outputs, `low` and `high`. Where columns of
+    a table become the features, it takes these instead; see `onnx_columns`.
     """
     model, graph, columns = artifact.model, Graph(), columns_of(artifact.training.columns)
     kind: np.dtype[Any]
     if model.inputs is None:
         kind = np.dtype(np.float64)
         rows = INPUT if columns is None else add_features(graph, columns)
-        result = _float_sum(graph, rows, _weights(graph, model), model.intercept_value)
+        moved = [one.intercept_value for one in model.moved] if model.interval else ()
+        result = _float_sum(graph, rows, _weights(graph, model), model.intercept_value, moved)
     else:
         sums = (
             _accumulate(graph, model, model.inputs)
             if columns is None
             else _of_columns(graph, artifact, columns)
         )
+        scale = graph.constant("scale", model.scale)
+        if model.interval:
+            _add_ends(graph, model, sums, scale)
         sums = graph.cast("sums", sums, np.dtype(np.float32))
-        result = graph.add("scaled", "Mul", sums, graph.constant("scale", model.scale))
+        result = graph.add("scaled", "Mul", sums, scale)
         kind = np.dtype(np.float32)
     if model.output_range is not None:
         graph.clamp(result, model.output_range.astype(kind))
     inputs = f"{model.inputs.bits}-bit inputs; NaN is the smallest code" if model.inputs else "float inputs"
     about = f"Linear regression, {model.bits}-bit {model.scheme} codes, {inputs}"
-    return _file(graph, artifact, kind, about, {"settings": asdict(artifact.settings)}, columns)
+    more = {"settings": asdict(artifact.settings)} | (
+        {"interval": {"level": model.interval.level}} if model.interval else {}
+    )
+    return _file(graph, artifact, kind, about, more, columns)
 
 
 def export_float(artifact: FloatArtifact) -> bytes:
@@ -112,6 +122,16 @@ def _of_columns(graph: Graph, artifact: QuantizedArtifact, columns: Columns) -> 
     assert model.inputs
     codes = _encode(graph, model.inputs, numbers)
     return graph.add(ACCUMULATOR, "Add", _products(graph, model, model.inputs, codes, kind), others)
+
+
+def _add_ends(graph: Graph, model: QuantizedLinear, sums: str, scale: str) -> None:
+    """Add the ends of the intervals of exact accumulators."""
+    assert model.interval
+    kind = np.dtype(f"int{model.accumulator_bits}")
+    half_width = graph.constant("half_width", model.interval.half_width.astype(kind))
+    for end, operator in zip(ENDS, ("Sub", "Add"), strict=True):
+        moved = graph.add(f"{end}_accumulator", operator, sums, half_width)
+        graph.add(end, "Mul", graph.cast(f"{end}_sums", moved, np.dtype(np.float32)), scale)
 
 
 def _encode(graph: Graph, inputs: InputGrid, number: str) -> str:
@@ -169,12 +189,23 @@ def _weights(graph: Graph, model: QuantizedLinear) -> str:
     return graph.add("raw_weights", "Div", weights, factor)
 
 
-def _float_sum(graph: Graph, rows: str, weights: str, intercept: NDArray[np.float64]) -> str:
-    """rows @ weights + intercept in float64, added in the order of the features."""
+def _float_sum(
+    graph: Graph,
+    rows: str,
+    weights: str,
+    intercept: NDArray[np.float64],
+    moved: Sequence[NDArray[np.float64]] = (),
+) -> str:
+    """rows @ weights + intercept in float64, added in the order of the features.
+
+    `moved` are the intercepts of the ends of intervals; none without.
+    """
     one, last = (graph.constant(*pair) for pair in (("one", np.array(1)), ("last", np.array(-1))))
     columns = graph.add("columns", "Unsqueeze", rows, graph.constant("axes", np.array([2])))
     sums = graph.add("sums", "CumSum", graph.add("products", "Mul", columns, weights), one)
     total = graph.add("total", "Gather", sums, last, axis=1)
+    for end, other in zip(ENDS, moved, strict=False):
+        graph.add(end, "Add", total, graph.constant(f"intercept_{end}", other))
     return graph.add("shifted", "Add", total, graph.constant("intercept", intercept))
 
 
@@ -195,7 +226,7 @@ def _file(
     more: dict[str, Any],
     columns: Columns | None,
 ) -> bytes:
-    """The checked model whose output is what the last node makes, with names and provenance."""
+    """The checked model whose first output is what the last node makes, with names and provenance."""
     model, training = artifact.model, artifact.training
     taken = {INPUT, *(constant.name for constant in graph.constants)}
     taken |= {name for node in graph.nodes for name in node.output}
@@ -213,12 +244,16 @@ def _file(
             for one, own in zip(told, kinds, strict=True)
         ]
         more = {**more, "inputs": told}
+    ends = ENDS if isinstance(artifact, QuantizedArtifact) and artifact.model.interval else ()
     made: ModelProto = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "mlrq",
             inputs,
-            [helper.make_tensor_value_info(output, tensor, [ROWS, len(model.targets)])],
+            [
+                helper.make_tensor_value_info(name, tensor, [ROWS, len(model.targets)])
+                for name in (output, *ends)
+            ],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

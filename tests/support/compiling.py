@@ -59,13 +59,15 @@ def written(folder: Path, model: QuantizedLinear, **options: object) -> list[str
     return [name for name in files if name.endswith(".c")]
 
 
-def library(folder: Path, models: dict[str, tuple[QuantizedLinear, bool]], level: str = "-O1") -> ctypes.CDLL:
-    """One shared object of many models, each (model, packed) with a prefix of its own."""
+def library(
+    folder: Path, models: dict[str, tuple[QuantizedLinear, bool]], level: str = "-O1", more: str = ""
+) -> ctypes.CDLL:
+    """One shared object of many models, each (model, packed) with a prefix of its own and `more` of its C."""
     text = ""
     for prefix, (model, packed) in models.items():
         written(folder, model, prefix=prefix, packed=packed, vectors=0)
         names = {"mlrq_": f"{prefix}_", "MLRQ_": f"{prefix.upper()}_", "mlrq.c": f"{prefix}.c"}
-        text += re.sub("|".join(names), lambda found, names=names: names[found[0]], BATCH)
+        text += re.sub("|".join(names), lambda found, names=names: names[found[0]], BATCH + more)
     (folder / "all.c").write_text(text)
     compiled(folder, *C99, *STRICT, level, "-shared", "-fPIC", "all.c", "-o", "all.so")
     return ctypes.CDLL(str(folder / "all.so"))
