@@ -13,6 +13,11 @@ Codes are decided from the last to the first. Two lower bounds close a partial v
   K = N P N' + t t'/c, N has the constraints' normals and t their slopes in s. Constraints join one by one,
   the one that gains most first, until the node is closed or all hold; any w >= 0 proves its bound.
 
+A column that is a whole combination of others needs no code of its own: codes w_i = p_i + t_i p_d of the
+others say what is predicted. They are in wider boxes, less `mixing` times free integers, p_d, in the box
+itself; ranges of the free integers narrow as codes are decided, and with them the boxes. A cone takes those
+of the level above, which hold whatever its last code is.
+
 A bound's derivative in the code just decided tells on which side of it all further codes are closed too: the
 same multipliers prove it for them.
 """
@@ -20,6 +25,7 @@ same multipliers prove it for them.
 from math import copysign
 
 from mlrq.kernel.cone import Constraints
+from mlrq.kernel.merged import Merged
 from mlrq.kernel.tree import Tree, Walk, widened
 
 TOUCH = 1e-10  # a constraint is violated by more than this fraction of the code's size
@@ -44,17 +50,24 @@ class Search:
         self.lengths = tree.lengths.tolist()
         self.rank, self.low, self.high, self.sliding = tree.box
         self.size = len(self.target)
+        self.groups, self.count = tree.groups.tolist(), int(tree.groups.max()) + 1
+        self.merged = Merged(tree.mixing.tolist(), self.low, self.high) if tree.mixing.size else None
 
     def run(self, nodes: int, single: bool) -> None:
         """See `search`."""
         walk = self.walk
         self.floats, self.sums, self.slopes = walk.floats.tolist(), walk.sums.tolist(), walk.slopes.tolist()
         self.integers, self.found = walk.integers.tolist(), walk.found.tolist()
+        self.ends = [
+            list(map(list, zip(*pair, strict=True))) for pair in zip(*walk.ends.tolist(), strict=True)
+        ]
         before = walk.best
         while walk.level < self.size and walk.nodes < nodes and not (single and walk.best < before):
             self._step(walk.level)
         walk.floats[:], walk.sums[:], walk.slopes[:] = self.floats, self.sums, self.slopes
         walk.integers[:], walk.found[:] = self.integers, self.found
+        if self.merged:
+            walk.ends[:] = [[[pair[side] for pair in level] for level in self.ends] for side in (0, 1)]
 
     def _step(self, q: int) -> None:
         """Try the next code of level q, the nearest to where its bound is least; or go back."""
@@ -72,6 +85,12 @@ class Search:
             down[q] -= 1
         walk.nodes += 1
         codes[q] = code
+        if self.merged:
+            ends = self.merged.narrowed(self.ends[q], q, codes)
+            if ends is None:
+                return
+            if q:
+                self.ends[q - 1] = ends
         diagonal, y, m, s, c = self.columns[q][q], self.target[q], least[q], scale[q], curvature[q]
         x = self.sums[q][q] + diagonal * code
         total = c + x * x
@@ -91,7 +110,8 @@ class Search:
             slid = (above - self.high + self.low, below + self.high - self.low)
             box = slid if self.sliding else (self.low, self.high)
             if q <= self.rank:
-                bound, at, pull, room, pairs = self._cone(q, m, s, total, slopes, box)
+                boxes = [self.merged.box(self.ends[q], i) if self.merged else box for i in range(q)]
+                bound, at, pull, room, pairs = self._cone(q, m, s, total, slopes, boxes)
             else:
                 centres[q - 1] = 0.0
         if bound > walk.reach:
@@ -102,7 +122,7 @@ class Search:
             self.close(q, upwards <= 0.0, downwards >= 0.0, at, pairs)
         elif q:
             least[q - 1], scale[q - 1], curvature[q - 1] = m, s, total
-            self.descend(q - 1, box)
+            self.descend(q - 1, self.merged.box(self.ends[q - 1], q - 1) if self.merged else box)
         else:
             self.leaf(m, s, total)
 
@@ -144,22 +164,25 @@ class Search:
         for length, code in zip(self.lengths, codes, strict=True):
             terms += length * abs(code)
         if s > 0.0 and m < walk.best and total > NOISE * NOISE * terms * terms:
-            walk.best, self.found = m, codes.copy()
+            free = self.merged.chosen(self.ends[0], codes) if self.merged else []
+            if free is None:
+                return
+            walk.best, self.found = m, codes + free
             walk.reach = min(walk.reach, widened(m, walk.slack))
 
     def _cone(
-        self, k: int, m: float, s0: float, c: float, slopes: list[float], box: tuple[int, int]
+        self, k: int, m: float, s0: float, c: float, slopes: list[float], boxes: list[tuple[int, int]]
     ) -> tuple[float, float, float, tuple[float, float], list[tuple[int, int]]]:
         """Bound, its scale, what constraints and the box's ends add to the slope, and the constraints."""
         alone, drag, reach = self.alone[k], self.drag[k], self.walk.reach
         cone, bound, s = Constraints(), m, s0
         place = [alone[i] + s * slopes[i] for i in range(k)]
         while len(cone.pairs) < MOST:
-            worst = self._worst(k, s, c, place, slopes, box)
+            worst = self._worst(k, s, c, place, slopes, boxes)
             if worst is None or worst[0] in cone.pairs:
                 break
             (over, under), span = worst
-            tilt = self._tilt(over, under, slopes, box)
+            tilt = self._tilt(over, under, slopes, boxes)
             amount = (alone[over] if over >= 0 else 0.0) - (alone[under] if under >= 0 else 0.0) + s0 * tilt
             if not cone.join(worst[0], span, tilt, amount, c):
                 break
@@ -190,47 +213,55 @@ class Search:
         return bound, s, pull, (low, high), cone.pairs
 
     def _worst(
-        self, k: int, s: float, c: float, place: list[float], slopes: list[float], box: tuple[int, int]
+        self,
+        k: int,
+        s: float,
+        c: float,
+        place: list[float],
+        slopes: list[float],
+        boxes: list[tuple[int, int]],
     ) -> tuple[tuple[int, int], float] | None:
         """The violated constraint that gains most, and its normal's squared length in P.
 
-        (i, -1) means that code i is at most box[1]; (-1, i) that it is at least box[0]; (i, j) that they
-        differ by at most the width; (-1, -1) that the scale is at least 0.
+        (i, -1) means that code i is at most the end of its box; (-1, i) that it is at least its beginning;
+        (i, j) that they differ by at most the width; (-1, -1) that the scale is at least 0.
         """
         spread, gain, worst = self.spread[k], GAIN * self.walk.reach, None
         if s < 0.0 < c and s * s * c > gain:
             gain, worst = s * s * c, ((-1, -1), 0.0)
-        low, high = box[0] * s, box[1] * s
-        most = least = 0
+        ends: list[tuple[int, int] | None] = [None] * self.count
         for i in range(k):
-            z = place[i]
-            most, least = (i if z > place[most] else most), (i if z < place[least] else least)
+            z, low, high = place[i], boxes[i][0] * s, boxes[i][1] * s
+            if (group := self.groups[i]) >= 0:
+                most, least = ends[group] or (i, i)
+                ends[group] = (i if z > place[most] else most), (i if z < place[least] else least)
             over = z - high if z > high else low - z
             if over > TOUCH * abs(z):
-                tilt = slopes[i] - (box[1] if z > high else box[0])
+                tilt = slopes[i] - boxes[i][z > high]
                 if c > 0.0 or tilt == 0.0:
                     gained = over * over / (spread[i] + (tilt * tilt / c if c > 0.0 else 0.0))
                     if gained > gain:
                         gain, worst = gained, ((i, -1) if z > high else (-1, i), spread[i])
-        if self.sliding and c > 0.0 and most != least:
+        for most, least in filter(None, ends) if c > 0.0 else ():
             width = self.high - self.low
             over = place[most] - place[least] - width * s
-            if over > TOUCH * (abs(place[most]) + abs(place[least])):
+            if most != least and over > TOUCH * (abs(place[most]) + abs(place[least])):
                 tilt, both = slopes[most] - slopes[least] - width, 0.0
                 for row in self.inverse[max(most, least) : k]:
                     both += row[most] * row[least]
                 span = spread[most] + spread[least] - 2.0 * both
-                if over * over / (span + tilt * tilt / c) > gain:
-                    worst = (most, least), span
+                gained = over * over / (span + tilt * tilt / c)
+                if gained > gain:
+                    gain, worst = gained, ((most, least), span)
         return worst
 
-    def _tilt(self, over: int, under: int, slopes: list[float], box: tuple[int, int]) -> float:
+    def _tilt(self, over: int, under: int, slopes: list[float], boxes: list[tuple[int, int]]) -> float:
         """How fast a constraint's violation grows with the scale."""
         if over >= 0 and under >= 0:
             return slopes[over] - slopes[under] - (self.high - self.low)
         if over >= 0:
-            return slopes[over] - box[1]
-        return box[0] - slopes[under] if under >= 0 else -1.0
+            return slopes[over] - boxes[over][1]
+        return boxes[under][0] - slopes[under] if under >= 0 else -1.0
 
     def _column(self, k: int, over: int, under: int) -> list[float]:
         """The inverse Gram matrix of the first k columns times a constraint's normal."""

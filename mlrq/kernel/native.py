@@ -24,7 +24,7 @@ _ARGUMENTS = {
     "encode": [_INT, _INT, _POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER],
     "infer": [_INT, _INT, _INT, _POINTER, _INT, _INT, _INT, _INT, *[_POINTER] * 4],
     "scan": [_INT, _INT, _POINTER, _POINTER, _INT, _UINT, ctypes.c_double, *[_POINTER] * 6],
-    "search": [*[_POINTER] * 9, _INT, ctypes.c_int],
+    "search": [*[_POINTER] * 12, _INT, ctypes.c_int],
     "stack": [_INT, _INT, _POINTER, _POINTER],
 }
 # Those of which there is one for each width of vectors.
@@ -136,14 +136,15 @@ class Native:
 
     def search(self, tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
         """See `branch.search`."""
-        box = np.array([len(tree.target), *tree.box], dtype=np.int64)
+        counts = tree.mixing.shape[1], int(tree.groups.max()) + 1
+        box = np.array([len(tree.target), *tree.box, *counts], dtype=np.int64)
         parts = tree.columns, tree.target, tree.inverse, tree.alone, tree.drag, tree.spread, tree.lengths
         tables = (_POINTER * len(parts))(*(part.ctypes.data for part in parts))
-        state = [
-            part.ctypes.data for part in (walk.floats, walk.sums, walk.slopes, walk.integers, walk.found)
-        ]
+        arrays = walk.floats, walk.sums, walk.slopes, walk.integers, walk.ends, walk.found
+        state = [part.ctypes.data for part in arrays]
         limits, counters = np.array([walk.best, walk.reach, walk.slack]), np.array([walk.level, walk.nodes])
-        places = box.ctypes.data, tables, *state, limits.ctypes.data, counters.ctypes.data
+        codes = box.ctypes.data, tree.mixing.ctypes.data, tree.groups.ctypes.data
+        places = *codes, tables, *state, limits.ctypes.data, counters.ctypes.data
         if self.library.mlrq_search(*places, nodes, single):
             raise MemoryError
         walk.best, walk.reach, _ = limits.tolist()

@@ -248,8 +248,7 @@ def certify(
     exponents = [frexp(length / one * unit)[1] if one else 0 for one in own]
     names = [int(order[level]) for level in levels]
     writer = _Writer(verify.Problem(about, names, None), tree, levels, exponents, unit)
-    first = inner.outer if tree.lengths[-1] else (0, 0)
-    searched = Searches(tree, first, effort.bounds // problem.size)
+    searched = Searches(tree, tree.outer, effort.bounds // problem.size)
     found = searched.recorded(excess) if searched.least(excess) == excess else None
     # Long vectors only where they save the checker much.
     quick = replace(effort, tried=effort.tried // 4)

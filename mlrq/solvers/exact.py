@@ -9,6 +9,7 @@ import numpy as np
 from mlrq.kernel import scrambled, search
 from mlrq.kernel.tree import Tree, Walk, start, widened
 from mlrq.solvers.bounds import separable_bound
+from mlrq.solvers.merging import merged
 from mlrq.solvers.ordering import ordered, prepare
 from mlrq.solvers.problem import Candidate, Certificate, FloatArray, IntArray, Problem, candidate
 from mlrq.stats.linear_algebra import dependent, lengths, summed, triangularise
@@ -56,7 +57,7 @@ class _Exact:
     def __init__(self, problem: Problem, best: Candidate, budget: _Budget):
         self.problem, self.best, self.budget = problem, best, budget
         self.order, self.inner, rank = ordered(problem)
-        self.tree = prepare(self.inner, rank)
+        self.merged = merged(self.inner, rank)
         self.proven = 0.0
 
     def offer(self, codes: FloatArray | IntArray) -> None:
@@ -68,10 +69,12 @@ class _Exact:
 
     def dive(self) -> None:
         """One vector from each of many scales, each code the nearest to where its bound is least."""
-        for code in _sizes(self.tree):
-            walk = _start(self.tree, self.best.excess, self.best.excess, code, code)
-            self.budget.run(self.tree, walk, 4 * self.problem.size, single=True)
-            self.offer(walk.found)
+        tree, rest = self.merged.tree, self.merged.rest
+        for code in _sizes(tree):
+            best = max(0.0, self.best.excess - rest)
+            walk = _start(tree, best, best, code, code)
+            self.budget.run(tree, walk, 4 * self.problem.size, single=True)
+            self.offer(self.merged.restored(walk.found))
 
     def improve(self) -> None:
         """Best codes of `FREE` columns at a time, the others' being what they are, until none gets better.
@@ -107,16 +110,18 @@ class _Exact:
 
     def rise(self) -> None:
         """Search within thresholds that rise, until one has been reached."""
-        threshold = self.best.excess / 4
-        low, high = self.inner.outer if self.tree.lengths[-1] else (0, 0)
+        threshold, tree, rest = self.best.excess / 4, self.merged.tree, self.merged.rest
+        if len(self.merged.left):  # the start may be far from the best
+            threshold /= 1024
         while self.proven < self.best.excess:
-            walk = _start(self.tree, self.best.excess, threshold, low, high)
+            walk = _start(tree, max(0.0, self.best.excess - rest), max(0.0, threshold - rest), *tree.outer)
             try:
-                self.budget.run(self.tree, walk)
+                self.budget.run(tree, walk)
             finally:
-                self.offer(walk.found)
+                self.offer(self.merged.restored(walk.found))
             self.proven = threshold
-            threshold = min(threshold * (1 + 8 / self.problem.size), self.best.excess)
+            step = 1 + 8 / self.problem.size if threshold >= self.best.excess / 4 else 4
+            threshold = min(threshold * step, self.best.excess)
 
 
 def exact(
@@ -162,11 +167,11 @@ def _start(tree: Tree, best: float, threshold: float, first: int, last: int) -> 
 
 def _sizes(tree: Tree) -> list[int]:
     """Values of the first decided code that try scales from large to small."""
-    rank, low, high, sliding = tree.box
+    rank, (low, high) = tree.box[0], tree.outer
     if rank < len(tree.target):
         return [0]
     rises = tree.alone[rank, rank - 1] >= 0
-    most = high - low if sliding else high if rises else -low
+    most = high if rises else -low
     sizes, size = [0], 1
     while size <= most:
         sizes.append(size)

@@ -65,9 +65,12 @@ def ordered(problem: Problem) -> tuple[IntArray, Problem, int]:
     return order, result, rank
 
 
-def prepare(problem: Problem, rank: int) -> Tree:
+def prepare(
+    problem: Problem, rank: int, mixing: IntArray | None = None, free: IntArray | None = None
+) -> Tree:
     """What the search needs to know of an ordered problem; every sum is taken in the order of its terms."""
     size, triangle = problem.size, problem.triangle
+    none = np.zeros((size, 0), dtype=np.int64), np.zeros((2, 0), dtype=np.int64)
     leading = np.zeros((size, size))  # the inverse, transposed
     leading[:rank, :rank] = inverse(triangle[:rank, :rank]).T
     alone, spread = np.zeros((size + 1, size)), np.zeros((size + 1, size))
@@ -85,7 +88,17 @@ def prepare(problem: Problem, rank: int) -> Tree:
         spread=spread,
         lengths=column_lengths(triangle),
         box=(rank, problem.low, problem.high, int(problem.sliding)),
+        mixing=none[0] if mixing is None else np.ascontiguousarray(mixing),
+        free=none[1] if free is None else free,
+        groups=_groups(mixing) if mixing is not None else np.full(size, 0 if problem.sliding else -1),
     )
+
+
+def _groups(mixing: IntArray) -> IntArray:
+    """Which merged codes have the same free integers, for `Tree`."""
+    kinds, index, counts = np.unique(mixing, axis=0, return_inverse=True, return_counts=True)
+    several = (counts > 1) & kinds.any(axis=1)
+    return np.asarray(np.where(several, np.cumsum(several) - 1, -1)[index.ravel()], dtype=np.int64)
 
 
 def _reordered(problem: Problem, order: IntArray) -> Problem:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from mlrq.kernel import branch, build
 from mlrq.kernel.tree import Tree, Walk, start, widened
+from mlrq.solvers.merging import merged
 from mlrq.solvers.ordering import ordered, prepare
 from mlrq.solvers.problem import Problem
 from mlrq.stats.linear_algebra import triangularise
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="no C compiler on this machine")
-ARRAYS = ("floats", "sums", "slopes", "integers", "found")
+ARRAYS = ("floats", "sums", "slopes", "integers", "ends", "found")
 NUMBERS = ("best", "reach", "level", "nodes")
 
 
@@ -26,13 +27,21 @@ def begun(seed: int, size: int, box: tuple[int, int], sliding: bool, kind: str) 
         rows *= 10.0 ** generator.integers(-3, 4, size)
     if kind == "duplicate":
         rows[:, -1] = rows[:, 0]
+    if kind == "sum" and size > 2:
+        rows[:, -1] = rows[:, 0] - 2.0 * rows[:, 1]
+    if kind == "category":
+        rows[:, : size // 2] = generator.integers(0, size // 2 + 1, len(rows))[:, None] == np.arange(
+            size // 2
+        )
+        rows[:, -1] = 1.0 - rows[:, : size // 2].sum(axis=1)
+        rows -= rows.mean(axis=0)
     if kind == "constant":
         rows[:, 0] = 0.0
     whole = triangularise(np.column_stack([rows, rows @ generator.standard_normal(size)]))
     _, inner, rank = ordered(Problem(whole[:size, :size], whole[:size, size], *box, sliding))
     best = float(np.square(inner.target).sum())
-    low, high = inner.outer
-    return prepare(inner, rank), start(prepare(inner, rank), best, widened(best, 1e-12), 1e-12, low, high)
+    tree = prepare(inner, rank) if kind == "duplicate" else merged(inner, rank).tree
+    return tree, start(tree, best, widened(best, 1e-12), 1e-12, *tree.outer)
 
 
 @settings(max_examples=150, deadline=None)
@@ -41,7 +50,7 @@ def begun(seed: int, size: int, box: tuple[int, int], sliding: bool, kind: str) 
     st.integers(1, 9),
     st.sampled_from([(-2, 1), (0, 3), (-3, 0), (-8, 7), (-128, 127)]),
     st.booleans(),
-    st.sampled_from(["plain", "scaled", "duplicate", "constant"]),
+    st.sampled_from(["plain", "scaled", "duplicate", "constant", "sum", "category"]),
     st.booleans(),
 )
 def test_the_search_goes_the_same_way_step_by_step(compiled, seed, size, box, sliding, kind, single):
