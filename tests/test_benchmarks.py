@@ -148,6 +148,20 @@ def test_the_page_of_statistics_has_what_its_benchmark_prints():
     assert all(float(cell) < 1e-10 for _, _, *cells in found for cell in cells)
 
 
+@pytest.mark.slow
+def test_the_page_of_statistics_has_the_intervals_that_the_benchmark_prints(monkeypatch):
+    pytest.importorskip("mapie", reason="MAPIE is the oracle of these figures")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import intervals
+
+    page = (PROJECT / "docs" / "statistics.md").read_text()
+    _, lines = table(page, "mapie")
+    printed = [line.strip("| ").split(" | ") for line in intervals.beside().splitlines()]
+    assert len(lines) == 16
+    # How far ends of floats are apart is the rounding of MAPIE's arithmetic.
+    assert [line[:5] + line[-1:] for line in lines] == [line[:5] + line[-1:] for line in printed[2:]]
+
+
 def test_a_certificate_is_measured_and_checked_by_itself(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     import certificates

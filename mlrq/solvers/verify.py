@@ -232,8 +232,8 @@ def main(quantized: str, certificate: str, table: str) -> Any:
             text = json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
             if hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest() != body["sha256"]:
                 raise Answer("REFUTED", f"{body['format']} was changed")
-        if model["training"].get("columns"):
-            raise Answer("INCOMPLETE", "columns are encoded, as `mlrq verify` knows: this takes numbers")
+        if {"columns", "calibration_rows"} & model["training"].keys():
+            raise Answer("INCOMPLETE", "columns are encoded or rows set aside, which `mlrq verify` knows of")
         with (gzip.open if table[-3:] == ".gz" else open)(table, "rt", encoding="utf-8-sig", newline="") as f:
             places = list(map(next(rows := csv.reader(f)).index, model["features"] + model["targets"]))
             kept = (x for x, on in zip(filter(None, rows), training(model["training"]), strict=True) if on)

@@ -36,16 +36,27 @@ def test_the_best_codes_are_proven_and_the_certificate_is_checked_alone(run, tmp
 
 
 def test_encoded_columns_are_checked_by_the_command_and_not_refuted_alone(run, tmp_path):
+    table = ("dataset=csv", "dataset.path=t.csv", "dataset.target=y")
     lines = [f"{i % 7},{'abc'[i * i % 3]},{i % 11 + i % 3}" for i in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["n,kind,y", *lines, ""]))
+    hold_that_the_checker_alone_says_incomplete(run, tmp_path, *table)
+
+
+def test_rows_that_are_set_aside_are_known_to_the_command_and_not_refuted_alone(run, tmp_path):
+    lines = [f"{i % 7},{i * i % 11},{i % 11 + i % 3}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,m,y", *lines, ""]))
     table = ("dataset=csv", "dataset.path=t.csv", "dataset.target=y")
+    hold_that_the_checker_alone_says_incomplete(run, tmp_path, *table, "quantization.interval=0.8")
+
+
+def hold_that_the_checker_alone_says_incomplete(run, tmp_path, *table):
     for stage in ("train", "quantize"):
         assert run(stage, *table).code == 0
     done = run("verify", *table)
     assert (done.code, done.out.split("\n")[0]) == (0, "PROVEN"), done.err
     paths = [str(tmp_path / "outputs" / name) for name in ("quantized.json", "certificate.json")]
     word, why = checker.main(*paths, str(tmp_path / "t.csv"))
-    assert (word, why.split(",")[0]) == ("INCOMPLETE", "columns are encoded")
+    assert (word, why.split(",")[0]) == ("INCOMPLETE", "columns are encoded or rows set aside")
 
 
 def test_nearest_codes_are_claimed_to_be_nothing(run):
