@@ -119,6 +119,14 @@ class QuantizedModel:
         return self._kept.artifact.certificate
 
     @property
+    def half_width(self) -> NDArray[np.float64] | None:
+        """(targets,) of the intervals around predictions, in the target's unit; None without `interval`."""
+        from mlrq.pipeline.intervals import half_width
+
+        model = self._kept.artifact.model
+        return half_width(model) if model.interval else None
+
+    @property
     def payload_bits(self) -> int:
         """Bits that inference needs of it."""
         return self._kept.artifact.model.payload_bits

@@ -23,6 +23,7 @@ from mlrq.quantization.settings import Settings
 
 SCHEMA, PLAIN_SCHEMA, EVALUATION_SCHEMA = 3, 2, 1  # plain: all columns are features, no row is set aside
 FIRST_ROWS = 5  # whose predictions are compared one by one, and kept
+HALF_WIDTH_MOST = 2**61  # with an intercept and a sum of products still in 64 bits
 FLOAT32_MOST, FLOAT32_LEAST = float.fromhex("0x1.fffffep127"), 2.0**-126  # the least that is normal
 
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -33,7 +34,7 @@ Scale = Annotated[float, Meta(ge=FLOAT32_LEAST, le=FLOAT32_MOST)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Code = Annotated[int, Meta(ge=-(2**15), le=2**16 - 1)]
 Intercept = Annotated[int, Meta(ge=-(2**62), le=2**62)] | float
-HalfWidth = Annotated[int, Meta(ge=0, le=2**62)] | Annotated[float, Meta(ge=0)]
+HalfWidth = Annotated[int, Meta(ge=0, le=HALF_WIDTH_MOST)] | Annotated[float, Meta(ge=0)]
 Hash = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
 Names = Annotated[list[str], Meta(min_length=1, extra_json_schema={"uniqueItems": True})]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.artifacts.documents import FLOAT, QuantizedArtifact
-from mlrq.artifacts.schema import Training
+from mlrq.artifacts.schema import HALF_WIDTH_MOST, Training
 from mlrq.errors import NAME, MlrqError, printable
 from mlrq.pipeline.predictions import require_names
 from mlrq.quantization.model import Interval, QuantizedLinear
@@ -16,7 +16,6 @@ from mlrq.stats.conformal import in_steps, needed, rank
 from mlrq.streaming.train_test import TrainTest
 
 KEY = "quantization.interval"
-MOST = 2**62  # of an accumulator, as C has it
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,12 @@ def with_interval(data: TrainTest, model: QuantizedLinear, level: float) -> Quan
     place = rank(level, count)
     assert place
     errors = data.largest_errors(model, count - place + 1).min(axis=1)
+    if not np.isfinite(errors).all():
+        raise MlrqError(f"{KEY}={level}: the half-width exceeds what a double holds: change a unit")
     half: NDArray[Any] = errors
     if model.inputs:
         steps = [in_steps(*pair) for pair in zip(errors.tolist(), model.scale.tolist(), strict=True)]
-        if (model.accumulator_bound or 0) + max(steps) >= MOST:
+        if max(steps) > HALF_WIDTH_MOST:
             raise MlrqError(f"{KEY}={level}: the half-width takes more than 64 bits: use fewer bits")
         half = np.array(steps, dtype=np.int64)
     return replace(model, interval=Interval(level, half))

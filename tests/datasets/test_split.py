@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.intervals import set_aside as documented
 from support.tables import hashed, shuffled, split_by_scikit_learn
 
 from mlrq.datasets import Part, Split, Stream
-from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.memory import of_arrays, shuffle
 from mlrq.datasets.split import hashed as hashed_rows
+from mlrq.datasets.split import shuffled as permuted
 from mlrq.errors import MlrqError
 from mlrq.streaming.reader import Reader
 
@@ -49,6 +51,36 @@ def test_shuffled_rows_are_those_of_scikit_learn_one_by_one(rows, test_size, see
             shuffled(stream, test_size, seed)
     else:
         hold_split_as_scikit_learn(stream, test_size, seed)
+
+
+@given(
+    rows=st.integers(20, 400),
+    groups=st.lists(st.integers(1, 90), min_size=1, max_size=6),
+    size=st.integers(1, 100),
+    test_size=st.floats(0.0, 0.9),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_calibration_rows_are_those_of_the_position_in_any_batch_and_split(
+    rows, groups, size, test_size, seed
+):
+    split = Split("hash", test_size, seed, calibrate=True)
+    count, tests = sum(groups), hashed_rows(0, sum(groups), split)
+    train, test = numbers(groups, size, split)
+    aside = np.flatnonzero(documented(count, tests, seed)).tolist()
+    assert test == np.flatnonzero(tests).tolist()
+    assert sorted([*train, *test, *aside]) == list(range(count))
+    # The same hash decides among the training rows of a permutation.
+    numbered = of_arrays("t", "", ("x",), ("y",), np.arange(float(rows))[:, None], np.ones((rows, 1)))
+    order, first = permuted(rows, Split("shuffle", test_size, seed))
+    held = shuffle(numbered, Split("shuffle", test_size, seed, calibrate=True))
+    chosen = np.zeros(rows, dtype=bool)
+    chosen[order[:first]] = True
+    kinds = [(part.test, part.aside, held.kept[part.start][0][0].astype(int)) for part in held.parts]
+    kept = [found for test, aside, found in kinds if aside]
+    assert (
+        sorted(np.concatenate(kept).tolist() if kept else [])
+        == np.flatnonzero(documented(rows, chosen, seed)).tolist()
+    )
 
 
 @pytest.mark.parametrize("test_size", [0.1, 0.2, 0.25, 0.3, 0.5])

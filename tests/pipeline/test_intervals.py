@@ -105,6 +105,8 @@ def test_the_ends_are_predictions_less_and_more_the_half_width(inputs):
     model = mlrq.quantize("linear_regression", ROWS, VALUES, bits=4, inputs=inputs, interval=0.9)
     low, high = model.predict_interval(ROWS)
     middle, inner = model.predict(ROWS), model.artifact.model
+    unit = 1.0 if inputs == "float" else model.scale.astype(float)
+    assert model.half_width.tolist() == (inner.interval.half_width * unit).tolist()
     if inputs == "float":
         assert low == pytest.approx(middle - inner.interval.half_width, rel=1e-12)
         assert high == pytest.approx(middle + inner.interval.half_width, rel=1e-12)
