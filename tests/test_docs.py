@@ -108,7 +108,9 @@ def test_every_key_of_an_artifact_is_explained(finished, name):
             r"`(\w+)`", " ".join(row["key"] for row in rows(re.search(r"\|.*\|\n(?:\|.*\n)+", section)[0]))
         )
     )
-    assert explained == set(json.loads((finished / "outputs" / name).read_text()))
+    there = set(json.loads((finished / "outputs" / name).read_text()))
+    assert there <= explained
+    assert explained - there <= {"interval"}  # of models that have one
 
 
 def test_every_benchmark_is_in_their_readme():
