@@ -330,10 +330,10 @@ def test_help_fits_eighty_columns(make):
 
 # Set-up with a Python that only notes what it is asked for, and waits in pip where there is a file `slow`.
 SETUP = """#!/bin/sh
-here={folder}
+here="{folder}"
 echo "$*" >> "$here/calls"
 case "$1 $2" in
-  "-c "*) exec {python} -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2" ;;
+  "-c "*) exec "{python}" -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2" ;;
   "-m venv") rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
   "-m pip") while [ -e "$here/slow" ]; do sleep 0.01; done ;;
 esac
