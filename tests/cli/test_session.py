@@ -86,12 +86,12 @@ def test_another_dataset_or_engine_is_read_anew_and_engines_end(tmp_path, scans,
     parts = len(written(tmp_path / "t").parts)
     monkeypatch.chdir(tmp_path)
     with Session() as session_:
-        one = session_.known(checked(*CLI), print)
-        assert session_.known(checked(*CLI, "model=ridge", "quantization=int4"), print) is one
-        other = session_.known(checked(*CLI, "dataset.seed=1"), print)
+        one = session_.known(checked(*CLI), print, False)
+        assert session_.known(checked(*CLI, "model=ridge", "quantization=int4"), print, False) is one
+        other = session_.known(checked(*CLI, "dataset.seed=1"), print, False)
         assert other is not one
         assert (len(scans), opened) == (2 * parts, ["open threads"])
-        session_.known(checked(*CLI, "engine=joblib", "engine.workers=1"), print)
+        session_.known(checked(*CLI, "engine=joblib", "engine.workers=1"), print, False)
         assert opened == ["open threads", "close threads", "open joblib"]
     assert opened[3:] == ["close joblib"]
 
@@ -109,7 +109,7 @@ def test_rows_in_memory_are_those_of_one_dataset(monkeypatch):
     monkeypatch.setattr(synthetic, "load", counted)
     with Session() as session_:
         for seed, times in ((1, 1), (1, 1), (2, 2), (1, 3)):
-            known = session_.known(checked("dataset=synthetic", f"dataset.seed={seed}"), print)
+            known = session_.known(checked("dataset=synthetic", f"dataset.seed={seed}"), print, False)
             held = [weakref.ref(known.data)]
             del known
             assert len(loaded) == times
@@ -136,12 +136,12 @@ def test_after_a_pass_that_failed_the_next_job_starts_afresh(tmp_path, scans, op
         raise MlrqError("the scheduler is lost")
 
     with Session() as session_:
-        source = session_.known(checked(*CLI), print).data
+        source = session_.known(checked(*CLI), print, False).data
         with monkeypatch.context() as broken:
             broken.setattr(reductions, "errors", lost)
             with pytest.raises(MlrqError, match="lost"):
                 source.score(())
-        assert session_.known(checked(*CLI), print).data is not source
+        assert session_.known(checked(*CLI), print, False).data is not source
         assert len(scans) == 2 * parts
         assert opened == ["open threads", "close threads", "open threads"]
 
