@@ -60,7 +60,7 @@ def line(name: str, table: tuple[Any, Any], granularity: str) -> tuple[str, ...]
     residual = float(np.square(errors).mean(axis=0).sum())
     answer = model.verify(rows, targets).splitlines()
     below = next((text for text in answer if "or fewer" in text), "")
-    least = float(below.split("below ")[1].split(",")[0]) / residual if below else None
+    least = float(below.split(" add ")[1].split()[0]) / residual if below else None
     shown = "-" if model.bits == 2 else "not shown" if least is None else f"at least {least:.3%}"
     figures = str(rows.shape[1]), granularity, str(model.bits), f"{model.excess / residual:.3%}", "1%"
     return name, *figures, shown, answer[0]
