@@ -78,9 +78,9 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
 def predict(config: Config, folder: Path, notify: Callable[[str], None]) -> None:
     """Predict the rows that the configuration names. Imports no scikit-learn, and no tables to print."""
     from mlrq.artifacts.documents import QUANTIZED, read_quantized
+    from mlrq.datasets.parquet_files import is_parquet
     from mlrq.files import digest
     from mlrq.pipeline.predict import predict
-    from mlrq.pipeline.predict_parquet import is_parquet
     from mlrq.pipeline.predictions import Options
 
     path = Path(config.artifact or folder / QUANTIZED)

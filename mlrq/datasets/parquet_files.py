@@ -9,6 +9,13 @@ from mlrq.errors import MlrqError
 SUFFIXES = (".parquet", ".pq", ".parq")
 
 
+def is_parquet(source: str, kind: str) -> bool:
+    """Whether `source` is to be read as Parquet: because `kind` says so, or by its name."""
+    if kind != "auto":
+        return kind == "parquet"
+    return source.lower().endswith(SUFFIXES) or "://" in source or Path(source).is_dir()
+
+
 def first_line(error: Exception) -> str:
     """The first line of what pyarrow says."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -5,7 +5,7 @@
 
 import os
 
-from mlrq.kernel import branch, householder, inference, native, reference
+from mlrq.kernel import householder, inference, native, reference
 from mlrq.kernel.householder import canonical, summed
 from mlrq.kernel.inference import Integers, positions
 from mlrq.kernel.reference import Scanned, chosen, scrambled
@@ -24,6 +24,9 @@ centred = _native.centred if _native else householder.centred
 encode = _native.encode if _native else inference.encode
 infer = _native.infer if _native else inference.infer
 scan = _native.scan if _native else reference.scan
-search = _native.search if _native else branch.search
 stack = _native.stack if _native else householder.stack
 tally = _native.tally if _native else reference.tally
+if _native:
+    search = _native.search
+else:
+    from mlrq.kernel.branch import search  # long, and no prediction needs it

@@ -17,7 +17,6 @@ from mlrq.artifacts.json_document import encode
 from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import CellFault
 from mlrq.datasets.parquet import ParquetStream, arrow_cells, load
-from mlrq.datasets.parquet_files import SUFFIXES
 from mlrq.datasets.parts import LARGEST, Part, out_of_bounds
 from mlrq.errors import DataError, MlrqError
 from mlrq.files import atomic, digest, write
@@ -29,13 +28,6 @@ from mlrq.quantization.model import QuantizedLinear
 from mlrq.streaming.engines import Engine
 
 ORIGIN = "_mlrq.json"  # readers of Parquet folders skip what starts so
-
-
-def is_parquet(source: str, kind: str) -> bool:
-    """Whether `source` is to be read as Parquet: because `kind` says so, or by its name."""
-    if kind != "auto":
-        return kind == "parquet"
-    return source.lower().endswith(SUFFIXES) or "://" in source or Path(source).is_dir()
 
 
 def predict(
