@@ -31,7 +31,7 @@ from scale_report import (
 from scale_rivals import rivals
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("headline", "growth", "width")
+PARTS = ("headline", "growth", "width", "categories")
 # What the issue asks of the largest table, beside the memory.
 MOST_RATIO, LEAST_SPEEDUP = 2, 3
 FEW = 10_000  # rows of the table that shows what a run costs before its first row
@@ -148,6 +148,13 @@ def width(bench: Bench, features: list[int], cells: int, workers: list[int]) -> 
     return markdown([*GROWTH, "s, exact codes"], lines, 0), tables
 
 
+def categories(bench: Bench, rows: int, workers: list[int]) -> str:
+    """Time and memory of numbers beside columns of text, whose categories take a pass."""
+    table = bench.table(rows, 4, 2)
+    bench.measure(table, workers)
+    return markdown(GROWTH, [line(bench, table, count) for count in workers], 0)
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--folder", type=Path, help="where tables are kept; else they are made and removed")
@@ -159,6 +166,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cells", type=float, default=32, help="rows times features of --features, millions: 32"
     )
+    parser.add_argument("--text-rows", type=float, default=10, help="of columns with text, millions: 10")
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2], help="default: 1 2")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each; default: 5")
     parser.add_argument(
@@ -197,6 +205,8 @@ def main() -> None:
                 texts[part] = headline(bench, rows, asked.workers, asked.intelex)
             elif part == "growth":
                 texts[part], grown = growth(bench, rows, asked.workers)
+            elif part == "categories":
+                texts[part] = categories(bench, int(asked.text_rows * MILLION), asked.workers)
             else:
                 texts[part], wide = width(bench, asked.features, int(asked.cells * MILLION), asked.workers)
             print(f"\n{texts[part]}", flush=True)

@@ -20,6 +20,7 @@ class Table:
     path: Path
     rows: int
     features: int
+    texts: int
 
     @property
     def size(self) -> float:
@@ -37,21 +38,22 @@ class Bench:
     compression: str
     measured: dict[Key, Run] = field(default_factory=dict)
 
-    def table(self, rows: int, features: int) -> Table:
+    def table(self, rows: int, features: int, texts: int = 0) -> Table:
         """The table, made if it is not there, and read once so that it is in the page cache."""
-        path = self.folder / f"{features}-features-{rows}-rows-{self.compression}.parquet"
+        kinds = f"{features}-features" + (f"-{texts}-texts" if texts else "")
+        path = self.folder / f"{kinds}-{rows}-rows-{self.compression}.parquet"
         if not path.exists():
-            need, free = 8.5 * rows * (features + 1), shutil.disk_usage(self.folder).free
+            need, free = 8.5 * rows * (features + texts + 1), shutil.disk_usage(self.folder).free
             if need > free:
                 raise RuntimeError(
                     f"{path.name} takes {need / 1e9:.1f} GB, {self.folder} has {free / 1e9:.1f}"
                 )
             say(f"making {path.name} ...")
-            arguments = [str(path), str(rows), str(features), self.compression]
+            arguments = [str(path), str(rows), str(features), self.compression, str(texts)]
             run([sys.executable, JOBS, "make", *arguments], self.scratch)
             with path.open("rb") as file:
                 os.fsync(file.fileno())  # what is not on the disk yet cannot leave the page cache
-        table = Table(path, rows, features)
+        table = Table(path, rows, features, texts)
         self.once([sys.executable, JOBS, "read", str(path)])
         return table
 

@@ -1,6 +1,6 @@
 """What `scale.py` runs in a process of its own: make a table, read it, fit a rival. Prints one line of JSON.
 
-python benchmarks/scale_jobs.py make PATH ROWS FEATURES COMPRESSION
+python benchmarks/scale_jobs.py make PATH ROWS FEATURES COMPRESSION TEXTS
 python benchmarks/scale_jobs.py read PATH
 python benchmarks/scale_jobs.py fit PATH sklearn|sklearnex
 
@@ -16,10 +16,11 @@ from pathlib import Path
 SEED = 20_240_101
 GROUP_NUMBERS = 9_000_000  # doubles in a row group, 72 MB: a million rows of eight features and a target
 TARGET = "y"
+CATEGORIES = (12, 5)  # of each column of text, in turn
 
 
-def make(path: str, rows: int, features: int, compression: str) -> dict[str, float]:
-    """Write a table of correlated normal features and a noisy linear target, a row group at a time.
+def make(path: str, rows: int, features: int, compression: str, texts: int = 0) -> dict[str, float]:
+    """Write a table of correlated normal features, of texts, and a noisy linear target, by row groups.
 
     A row group's numbers come from a seed and its position, so a smaller table is the head of a larger
     one. The name is given to the file when it is whole: a table that is there is complete.
@@ -29,10 +30,12 @@ def make(path: str, rows: int, features: int, compression: str) -> dict[str, flo
     import pyarrow.parquet
 
     start = time.perf_counter()
-    names = [*(f"x{number}" for number in range(features)), TARGET]
-    schema = pyarrow.schema([(name, pyarrow.float64()) for name in names])
+    words = [[f"category {place}" for place in range(CATEGORIES[i % len(CATEGORIES)])] for i in range(texts)]
+    fields = [(f"x{number}", pyarrow.float64()) for number in range(features)]
+    fields += [(f"t{number}", pyarrow.string()) for number in range(texts)]
+    schema = pyarrow.schema([*fields, (TARGET, pyarrow.float64())])
     weights = np.random.default_rng([SEED, features]).standard_normal(features)
-    group = GROUP_NUMBERS // (features + 1)
+    group = GROUP_NUMBERS // (features + texts + 1)
     part = Path(f"{path}.part")
     with pyarrow.parquet.ParquetWriter(part, schema, compression=compression) as writer:
         for number, first in enumerate(range(0, rows, group)):
@@ -45,6 +48,10 @@ def make(path: str, rows: int, features: int, compression: str) -> dict[str, flo
                 column += 0.7 * common
                 target += weight * column
                 columns.append(column)
+            for known in words:
+                places = generator.integers(len(known), size=count)
+                target += places / len(known)
+                columns.append(pyarrow.array(known).take(pyarrow.array(places)))
             writer.write_table(pyarrow.table([*columns, target], schema=schema), row_group_size=group)
     part.replace(path)
     return {"seconds": time.perf_counter() - start}
@@ -83,7 +90,7 @@ def fit(path: str, package: str) -> dict[str, float]:
 def main() -> None:
     job, path, *rest = sys.argv[1:]
     if job == "make":
-        result = make(path, int(rest[0]), int(rest[1]), rest[2])
+        result = make(path, int(rest[0]), int(rest[1]), rest[2], int(rest[3]))
     else:
         result = read(path) if job == "read" else fit(path, rest[0])
     print(json.dumps(result))

@@ -26,9 +26,9 @@ def test_a_small_run_measures_every_part_and_writes_it(tmp_path):
     pytest.importorskip("matplotlib")
     readme = tmp_path / "README.md"
     shutil.copy(BENCHMARKS / "README.md", readme)
-    command = f"--rows 0.02 --features 4 --cells 0.08 --workers 1 --repeat 1 --intelex no --folder {tmp_path}"
+    command = "--rows 0.02 --text-rows 0.02 --features 4 --cells 0.08 --workers 1 --repeat 1 --intelex no"
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / "scale.py", *command.split(), "--readme", readme],
+        [sys.executable, BENCHMARKS / "scale.py", *command.split(), "--folder", tmp_path, "--readme", readme],
         capture_output=True,
         text=True,
     )
@@ -59,7 +59,7 @@ def test_a_small_run_measures_every_part_and_writes_it(tmp_path):
         assert re.search(rf"^- {asked}.*{NUMBER}.*asked", text, re.MULTILINE)
         assert asked in done.stdout
 
-    for name, features in (("growth", "8"), ("width", "4")):
+    for name, features in (("growth", "8"), ("width", "4"), ("categories", "4")):
         _, (line,) = table(text, name)
         assert line[:2] == ["20,000", features]
         seconds, rate, read, ratio = (float(line[place].replace(",", "")) for place in (4, 6, 7, 8))
@@ -102,12 +102,13 @@ def test_a_smaller_table_is_the_head_of_a_larger_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scale_jobs, "GROUP_NUMBERS", 5 * 100)
     for rows in (200, 350):
-        scale_jobs.make(str(tmp_path / f"{rows}.parquet"), rows, 4, "snappy")
+        scale_jobs.make(str(tmp_path / f"{rows}.parquet"), rows, 3, "snappy", 1)
     small, large = (parquet.read_table(tmp_path / f"{rows}.parquet") for rows in (200, 350))
     assert large.num_rows == 350
     assert small.equals(large.slice(0, 200))
     assert scale_jobs.read(str(tmp_path / "350.parquet"))["rows"] == 350
-    assert scale_jobs.fit(str(tmp_path / "350.parquet"), "sklearn")["rows"] == 350
+    scale_jobs.make(str(tmp_path / "numbers.parquet"), 350, 4, "snappy")
+    assert scale_jobs.fit(str(tmp_path / "numbers.parquet"), "sklearn")["rows"] == 350
 
 
 @pytest.mark.slow

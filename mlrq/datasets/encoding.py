@@ -7,7 +7,7 @@ wherever rows are read: what comes after sees numbers only.
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -241,8 +241,7 @@ def select(cells: Cells, rows: NDArray[np.bool_] | slice) -> Cells:
 def is_missing(cells: Cells, missing_values: Sequence[str]) -> NDArray[np.bool_]:
     """(rows,) whether the cell is missing."""
     if isinstance(cells, Texts):
-        known = {*MISSING, *(value.strip() for value in missing_values)}
-        return chosen(cells, lambda text: text.strip() in known or category(text) in known)
+        return missing_texts(cells.values, missing_values)[cells.codes]
     lost = np.isnan(cells)
     for value in map(parsed, missing_values):
         if value is not None:
@@ -250,9 +249,10 @@ def is_missing(cells: Cells, missing_values: Sequence[str]) -> NDArray[np.bool_]
     return lost
 
 
-def chosen(cells: Texts, which: Callable[[str], bool]) -> NDArray[np.bool_]:
-    """(rows,) what `which` says of each row's text."""
-    return np.array([which(text) for text in cells.values], dtype=bool)[cells.codes]
+def missing_texts(found: Sequence[str], missing_values: Sequence[str]) -> NDArray[np.bool_]:
+    """(texts,) whether a cell with the text is missing."""
+    known = {*MISSING, *(value.strip() for value in missing_values)}
+    return np.array([text.strip() in known or category(text) in known for text in found], dtype=bool)
 
 
 def parsed(text: str) -> float | None:

@@ -25,9 +25,11 @@ from mlrq.datasets.encoding import (
     Cells,
     Column,
     Encoding,
+    Texts,
     bad_cell,
     category,
     is_missing,
+    missing_texts,
     number,
     numbers,
     parsed,
@@ -216,9 +218,9 @@ def _count(
     tally: _Tally, name: str, kind: str, cells: Cells, held: NDArray[np.bool_], rules: ColumnRules
 ) -> None:
     """Add consecutive rows to the tally of a column; those that are `held` out are no training rows."""
-    lost = is_missing(cells, rules.missing_values)
-    tally.missing += int((lost & ~held).sum())
     if kind in (NUMERIC, BOOLEAN):
+        lost = is_missing(cells, rules.missing_values)
+        tally.missing += int((lost & ~held).sum())
         values, bad = numbers(kind, cells)
         if (bad & ~lost).any():
             row = int(np.argmax(bad & ~lost))
@@ -229,10 +231,14 @@ def _count(
         tally.sum += total(values) if rules.missing in ("mean", "indicator") else 0
         return
     found = texts(cells)
-    every, train = (
-        np.bincount(found.codes[which], minlength=len(found.values)) for which in (~lost, ~lost & ~held)
-    )
-    for place in np.flatnonzero(every).tolist():
+    if isinstance(cells, Texts):
+        gone = missing_texts(cells.values, rules.missing_values)
+    else:
+        gone = is_missing(np.unique(cells), rules.missing_values)
+    every, out = (np.bincount(codes, minlength=len(gone)) for codes in (found.codes, found.codes[held]))
+    train = every - out
+    tally.missing += int(train[gone].sum())
+    for place in np.flatnonzero(~gone & (every > 0)).tolist():
         counts = tally.seen.setdefault(category(found.values[place]), [0, 0])
         counts[0] += int(train[place])
         counts[1] += int(every[place])

@@ -59,7 +59,8 @@ class ParquetStream(Stream):
             DataError: If the file lacks a column, cannot be read, or is not what it was.
         """
         size, whole = rows_per_batch(len(self.names)), replace(part, rows=self.rows(part))
-        for batch in self.record_batches(whole, list(kinds), size):
+        texts = [name for name, kind in kinds.items() if kind != NUMERIC]
+        for batch in self.record_batches(whole, list(kinds), size, texts):
             yield [arrow_cells(batch.column(name), kind) for name, kind in kinds.items()]
 
     def rows(self, part: Part) -> int:
@@ -73,17 +74,21 @@ class ParquetStream(Stream):
         return DataError(f"{part.where}, column {name!r}: row {row + 1}, {what}")
 
     @contextmanager
-    def file(self, part: Part) -> Iterator[Any]:
-        """pyarrow's file of `part`. Raises DataError if it cannot be read or is not what it was."""
+    def file(self, part: Part, texts: Sequence[str] = ()) -> Iterator[Any]:
+        """pyarrow's file of `part`, in which texts are coded. Raises DataError as `record_batches` does."""
 
         def look() -> Stamp:
             return _stamps(self.filesystem, [part.path])[0]
 
-        with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path) as file:
+        with unchanged(part.path, part.stamp, look), _opened(self.filesystem, part.path, texts) as file:
             yield file
 
-    def record_batches(self, part: Part, columns: Sequence[str], size: int = 0) -> Iterator[Any]:
+    def record_batches(
+        self, part: Part, columns: Sequence[str], size: int = 0, texts: Sequence[str] = ()
+    ) -> Iterator[Any]:
         """pyarrow's record batches of `columns`, of at most `size` or else `rows_per_batch` rows.
+
+        Those of `texts` that the file has as text come with each text once, as the file mostly has them.
 
         Raises:
             DataError: If the file lacks a column, cannot be read, or is not what it was.
@@ -92,7 +97,7 @@ class ParquetStream(Stream):
 
         where, done = part.where, 0
         try:
-            with self.file(part) as file:
+            with self.file(part, texts) as file:
                 present(file.schema_arrow.names, columns, part.path)
                 size = size or rows_per_batch(len(columns))
                 # One thread: an engine has several.
@@ -209,8 +214,8 @@ def _choose_allocator() -> None:
             pyarrow.set_memory_pool(pyarrow.jemalloc_memory_pool())
 
 
-def _opened(filesystem: Any, path: str) -> Any:
-    """The Parquet file, a context manager.
+def _opened(filesystem: Any, path: str, texts: Sequence[str] = ()) -> Any:
+    """The Parquet file, a context manager; columns of `texts` become Arrow's dictionaries.
 
     Raises:
         DataError: If it is not Parquet, damaged or not there.
@@ -224,7 +229,7 @@ def _opened(filesystem: Any, path: str) -> Any:
     local = filesystem.type_name == "local"
     how = {"buffer_size": BUFFER, "pre_buffer": False} if local else {"pre_buffer": True}
     try:
-        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem, **how)
+        return pyarrow.parquet.ParquetFile(path, filesystem=filesystem, read_dictionary=list(texts), **how)
     except (pyarrow.ArrowMemoryError, pyarrow.ArrowCancelled):
         raise
     except (pyarrow.ArrowException, OSError) as error:
