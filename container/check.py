@@ -3,6 +3,8 @@
 One line a check; the first that fails ends it, with what was found.
 """
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -10,10 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mlrq.artifacts.json_document import encode
+from mlrq.cli import recorded
+from mlrq.config.composition import quoted
 from mlrq.files import digest
 
 Finished = subprocess.CompletedProcess[str]
@@ -78,34 +83,62 @@ def values_apart(image: Any, here: Any, name: str) -> str:
     return "" if image == here else f"{name} is {image} in the image, {here} on the host"
 
 
-def split_of(model: dict[str, Any]) -> list[str]:
-    """The overrides that name the split of the model's dataset; none where it is the default."""
-    keys = ("split", "test_size", "seed")
-    named = [f"dataset.{key}={model['training'][key]}" for key in keys]
-    return [] if named == ["dataset.split=shuffle", "dataset.test_size=0.2", "dataset.seed=42"] else named
+@dataclass(frozen=True)
+class Rows:
+    """The rows that a model is evaluated on, here and in the image.
+
+    Attributes:
+        here: Overrides that name them on the host.
+        there: Overrides that name them in the image.
+        flags: What gives them to the image.
+    """
+
+    here: tuple[str, ...] = ()
+    there: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
-def default_command(sealed: Run, artifact: str, model: dict[str, Any]) -> float:
-    """The image run as it is, or told the model's split. Returns the seconds it took, the best of three."""
-    took, split = [], split_of(model)
+def rows_of(folder: Path, model: dict[str, Any]) -> Rows | None:
+    """The rows that the model was made from; None where the image cannot read them."""
+    name, *others = recorded.overrides(["stage=evaluate", f"output_dir={quoted(str(folder))}"]) or [""]
+    if name == "dataset=california_housing":
+        keys = ("split", "test_size", "seed")
+        split = [f"dataset.{key}={model['training'][key]}" for key in keys]
+        default = ["dataset.split=shuffle", "dataset.test_size=0.2", "dataset.seed=42"]
+        return Rows() if split == default else Rows(tuple(split), tuple(split))
+    if name != "dataset=csv":
+        return None
+    run_json = json.loads((folder / "run.json").read_text())["stages"]["evaluate"]
+    path = Path(run_json["directory"], run_json["dataset"]["path"])
+    kept = [text for text in others if not text.startswith("dataset.path=")]
+    inside_it = f"dataset.path={quoted(path.name)}"
+    return Rows((name, *others), (name, *kept, inside_it), ("--volume", f"{path}:/app/{path.name}:ro,Z"))
+
+
+def default_command(sealed: Run, artifact: str, model: dict[str, Any], rows: Rows) -> float:
+    """The image run as it is, or told of the rows. Returns the seconds it took, the best of three."""
+    took = []
+    if rows.flags:
+        refused("without the rows of the model, it is", sealed())
     for _ in range(3):
         start = time.perf_counter()
-        there = sealed(*(["evaluate", "save=false", *split] if split else []))
+        asked = ("evaluate", "save=false", *rows.there) if rows.there else ()
+        there = sealed(*asked, flags=rows.flags)
         took.append(time.perf_counter() - start)
     says = f"exit code {there.returncode}: {there.stderr}"
-    check("the default command succeeds on a read-only root without network", not there.returncode, says)
+    check("it evaluates on a read-only root without network", not there.returncode, says)
     printed = len(SAMPLE.findall(there.stdout.partition("Sample predictions")[2]))
     check(f"it prints {ROWS} samples", printed == ROWS, f"{printed} of them")
     if not model["training"]["test_rows"]:
         check("it says that there is no test part", "there is no test part" in there.stdout, there.stdout)
-    apart = lines_apart(there.stdout, host("evaluate", "save=false", artifact, *split).stdout)
+    apart = lines_apart(there.stdout, host("evaluate", "save=false", artifact, *rows.here).stdout)
     check("it prints what the host prints", not apart, apart)
     return min(took)
 
 
-def metrics(sealed: Run, evaluation: dict[str, Any], model: dict[str, Any]) -> None:
+def metrics(sealed: Run, evaluation: dict[str, Any], rows: Rows) -> None:
     """Every digit of the evaluation that the host saved."""
-    there = sealed("evaluate", "save=false", "report=json", *split_of(model))
+    there = sealed("evaluate", "save=false", "report=json", *rows.there, flags=rows.flags)
     try:
         found = json.loads(there.stdout)
     except ValueError:
@@ -115,10 +148,36 @@ def metrics(sealed: Run, evaluation: dict[str, Any], model: dict[str, Any]) -> N
         check(f"{part}: equal to the host's to the last digit", not apart, apart)
 
 
-def predictions(sealed: Run, artifact: str, features: list[str]) -> None:
-    """Rows that are in no data set, through standard input and output."""
-    cells = [[str(1 + (7 * i + 3 * j) % 11 / 8) for j in range(len(features))] for i in range(ROWS)]
-    rows = "".join(",".join(row) + "\n" for row in [features, *cells])
+def table(model: dict[str, Any]) -> list[list[str]]:
+    """A header and rows that are in no data set, of the columns that the model reads; some cells missing."""
+    plain = [{"name": name, "kind": "numeric", "fill": None} for name in model["features"]]
+    columns = model["training"].get("columns", {"columns": plain})["columns"]
+
+    def cell(i: int, j: int) -> str:
+        column, number = columns[j], 7 * i + 3 * j
+        if column["fill"] is not None and number % 5 == 0:
+            return ""
+        if column["kind"] == "boolean":
+            return ("false", "true")[number % 2]
+        if column["kind"] == "categorical":
+            known = column["categories"] + column["rare"]
+            return str(known[number % len(known)])
+        return str(1 + number % 11 / 8)
+
+    cells = [[cell(i, j) for j in range(len(columns))] for i in range(ROWS)]
+    return [[column["name"] for column in columns], *cells]
+
+
+def text(rows: list[list[str]]) -> str:
+    """Rows as CSV."""
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    return written.getvalue()
+
+
+def predictions(sealed: Run, artifact: str, model: dict[str, Any]) -> None:
+    """Rows through standard input and output."""
+    rows = text(table(model))
     there, here = sealed("predict", rows=rows), host("predict", artifact, rows=rows)
     lines = len(there.stdout.splitlines())
     says = f"{lines} lines, exit code {there.returncode}: {there.stderr}"
@@ -146,28 +205,28 @@ def refused(name: str, there: Finished) -> None:
 def other_models(sealed: Run, model: dict[str, Any]) -> None:
     """A model of the user's own in place of the one inside, and one with a bit changed."""
     body = {key: value for key, value in model.items() if key != "sha256"}
-    body["codes"][0][0] ^= 1
+    codes = body["codes"][0]
+    codes[:] = codes[1:] + codes[:1]  # of the same size, so that no bound changes
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "quantized.json")
         swap = ("--volume", f"{path}:{MODEL}:ro,Z")
-        wanted = ("evaluate", "save=false", "report=json", *split_of(model))
         path.write_bytes(encode({**body, "sha256": digest(encode(body))}))
         path.chmod(0o444)
-        there, here = sealed(*wanted, flags=swap), host(*wanted, f"artifact={path}")
-        pair = [json.loads(done.stdout or "{}").get("quantized") for done in (there, here)]
-        apart = values_apart(pair[0], pair[1], "quantized") or ("" if pair[0] else there.stderr)
+        sent = text(table(model))
+        there, here = sealed("predict", flags=swap, rows=sent), host("predict", f"artifact={path}", rows=sent)
+        apart = lines_apart(there.stdout, here.stdout) or ("" if there.stdout else there.stderr)
         check("another model takes its place", not apart, apart)
         path.chmod(0o644)
         path.write_bytes(encode({**body, "sha256": model["sha256"]}))
         path.chmod(0o444)
-        refused("a damaged model is", sealed(flags=swap))
+        refused("a damaged model is", sealed("predict", flags=swap, rows=sent))
 
 
-def bad_rows(sealed: Run, features: list[str]) -> None:
+def bad_rows(sealed: Run, model: dict[str, Any]) -> None:
     """Rows that cannot be predicted."""
+    header, row, *_ = table(model)
     refused("rows that lack a column are", sealed("predict", rows="nothing\n1\n"))
-    cells = ",".join(["1"] * (len(features) - 1) + ["many"])
-    refused("rows with a bad cell are", sealed("predict", rows=f"{','.join(features)}\n{cells}\n"))
+    refused("rows with a bad cell are", sealed("predict", rows=text([header, [*row[:-1], "many"]])))
 
 
 def size(engine: str, image: str) -> None:
@@ -192,14 +251,19 @@ def main(engine: str, folder: Path) -> None:
     def sealed(*arguments: str, flags: tuple[str, ...] = (), rows: str = "") -> Finished:
         return run(engine, "run", *SEALED, *flags, image, *arguments, rows=rows)
 
-    seconds = default_command(sealed, artifact, model)
-    metrics(sealed, json.loads((folder / "evaluation.json").read_text()), model)
-    predictions(sealed, artifact, model["features"])
+    told, rows = "", rows_of(folder, model)
+    if rows:
+        seconds = default_command(sealed, artifact, model, rows)
+        metrics(sealed, json.loads((folder / "evaluation.json").read_text()), rows)
+        told = f"; from run to printed metrics {seconds:.2f} s"
+    else:
+        refused("a dataset that it cannot read is", sealed())
+    predictions(sealed, artifact, model)
     inside(sealed)
     other_models(sealed, model)
-    bad_rows(sealed, model["features"])
+    bad_rows(sealed, model)
     size(engine, image)
-    print(f"the image holds; from run to printed metrics {seconds:.2f} s")
+    print(f"the image holds{told}")
 
 
 if __name__ == "__main__":
