@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +106,11 @@ def sweep(
     *,
     sample_weight: Any = None,
     bits: Iterable[int] = range(2, 9),
+    columns: dict[str, str] | None = None,
+    missing: str = "error",
+    missing_values: Sequence[str] | None = None,
+    rare_below: int = 0,
+    unknown: str = "error",
     split: str = "hash",
     test_size: float = 0.0,
     seed: int = 42,
@@ -119,6 +124,11 @@ def sweep(
         y: Likewise.
         sample_weight: Likewise.
         bits: The widths.
+        columns: This and the next four as of `mlrq.quantize`.
+        missing: What a missing cell does.
+        missing_values: Texts and numbers that mean one.
+        rare_below: Categories of fewer training rows share a feature.
+        unknown: What a category does that no training row has.
         split: As of `mlrq.quantize`.
         test_size: Fraction of the rows that `test_r2` is measured on.
         seed: Of the split.
@@ -137,9 +147,16 @@ def sweep(
     """
     wanted = [values.quantization(bits=width, **settings) for width in bits]
     values.require_split(split, test_size, seed)
+    rules = values.rules(
+        columns=columns,
+        missing=missing,
+        missing_values=missing_values,
+        rare_below=rare_below,
+        unknown=unknown,
+    )
     named = "table", "a table in memory"
     divided = Split(split, test_size, seed, settings.get("interval") is not None)
-    data, trained = prepare(model, X, y, divided, named, sample_weight)
+    data, trained = prepare(model, X, y, divided, named, sample_weight, rules)
     rows, models, outcomes = [], {}, []
     for chosen in wanted:
         quantized = made(data, trained, chosen)

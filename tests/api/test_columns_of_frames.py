@@ -122,3 +122,12 @@ def test_nothing_is_said_of_columns_where_they_are_the_features(table, tmp_path)
     model = made(numbers, missing="error", inputs="int8")
     assert "columns " not in (model.to_c(tmp_path)[0]).read_text()
     assert b"columns" not in encode_quantized(model.artifact)
+
+
+def test_a_sweep_has_the_artifacts_of_quantize(table):
+    rows, price = table.drop(columns="price"), table[["price"]]
+    rules = {"missing": "indicator", "columns": {"furnished": "categorical"}, "rare_below": 50}
+    found = mlrq.sweep("ridge", rows, price, bits=[3, 6], test_size=0.2, **rules)
+    for bits, model in found.models.items():
+        alone = mlrq.quantize("ridge", rows, price, bits=bits, test_size=0.2, **rules)
+        assert encode_quantized(model.artifact) == encode_quantized(alone.artifact)
