@@ -35,7 +35,7 @@ from array import array
 from fractions import Fraction
 from functools import reduce
 from itertools import accumulate, islice
-from operator import add, mul
+from operator import add, index, mul
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class Problem:
             self.vector(box, *(number << unit for number, unit in zip(node, units, strict=True)))
         else:
             start, last = self.room(box, decided)
-            for part, end in zip(node[::2], [*node[1::2], last], strict=True):
+            for part, end in zip(node[::2], [*map(index, node[1::2]), last], strict=True):
                 if start <= end:
                     self.prove(part, units, *decided, (start, end))
                 start = max(start, end + 1)

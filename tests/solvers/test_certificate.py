@@ -254,6 +254,15 @@ def test_where_the_search_takes_too_much_a_bound_is_proven(scheme: str) -> None:
         verify.check(model, more, sums)
 
 
+def test_an_end_that_is_no_integer_is_refused_lest_a_code_be_in_no_range() -> None:
+    # One column, which is y: the code 1 leaves nothing, and is neither below 0.5 nor from 0.5 + 1 on.
+    problem = verify.Problem(([[1, 1], [1, 1]], [-1], (-2, 1, False)), [0], None)
+    with pytest.raises(TypeError):
+        problem.prove([None, 0.5, None], [0, 0])
+    with pytest.raises(verify.Answer, match="are better"):
+        problem.prove([None, 0, None], [0, 0])
+
+
 def test_a_tree_of_too_many_vectors_is_left_to_the_search() -> None:
     stream = diabetes.load()
     model, proof, sums = made(stream, 8, effort=replace(ALL, vectors=0))
