@@ -76,8 +76,29 @@ def cells(found: Any, what: str) -> dict[str, Cells] | None:
     return None if names is None else {str(name): _cells(found[name], what, str(name)) for name in names}
 
 
-def encoded(found: Any, encoding: Encoding, what: str = "X") -> NDArray[np.float64]:
+def cells_of(found: Any, what: str) -> dict[str, Cells]:
+    """The columns of a table, by name; those of one without names are x0, x1, ...
+
+    Raises:
+        MlrqError: As `cells`, or if it has not two dimensions.
+    """
+    given = cells(found, what)
+    if given is not None:
+        return given
+    array = np.asarray(found, dtype=object)
+    if array.ndim != 2:
+        raise MlrqError(f"{what}: has {array.ndim} dimensions; rows and columns are 2")
+    return {f"x{i}": _cells(array[:, i], what, f"x{i}") for i in range(array.shape[1])}
+
+
+def encoded(found: Any, encoding: Encoding, what: str = "X", unknown: str = "error") -> NDArray[np.float64]:
     """(n, features) float64 rows of a table whose columns become features, matched by name.
+
+    Args:
+        found: The table.
+        encoding: Of the columns.
+        what: The name of the argument, for messages.
+        unknown: "baseline" counts a category that is not known as the most frequent one.
 
     Raises:
         MlrqError: If a column is not there, or the table has no names and another number of columns.
@@ -94,8 +115,9 @@ def encoded(found: Any, encoding: Encoding, what: str = "X") -> NDArray[np.float
         raise MlrqError(
             f"{what}: lacks {printable(', '.join(lacking))}; it has {printable(', '.join(given))}"
         )
+    columns = [given[name] for name in encoding.names]
     try:
-        return np.ascontiguousarray(encoding.encode([given[name] for name in encoding.names]).T)
+        return np.ascontiguousarray(encoding.encode(columns, unknown=unknown).T)
     except CellFault as fault:
         raise DataError(f"{what}, column {fault.name!r}: row {fault.row + 1}, {fault.what}") from None
 
