@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.api.fitted import chosen, fold_columns
 from mlrq.api.model import Kept, QuantizedModel
 from mlrq.api.summary import Rows
 from mlrq.api.tables import Table, cells, table
@@ -26,7 +27,7 @@ from mlrq.models.pretrained import Pretrained
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.pipeline.results import Trained
 from mlrq.pipeline.save import CERTIFICATE
-from mlrq.pipeline.train import adopt, train
+from mlrq.pipeline.train import adopt, adopt_folded, train
 from mlrq.pipeline.verify import MAKE_CERTIFICATE
 from mlrq.pipeline.width import told
 from mlrq.streaming.train_test import SAMPLE_ROWS, TrainTest
@@ -115,8 +116,9 @@ def quantize(
         max_r2_drop: Drop of training R2 that the guard lets pass.
         strict: Make what the guard objects to an error.
         certificate: Whether to make what `verify` checks.
-        columns: What columns of X are, by name: "numeric", "boolean", "categorical" or "drop"; for a model
-            that is fitted here. Text is categories anyway; see docs/data.md for this and the next four.
+        columns: What columns of X are, by name: "numeric", "boolean", "categorical" or "drop". Text is
+            categories anyway; see docs/data.md for this and the next four. Of a fitted Pipeline, they say
+            what the integer model takes, which then has to predict what the Pipeline does.
         missing: What a missing cell does: "error", "mean", "indicator" or "drop".
         missing_values: Texts and numbers that mean one, beside None, NaN, "" and "null".
         rare_below: Categories of fewer training rows share a feature.
@@ -174,12 +176,14 @@ def prepare(
         raise MlrqError(f"y: required, for model={model} is fitted to it")
     if y is None and split.calibrate:
         raise MlrqError("y: required, for an interval is of how far predictions are from it")
-    if found is not None and rules:
-        raise MlrqError("columns, missing, rare_below: not with a fitted estimator; its columns are its own")
-    given_cells = columns_of(X, rules) if found is None else None
+    given_cells = columns_of(X, rules)
     if given_cells is not None:
         rules = replace(rules or ColumnRules(), split=split)
+        if found is not None:
+            given_cells = chosen(found, X, given_cells, y, rules)
         data = learned(given_cells, table(y, "y"), rules, named, sample_weight)
+        if found is not None:
+            return data, adopt_folded(data, found, fold_columns(found, X, given_cells, data))
         return data, train(data, asdict(values.model(model)))
     rows = table(X, "X")
     features = rows.names or _features(model, rows.cells.shape[1])

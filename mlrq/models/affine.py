@@ -41,7 +41,7 @@ def fold(
         MlrqError: One line, if it is not fitted, was fitted on another number of features or targets, or is
             not affine: then with the largest deviation, and the row where it was seen.
     """
-    name = _name(estimator)
+    name = named(estimator)
     predict = predicting(estimator, features, len(targets))
     expected = predict(rows)
     told = _as_told(estimator, features, targets)
@@ -52,6 +52,26 @@ def fold(
     model = _probed(predict, features, targets, rows, FAR)
     if not (np.isfinite(model.coefficients).all() and np.isfinite(model.intercept).all()):
         model = _probed(predict, features, targets, rows, 1.0)  # a link function overflows far away
+    require_met(model, rows, expected, name)
+    return model
+
+
+def require_met(
+    model: LinearModel,
+    rows: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    name: str,
+    hint: str = "is there a link function, a kernel?",
+) -> None:
+    """Raise MlrqError unless a folded model predicts what its estimator does, within `TOLERANCE`.
+
+    Args:
+        model: Folded.
+        rows: (n, features) float64.
+        expected: (n, targets) predictions of the estimator.
+        name: Of the estimator.
+        hint: What the reason may be.
+    """
     if not np.isfinite(expected).all():
         raise MlrqError(
             f"{name} has predictions that are not finite; if it did not converge, scale its features"
@@ -63,9 +83,8 @@ def fold(
             apart = np.nan_to_num(abs(model.predict(rows[row : row + 1]) - expected[row]), nan=np.inf)[0]
         raise MlrqError(
             f"{name} is not linear: for row {row + 1} it predicts {expected[row, target]:.6g}, "
-            f"{apart[target]:.3g} away from the nearest affine function (is there a link function, a kernel?)"
+            f"{apart[target]:.3g} away from the nearest affine function ({hint})"
         )
-    return model
 
 
 def _deviation(
@@ -79,7 +98,7 @@ def _deviation(
         return np.where(apart == 0, 0.0, apart / (TOLERANCE * np.where(size > 0, size, 1.0)))
 
 
-def _name(estimator: Any) -> str:
+def named(estimator: Any) -> str:
     """Its class, and those of its steps."""
     steps = [type(step).__name__ for _, step in getattr(estimator, "steps", []) if not isinstance(step, str)]
     return type(estimator).__name__ + (f" ({', '.join(steps)})" if steps else "")
@@ -92,7 +111,7 @@ def predicting(estimator: Any, features: tuple[str, ...], targets: int) -> Predi
         MlrqError: If it was fitted on another number of features; when called, if it cannot predict, or
             predicts another number of targets.
     """
-    name = _name(estimator)
+    name = named(estimator)
     count = getattr(estimator, "n_features_in_", len(features))
     if count != len(features):
         raise MlrqError(f"{name} was fitted on {count} features, but the dataset has {len(features)}")
