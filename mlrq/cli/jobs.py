@@ -82,7 +82,8 @@ def _job(composed: DictConfig, session: Session) -> None:
     # The experiment is the same for all jobs; what it sweeps over is listed anyway.
     hidden = ("experiment=", "resume=")
     overrides = [item for item in _typed(job.overrides.task) if not item.startswith(hidden)]
-    sweep.run_job(folder, job.job.num, overrides, work, trace=bool(job.verbose))
+    name = " ".join(resume.varying(sweep_folder, overrides) or overrides)
+    sweep.run_job(folder, job.job.num, (name, overrides), work, trace=bool(job.verbose))
 
 
 def _typed(overrides: Any) -> list[str]:

@@ -35,6 +35,16 @@ def record(folder: Path, overrides: list[str]) -> None:
     write_document(folder / COMMAND, "sweep", 1, {"overrides": kept})
 
 
+def varying(folder: Path, overrides: list[str]) -> list[str]:
+    """Those of a job's overrides that are not the same in every job of the sweep in `folder`."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    asked = read_document(folder / COMMAND, "sweep", 1, "a sweep")["overrides"]
+    same = {_key(item) for item in asked if not parser.parse_override(item).is_sweep_override()}
+    return [item for item in overrides if _key(item) not in same]
+
+
 def command(overrides: list[str]) -> list[str]:
     """The overrides of the sweep that `resume` among `overrides` names; the others take their places by key.
 

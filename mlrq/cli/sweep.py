@@ -49,7 +49,7 @@ def facts(evaluation: Evaluation, notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_job(
-    folder: Path, number: int, overrides: list[str], work: Callable[[dict[str, Any]], str], trace: bool
+    folder: Path, number: int, made: tuple[str, list[str]], work: Callable[[dict[str, Any]], str], trace: bool
 ) -> None:
     """Do `work`, write its outcome to `folder`, and say in one line how it went.
 
@@ -58,11 +58,12 @@ def run_job(
     Args:
         folder: Of the job.
         number: Of the job.
-        overrides: That make it.
+        made: What to call it, and its overrides.
         work: Fills the outcome, and returns a remark on it.
         trace: Whether to show where it failed.
     """
-    name = " ".join(overrides) or "defaults"
+    name, overrides = made
+    name = name or "defaults"
     outcome: dict[str, Any] = {}
     try:
         remark = work(outcome)

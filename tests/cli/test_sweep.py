@@ -125,7 +125,7 @@ def test_jobs_may_run_in_processes_side_by_side(command, tmp_path):
     done = command("-m", *parallel, "quantization.bits=4,8,17")
     assert done.code == 1
     assert done.faults == [
-        "job 2 (model=lasso quantization.bits=17) failed: quantization.bits=17: must be from 2 to 16, or auto"
+        "job 2 (quantization.bits=17) failed: quantization.bits=17: must be from 2 to 16, or auto"
     ]
     assert [row["bits"] for row in table(sweep_folder(tmp_path))] == ["float", "4", "8"]
     assert "Traceback" not in done.err
