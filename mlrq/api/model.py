@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.api.tables import aligned, encoded, table
+from mlrq.api.tables import aligned, encoded, encoded_whole, table
 from mlrq.artifacts import documents
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError, printable
@@ -292,15 +292,26 @@ class QuantizedModel:
     def _rows_again(self, X: Any, y: Any, sample_weight: Any) -> "TrainTest":
         """The rows that it was made with, split as they were. Raises MlrqError if they are others."""
         from mlrq.api.quantize import WEIGHT, read, weights
+        from mlrq.datasets.learning import DROPPED
         from mlrq.pipeline.train import require_same_training
 
         training, origin = self._kept.artifact.training, self._origin
-        rows = self._inputs(X)
+        whole = None
+        if training.columns and DROPPED in training.source:
+            rows, whole = encoded_whole(X, training.columns)
+        else:
+            rows = self._inputs(X)
         if y is None and origin is None:
             raise MlrqError("y: required, for the float model that predicts it is not at hand")
         actual = origin.model.predict(rows) if y is None and origin else self._actual(y)
         named = training.dataset, training.source
-        weight = None if sample_weight is None else weights(sample_weight, len(rows))
+        weight = (
+            None if sample_weight is None else weights(sample_weight, len(rows if whole is None else whole))
+        )
+        if whole is not None and len(actual) == len(whole):
+            told: NDArray[np.bool_] = np.asarray(np.isfinite(actual).all(axis=1))
+            rows, actual = rows[told[whole]], actual[whole & told]
+            weight = None if weight is None else weight[whole & told]
         if weight is not None:  # it is said when the weights are read
             named = training.dataset, training.source.removesuffix(f", weights {WEIGHT}")
         data = read(rows, actual, (self.features, self.targets), training.rows_split, named, weight)

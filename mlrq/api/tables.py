@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.encoding import CellFault, Cells, Encoding, coded, text_of
+from mlrq.datasets.column_rules import incomplete
+from mlrq.datasets.encoding import CellFault, Cells, Encoding, coded, select, text_of
 from mlrq.errors import DataError, MlrqError, not_installed, printable
 
 
@@ -104,6 +105,20 @@ def encoded(found: Any, encoding: Encoding, what: str = "X", unknown: str = "err
         MlrqError: If a column is not there, or the table has no names and another number of columns.
         DataError: For the first row with a cell that cannot be encoded.
     """
+    return _encode(_matched(found, encoding, what), encoding, what, unknown)
+
+
+def encoded_whole(
+    found: Any, encoding: Encoding, what: str = "X"
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The rows of a table that have no missing cell, as of `encoded`, and (rows,) which these are."""
+    columns = _matched(found, encoding, what)
+    whole = ~incomplete(columns, encoding.missing_values)
+    return _encode([select(one, whole) for one in columns], encoding, what, "error"), whole
+
+
+def _matched(found: Any, encoding: Encoding, what: str) -> list[Cells]:
+    """The columns of a table that an encoding takes, in its order."""
     given = cells(found, what)
     if given is None:
         array = np.asarray(found, dtype=object)
@@ -115,7 +130,11 @@ def encoded(found: Any, encoding: Encoding, what: str = "X", unknown: str = "err
         raise MlrqError(
             f"{what}: lacks {printable(', '.join(lacking))}; it has {printable(', '.join(given))}"
         )
-    columns = [given[name] for name in encoding.names]
+    return [given[name] for name in encoding.names]
+
+
+def _encode(columns: list[Cells], encoding: Encoding, what: str, unknown: str) -> NDArray[np.float64]:
+    """(rows, features) of columns; faults name the row."""
     try:
         return np.ascontiguousarray(encoding.encode(columns, unknown=unknown).T)
     except CellFault as fault:

@@ -44,6 +44,7 @@ from mlrq.stats.exact_sums import total
 
 MOST_CATEGORIES = 1000  # of a column, each a feature
 MOST_DISTINCT = 100_000  # that are counted before the column is refused
+DROPPED = "rows dropped, which have missing cells"  # the end of what the source says of them
 FEW = 20  # categories that no table is too small for
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?", re.ASCII)
 
@@ -105,7 +106,7 @@ def learn(table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: Colu
         if not after:
             raise MlrqError(f"{table.name}: every row has a missing cell, and dataset.missing=drop drops it")
         if after < before:
-            dropped.append(f"{before - after:,} of {before:,} rows dropped, which have missing cells")
+            dropped.append(f"{before - after:,} of {before:,} {DROPPED}")
     if rules.known is not None:
         return Learned(rules.known, parts, tuple(dropped), tuple(dropped))
     held_out = _held_out(parts, rules.split)

@@ -60,7 +60,7 @@ def test_predictions_are_those_of_the_formula_on_dummies(table):
     assert model.score(table, table["price"]) > 0.9
 
 
-@pytest.mark.parametrize("kind", ["category", "object", "string", "arrow", "array"])
+@pytest.mark.parametrize("kind", ["category", "object", "string", "arrow", "array", "polars"])
 def test_other_tables_give_the_same(table, kind):
     model, rows = made(table), table.drop(columns="price")
     expected = model.predict(rows).tolist()
@@ -68,6 +68,22 @@ def test_other_tables_give_the_same(table, kind):
         import pyarrow
 
         rows = pyarrow.Table.from_pandas(rows)
+    elif kind == "polars":
+        polars = pytest.importorskip("polars")
+        texts = polars.Categorical, polars.String
+        told = {name: [None if cell != cell else cell for cell in rows[name].tolist()] for name in rows}
+        for dtype in texts:
+            rows = polars.DataFrame(told).with_columns(polars.col("home city").cast(dtype))
+            alone = mlrq.quantize(
+                "linear_regression",
+                rows,
+                polars.Series("price", table["price"].tolist()),
+                bits=6,
+                missing="indicator",
+            )
+            assert encode_quantized(alone.artifact) == encode_quantized(model.artifact)
+        regressor = mlrq.QuantizedRegressor("linear_regression", bits=6, missing="indicator")
+        assert regressor.fit(rows, table["price"]).predict(rows).tolist() == expected
     elif kind == "array":
         rows = rows.to_numpy(dtype=object)
     else:
@@ -122,6 +138,20 @@ def test_nothing_is_said_of_columns_where_they_are_the_features(table, tmp_path)
     model = made(numbers, missing="error", inputs="int8")
     assert "columns " not in (model.to_c(tmp_path)[0]).read_text()
     assert b"columns" not in encode_quantized(model.artifact)
+
+
+def test_a_model_of_the_rows_without_missing_cells_is_verified_with_all_rows(table):
+    rows, price = table.drop(columns="price"), table[["price"]]
+    weight = np.where(np.arange(len(table)) % 2, 1.0, 2.0)
+    model = made(table, missing="drop")
+    assert model.verify(rows, price).startswith("PROVEN")
+    assert model.verify(rows[rows["age"].notna()], price[rows["age"].notna()]).startswith("PROVEN")
+    holes = price.where(np.arange(len(price))[:, None] % 5 > 0)
+    assert made(rows.assign(price=holes), missing="drop").verify(rows, holes).startswith("PROVEN")
+    weighted = mlrq.quantize("ridge", rows, price, sample_weight=weight, missing="drop", bits=4)
+    assert weighted.verify(rows, price, weight).startswith("INCOMPLETE")
+    with pytest.raises(MlrqError, match="was trained on"):
+        model.verify(rows.assign(area=1.0 + rows["area"]), price)
 
 
 def test_a_sweep_has_the_artifacts_of_quantize(table):
