@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.api.quantize import columns_of, learned
+from mlrq.api.prepare import columns_of, learned
 from mlrq.api.tables import Table, cells_of
 from mlrq.datasets.column_rules import ColumnRules, incomplete
 from mlrq.datasets.encoding import DROP, Cells, Texts, category, is_missing, select, texts

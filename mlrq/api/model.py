@@ -201,7 +201,7 @@ class QuantizedModel:
 
     def _weight(self, given: Any, rows: int) -> NDArray[np.float64]:
         """(n,) weights. Raises MlrqError unless they are finite and 0 or more, one for each row."""
-        from mlrq.api.quantize import weights
+        from mlrq.api.prepare import weights
         from mlrq.datasets.parts import out_of_bounds, require_weights
 
         found, name = weights(given, rows)[:, 0], "sample_weight"
@@ -281,17 +281,18 @@ class QuantizedModel:
         Raises:
             MlrqError: If it is refuted, or the rows are others.
         """
-        from mlrq.pipeline.verify import verify
+        from mlrq.pipeline.verify import MAKE_CERTIFICATE, verify
 
         data = self._rows_again(X, y, sample_weight)
         word, why = verify(data, self._origin, self._kept.artifact, self._kept.certificate)
         if word == "REFUTED":
             raise MlrqError(f"{word}: {why}")
+        why = why.replace(MAKE_CERTIFICATE, "certificate=True")
         return "\n".join(filter(None, (word, why)))
 
     def _rows_again(self, X: Any, y: Any, sample_weight: Any) -> "TrainTest":
         """The rows that it was made with, split as they were. Raises MlrqError if they are others."""
-        from mlrq.api.quantize import WEIGHT, read, weights
+        from mlrq.api.prepare import WEIGHT, read, weights
         from mlrq.datasets.learning import DROPPED
         from mlrq.pipeline.train import require_same_training
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mlrq.api.model import QuantizedModel
-from mlrq.api.quantize import made, prepare
+from mlrq.api.prepare import prepare
+from mlrq.api.quantize import made
 from mlrq.config import values
 from mlrq.datasets import Split
 from mlrq.errors import MlrqError, not_installed

@@ -260,3 +260,9 @@ def test_the_examples_in_docstrings_run(module):
     found = doctest.testmod(importlib.import_module(f"mlrq.api.{module}"))
     assert found.attempted
     assert not found.failed
+
+
+def test_without_a_certificate_it_says_which_argument_makes_one():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    said = mlrq.quantize("ridge", X, y, bits=4, certificate=False).verify(X, y)
+    assert said == "INCOMPLETE\nthere is no certificate; certificate=True makes it"
