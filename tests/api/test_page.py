@@ -22,6 +22,17 @@ from numpy.typing import NDArray
 import mlrq
 
 
+def as_it_comes(table: object, y: list[float]) -> list[str]:
+    kinds = {"zip": "categorical"}
+    model = mlrq.quantize("ridge", table, y, columns=kinds, missing="indicator", unknown="baseline")
+    best = mlrq.sweep("ridge", table, y, bits=[4, 8], columns=kinds, rare_below=3).models[8]
+    own = mlrq.QuantizedRegressor("ridge", columns=kinds, missing="mean", interval=0.9).fit(table, y)
+    low, high = own.predict_interval(table)
+    width: NDArray[np.float64] = high - low
+    print(width, str(model.summary()), str(best.verify(table, y)))
+    return [*model.columns, *model.features]
+
+
 def few_bits(X: NDArray[np.float64], y: NDArray[np.float64]) -> list[Path]:
     model: mlrq.QuantizedModel = mlrq.quantize("ridge", X, y, bits=4, inputs="int8")
     predicted: NDArray[np.float64] = model.predict(X)
