@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets import arrow
 from mlrq.datasets.encoding import MISSING, Cells, Texts, coded
 from mlrq.datasets.parts import LARGEST
 
@@ -25,7 +26,7 @@ def parse(data: bytes, delimiter: str, width: int, places: list[int]) -> NDArray
         return None
     found = np.empty((len(places), len(table)))
     for i, name in enumerate(wanted):
-        found[i] = table.column(name).to_numpy()
+        found[i] = _numbers(table.column(name))
     with np.errstate(invalid="ignore"):
         return found if bool((np.abs(found) <= LARGEST).all()) else None
 
@@ -50,12 +51,17 @@ def parse_cells(
     found: list[Cells] = []
     for name, is_number in places.items():
         if is_number:
-            found.append(table.column(name).to_numpy())
+            found.append(_numbers(table.column(name)))
             continue
         chunks = table.column(name).unify_dictionaries().chunks
-        codes = [chunk.indices.to_numpy().astype(np.int64) for chunk in chunks]
+        codes = [arrow.values(chunk.indices).astype(np.int64) for chunk in chunks]
         found.append(Texts(chunks[0].dictionary.to_pylist(), np.concatenate(codes)) if chunks else coded([]))
     return found
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:
+    """A column of the table, which is in pieces; a null is NaN."""
+    return np.concatenate([np.empty(0), *map(arrow.numbers, column.chunks)])
 
 
 def _table(

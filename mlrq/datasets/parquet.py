@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.datasets import arrow
 from mlrq.datasets.column_rules import TEXT, ColumnRules
 from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
@@ -306,13 +307,14 @@ def arrow_cells(column: Any, kind: str) -> Cells:
     from pyarrow import types
 
     if kind == NUMERIC and (types.is_integer(column.type) or types.is_floating(column.type)):
-        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+        return arrow.numbers(column)
     found = column if types.is_dictionary(column.type) else column.dictionary_encode()
     values = [text_of(value) for value in found.dictionary.to_pylist()]
-    places = found.indices
+    places = arrow.values(found.indices).astype(np.int64)
     if column.null_count:
-        places, values = places.fill_null(len(values)), [*values, ""]
-    return Texts(values, places.to_numpy(zero_copy_only=False).astype(np.int64))
+        places[arrow.nulls(found.indices)] = len(values)
+        values.append("")
+    return Texts(values, places)
 
 
 def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float64]:
@@ -322,6 +324,6 @@ def _numbers(column: Any, name: str, where: str, done: int) -> NDArray[np.float6
         DataError: For the first null.
     """
     if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        row = int(np.flatnonzero(arrow.nulls(column))[0])
         raise DataError(f"{where}, column {name!r}: row {done + row + 1} is null")
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return arrow.numbers(column)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlrq.artifacts.documents import QuantizedArtifact
 from mlrq.artifacts.json_document import encode
+from mlrq.datasets import arrow
 from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import CellFault
 from mlrq.datasets.parquet import ParquetStream, arrow_cells, load
@@ -149,7 +150,7 @@ class _Work:
 
         features, options = self.features.names, self.options
         if self.features.encoding is None:
-            rows = np.column_stack([_numbers(batch.column(name)) for name in features])
+            rows = np.column_stack([arrow.numbers(batch.column(name)) for name in features])
         else:
             rows, first = _encoded(batch, self.features)
             if fault:  # the batch stands for rows that cannot be read
@@ -158,7 +159,7 @@ class _Work:
                 row = before + first.row + 1
                 fault = f"{part.where}, column {first.name!r}: row {row}, {first.what}{way_out(first)}"
         with np.errstate(invalid="ignore"):
-            lost = ~(np.abs(rows) <= LARGEST).all(axis=1)
+            lost: NDArray[np.bool_] = ~np.all(np.abs(rows) <= LARGEST, axis=1)
         if lost.any():
             fault = fault or _fault(batch, rows, features, part.where, before)
             if not options.forgiving:
@@ -168,18 +169,13 @@ class _Work:
         outside = self.ranges.outside(rows)
         outside[lost] = False
         fields = {name: batch.column(name) for name in options.keep}
-        fields |= {name: pa.array(values[:, i], mask=lost) for i, name in enumerate(predicted(self.model))}
+        fields |= {name: arrow.array(values[:, i], lost) for i, name in enumerate(predicted(self.model))}
         if options.flag:
-            fields[FLAG] = pa.array(outside.any(axis=1), mask=lost)
+            fields[FLAG] = arrow.array(np.any(outside, axis=1), lost)
         made = pa.record_batch(list(fields.values()), names=list(fields))
         if options.on_error == "skip":
-            made = made.filter(pa.array(~lost))
+            made = made.filter(arrow.array(~lost))
         return made, Tally(len(rows), int(lost.sum()), fault, self.ranges.count(rows, outside))
-
-
-def _numbers(column: Any) -> NDArray[np.float64]:
-    """An Arrow array as float64, a null as NaN."""
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _encoded(batch: Any, features: Features) -> tuple[NDArray[np.float64], CellFault | None]:
