@@ -39,7 +39,7 @@ def test_an_array_is_what_pyarrow_makes(count):
 
 
 PARQUET = """
-import pyarrow.parquet as parquet
+import sys
 from mlrq.cli.main import main
 sys.argv = ["mlrq", {arguments}]
 try:
