@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mlrq.api.prepare import columns_of, learned
 from mlrq.api.tables import Table, cells_of
 from mlrq.datasets.column_rules import ColumnRules, incomplete
-from mlrq.datasets.encoding import DROP, Cells, Texts, category, is_missing, select, texts
+from mlrq.datasets.encoding import DROP, Cells, Texts, category, is_missing, select
 from mlrq.datasets.split import set_aside
 from mlrq.errors import MlrqError
 from mlrq.streaming.train_test import TrainTest
@@ -87,8 +87,9 @@ def _varies(cells: Cells, rules: ColumnRules) -> bool:
     lost = is_missing(cells, rules.missing_values)
     if lost.all():
         return False
+    if rules.missing == "error" and lost.any():
+        return True
     there = select(cells, ~lost)
     if not isinstance(there, Texts):
-        there = texts(there)
-    values = {category(there.values[place]) for place in np.unique(there.codes).tolist()}
-    return len(values) > 1 or (rules.missing == "error" and bool(lost.any()))
+        return bool((there != there[0]).any())
+    return len({category(there.values[place]) for place in np.unique(there.codes).tolist()}) > 1

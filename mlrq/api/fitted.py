@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.api.tables import encoded_cells
 from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import (
     BOOLEAN,
     CATEGORICAL,
-    CellFault,
     Cells,
     Column,
     Encoding,
@@ -27,8 +27,8 @@ from mlrq.datasets.encoding import (
     numbers,
     texts,
 )
-from mlrq.errors import DataError, MlrqError, printable
-from mlrq.models.affine import FAR, named, require_met
+from mlrq.errors import MlrqError, printable
+from mlrq.models.affine import FAR, named, predictions, require_met
 from mlrq.models.linear import LinearModel
 from mlrq.models.pretrained import Pretrained
 from mlrq.streaming.train_test import TrainTest
@@ -108,23 +108,15 @@ def fold_columns(found: Pretrained, X: Any, cells: dict[str, Cells], data: Train
     X = X[list(found.estimator.feature_names_in_)]
 
     def predict(table: Any, hint: str = "") -> Numbers:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                predicted = np.asarray(found.estimator.predict(table), dtype=np.float64)
-        except Exception as error:  # of a class or a version that we know nothing of
-            reason = str(error).strip().partition("\n")[0]
-            raise MlrqError(f"{who} cannot predict: {type(error).__name__}: {reason}{hint}") from error
-        predicted = predicted.reshape(len(table), -1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            predicted = predictions(found.estimator, table, who, hint)
         if predicted.shape[1] != len(data.targets):
             raise MlrqError(f"{who} has {predicted.shape[1]} targets, but y has {len(data.targets)}")
         return predicted
 
     used = [cells[name] for name in encoding.names]
-    try:
-        rows = np.ascontiguousarray(encoding.encode(used).T)
-    except CellFault as fault:
-        raise DataError(f"X, column {fault.name!r}: row {fault.row + 1}, {fault.what}") from None
+    rows = encoded_cells(used, encoding, "X")
     model = _probed(predict, X, used, encoding, data.targets)
     require_met(model, rows, predict(X), who, HINT)
     return model

@@ -133,13 +133,7 @@ def quantize(
         strict=strict, certificate=certificate,
     )  # fmt: skip
     values.require_split(split, test_size, seed)
-    rules = values.rules(
-        columns=columns,
-        missing=missing,
-        missing_values=missing_values,
-        rare_below=rare_below,
-        unknown=unknown,
-    )
+    rules = values.rules(columns, missing, missing_values, rare_below, unknown)
     divided = Split(split, test_size, seed, interval is not None)
     data, trained = prepare(model, X, y, divided, (name, source), sample_weight, rules)
     return made(data, trained, settings)

@@ -257,10 +257,7 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         trained = adopt(data, pretrained.given(fitted))
         self.quantized_ = made(data, trained, settings)
         self._encoding = data.encoding
-        self._varies = np.ones(len(data.features), dtype=bool)
-        weights = self.quantized_.weights
-        self.coef_ = weights[0] if self._flat else weights
-        self.intercept_ = float(self.quantized_.intercept[0]) if self._flat else self.quantized_.intercept
+        self._keep(np.ones(len(data.features), dtype=bool))
 
     def _quantize(
         self,
@@ -288,6 +285,10 @@ class QuantizedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # ty
         self.quantized_ = quantize(given, table, targets, name=type(self).__name__, **settings)
         if times > 1:
             self.quantized_._rows = None  # of rows that are there several times, errors would be too small
+        self._keep(varies)
+
+    def _keep(self, varies: NDArray[np.bool_]) -> None:
+        """Keep the weights of the integer model, 0 for features that do not vary, and its intercept."""
         weights = np.zeros((len(self.quantized_.targets), len(varies)))
         weights[:, varies] = self.quantized_.weights
         self._varies = varies

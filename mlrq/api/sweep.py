@@ -148,13 +148,7 @@ def sweep(
     """
     wanted = [values.quantization(bits=width, **settings) for width in bits]
     values.require_split(split, test_size, seed)
-    rules = values.rules(
-        columns=columns,
-        missing=missing,
-        missing_values=missing_values,
-        rare_below=rare_below,
-        unknown=unknown,
-    )
+    rules = values.rules(columns, missing, missing_values, rare_below, unknown)
     named = "table", "a table in memory"
     divided = Split(split, test_size, seed, settings.get("interval") is not None)
     data, trained = prepare(model, X, y, divided, named, sample_weight, rules)

@@ -105,7 +105,7 @@ def encoded(found: Any, encoding: Encoding, what: str = "X", unknown: str = "err
         MlrqError: If a column is not there, or the table has no names and another number of columns.
         DataError: For the first row with a cell that cannot be encoded.
     """
-    return _encode(_matched(found, encoding, what), encoding, what, unknown)
+    return encoded_cells(_matched(found, encoding, what), encoding, what, unknown)
 
 
 def encoded_whole(
@@ -114,7 +114,7 @@ def encoded_whole(
     """The rows of a table that have no missing cell, as of `encoded`, and (rows,) which these are."""
     columns = _matched(found, encoding, what)
     whole = ~incomplete(columns, encoding.missing_values)
-    return _encode([select(one, whole) for one in columns], encoding, what, "error"), whole
+    return encoded_cells([select(one, whole) for one in columns], encoding, what), whole
 
 
 def _matched(found: Any, encoding: Encoding, what: str) -> list[Cells]:
@@ -133,8 +133,10 @@ def _matched(found: Any, encoding: Encoding, what: str) -> list[Cells]:
     return [given[name] for name in encoding.names]
 
 
-def _encode(columns: list[Cells], encoding: Encoding, what: str, unknown: str) -> NDArray[np.float64]:
-    """(rows, features) of columns; faults name the row."""
+def encoded_cells(
+    columns: list[Cells], encoding: Encoding, what: str, unknown: str = "error"
+) -> NDArray[np.float64]:
+    """(n, features) float64 rows of columns in the order of their encoding; see `encoded`."""
     try:
         return np.ascontiguousarray(encoding.encode(columns, unknown=unknown).T)
     except CellFault as fault:

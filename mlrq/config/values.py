@@ -1,5 +1,6 @@
 """Groups of the configuration from values of Python: checked as the command line's, without composing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -27,15 +28,23 @@ def require_split(split: str, test_size: float, seed: int) -> None:
     _checked(DatasetConfig, "dataset", {"_target_": "", "split": split, "test_size": test_size, "seed": seed})
 
 
-def rules(**given: Any) -> ColumnRules | None:
-    """The rules for columns that keys of the dataset group give; None where they give none.
+def rules(
+    columns: dict[str, str] | None,
+    missing: str,
+    missing_values: Sequence[str] | None,
+    rare_below: int,
+    unknown: str,
+) -> ColumnRules | None:
+    """The rules for columns that these keys of the dataset group give; None where they give none.
 
     Raises:
         ConfigError: Listing every value that is not allowed.
     """
-    config = cast(
-        FileConfig, _checked(FileConfig, "dataset", {"_target_": "", "path": "-", "target": "-", **given})
-    )
+    given = {
+        "columns": columns, "missing": missing, "missing_values": missing_values, "rare_below": rare_below,
+        "unknown": unknown, "_target_": "", "path": "-", "target": "-",
+    }  # fmt: skip
+    config = cast(FileConfig, _checked(FileConfig, "dataset", given))
     found = instantiate.rules(config, None)
     return None if replace(found, split=ColumnRules().split) == ColumnRules() else found
 

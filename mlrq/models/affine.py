@@ -119,11 +119,7 @@ def predicting(estimator: Any, features: tuple[str, ...], targets: int) -> Predi
 
     def predict(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         table = _named(rows, features) if by_name else rows
-        try:
-            predicted = np.asarray(estimator.predict(table), dtype=np.float64).reshape(len(rows), -1)
-        except Exception as error:  # of a class or a version that we know nothing of
-            reason = str(error).strip().partition("\n")[0]
-            raise MlrqError(f"{name} cannot predict: {type(error).__name__}: {reason}") from error
+        predicted = predictions(estimator, table, name)
         if predicted.shape[1] != targets:
             raise MlrqError(
                 f"{name} was fitted on {predicted.shape[1]} targets, but the dataset has {targets}"
@@ -131,6 +127,19 @@ def predicting(estimator: Any, features: tuple[str, ...], targets: int) -> Predi
         return predicted
 
     return predict
+
+
+def predictions(estimator: Any, table: Any, name: str, hint: str = "") -> NDArray[np.float64]:
+    """(n, targets) float64 predictions of an estimator for a table of n rows.
+
+    Raises:
+        MlrqError: Naming it, with the hint, if it cannot predict.
+    """
+    try:
+        return np.asarray(estimator.predict(table), dtype=np.float64).reshape(len(table), -1)
+    except Exception as error:  # of a class or a version that we know nothing of
+        reason = str(error).strip().partition("\n")[0]
+        raise MlrqError(f"{name} cannot predict: {type(error).__name__}: {reason}{hint}") from error
 
 
 def _named(rows: NDArray[np.float64], features: tuple[str, ...]) -> Any:
