@@ -38,7 +38,9 @@ class Columns:
 
 
 def found(X: Any, rules: ColumnRules | None) -> dict[str, Cells] | None:
-    """The columns of a table that is not plain numbers; those of an array are x0, x1, ... where rules are.
+    """The columns of a table that has others than numbers, or rules; None of one of plain numbers.
+
+    Those of an array are x0, x1, ...
 
     Raises:
         MlrqError: If it is no table.
