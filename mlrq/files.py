@@ -1,10 +1,10 @@
 """Files that survive a crash: atomic writes, checksums, locks; and reading that has an end."""
 
+import atexit
 import gzip
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +17,7 @@ TEMPORARY = ".mlrq.tmp"  # how the name of a file ends before it takes its place
 MOST = 1 << 28  # bytes of a file that is read whole: a model of a million features has fewer
 # A compressed file of so many bytes may not unpack to more than RATIO times its size: no table does.
 BOMB, RATIO = 1 << 30, 200
+_unfinished: set[Path] = set()  # the temporary files of this process
 
 
 def contents(path: Path) -> bytes:
@@ -75,7 +76,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             return
         with _temporary(path) as (stream, temporary):
             yield stream
-            _flush(stream, temporary, path)
+            _flush(stream, path)
             temporary.replace(path)
 
 
@@ -121,32 +122,45 @@ def _filled(stack: ExitStack, path: Path, content: bytes | None) -> Path | None:
     stream, temporary = stack.enter_context(_temporary(path))
     with _explained(path):
         stream.write(content)
-        _flush(stream, temporary, path)
+        _flush(stream, path)
     return temporary
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """A file beside `path`, open for writing, and its path; unless it is renamed it goes with the block."""
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream, name = _held_temporary(path)
+    name = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{TEMPORARY}")
+    _unfinished.add(name)
     try:
-        with _explained(path), stream:  # closing writes what could not be written before
-            yield stream, name
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _held_new(name) as stream:  # closing writes what could not be written before
+                yield stream, name
     finally:
-        with suppress(OSError):
-            name.unlink(missing_ok=True)
+        _remove(name)
 
 
-def _held_temporary(path: Path) -> tuple[IO[bytes], Path]:
-    """A new file beside `path`, locked for as long as it is open, which tells it from a forgotten one."""
+def _held_new(path: Path) -> IO[bytes]:
+    """A new file, locked for as long as it is open, which tells it from a forgotten one."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=TEMPORARY, dir=path.parent)
-        _hold(handle)
-        if os.fstat(handle).st_nlink:  # else it was taken for a forgotten one before it was locked
-            return os.fdopen(handle, "wb"), Path(name)
-        os.close(handle)
+        stream = path.open("xb")
+        _hold(stream.fileno())
+        if os.fstat(stream.fileno()).st_nlink:  # else it was taken for a forgotten one before it was locked
+            return stream
+        stream.close()
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+    _unfinished.discard(temporary)
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    """Remove what a signal left that came before or after the statement that removes it."""
+    for temporary in tuple(_unfinished):
+        _remove(temporary)
 
 
 def _remove_forgotten(folder: Path) -> None:
@@ -157,14 +171,11 @@ def _remove_forgotten(folder: Path) -> None:
             path.unlink()
 
 
-def _flush(stream: IO[bytes], temporary: Path, path: Path) -> None:
-    """Put the bytes of a temporary file on the disk, and give it everybody's permissions."""
-    mask = os.umask(0)
-    os.umask(mask)
+def _flush(stream: IO[bytes], path: Path) -> None:
+    """Put the bytes of the temporary file of `path` on the disk."""
     with _explained(path):
         stream.flush()
         os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~mask)  # mkstemp's 0600 would hide a model from the container's user
 
 
 @contextmanager

@@ -113,6 +113,50 @@ while True:
         assert document["turn"] >= turns - 1
 
 
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from mlrq.files import replace_together
+# Interrupts the writing of two files before its n-th instruction, for each n there is.
+folder, left = Path(sys.argv[1]), 0
+def trace(frame, event, argument):
+    global left
+    frame.f_trace_opcodes = True
+    if event == "opcode":
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+    return trace
+def write(n):
+    global left
+    left = n
+    sys.settrace(trace)
+    try:
+        replace_together(folder, [("a", b"%d" % n), ("b", b"%d" % n)], ["a", "b"])
+        return True
+    except KeyboardInterrupt:
+        return False
+    finally:
+        sys.settrace(None)
+n = 1
+while not write(n):
+    for path in [*folder.glob("a"), *folder.glob("b")]:
+        assert path.read_text().isdigit()
+    n += 1
+    assert n < 100_000
+print(n)
+"""
+
+
+def test_an_interrupt_before_any_instruction_leaves_whole_files_and_no_litter(tmp_path: Path):
+    """As a signal does, which may come after a file was made and before anything holds its name."""
+    call = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 1_000
+    assert names(tmp_path) == ["SHA256SUMS", "a", "b"]
+    assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == done.stdout.strip()
+
+
 KILLED = """
 import os, pathlib, signal, sys
 # Dies at the n-th rename of a temporary file into its place, just before it or just after.
