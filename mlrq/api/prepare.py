@@ -13,12 +13,14 @@ from mlrq.config import values
 from mlrq.datasets import Split
 from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import Cells, Texts, rows_of
-from mlrq.datasets.memory import of_arrays, of_cells
+from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.memory_columns import of_cells
 from mlrq.errors import DataError, MlrqError
 from mlrq.models import pretrained
 from mlrq.models.pretrained import Pretrained
+from mlrq.pipeline.adopt import adopt, adopt_folded
 from mlrq.pipeline.results import Trained
-from mlrq.pipeline.train import adopt, adopt_folded, train
+from mlrq.pipeline.train import train
 from mlrq.streaming.train_test import SAMPLE_ROWS, TrainTest
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]

@@ -27,7 +27,7 @@ from mlrq.datasets.split import Split, set_aside
 from mlrq.errors import MlrqError
 from mlrq.models import pretrained
 from mlrq.models.estimators import build_estimator
-from mlrq.pipeline.train import adopt
+from mlrq.pipeline.adopt import adopt
 
 Numbers = NDArray[np.float64]
 RULES = ("columns", "missing", "missing_values", "rare_below", "unknown")

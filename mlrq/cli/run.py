@@ -277,12 +277,14 @@ def _artifacts(
 
 def _trained(config: Config, known: Known, progress: Progress, cache: Path | None) -> "Trained":
     """The float model that the configuration names, fitted or loaded now or by an earlier job."""
-    from mlrq.pipeline.train import adopt, train
-
     if config.model_path:
+        from mlrq.pipeline.adopt import adopt
+
         path = Path(config.model_path)
         with progress.activity(f"Loading {path}"):
             return known.trained(path, lambda: adopt(known.data, path))
+    from mlrq.pipeline.train import train
+
     model: dict[str, Any] = asdict(config.model)
     with progress.activity(f"Fitting {config.model.name}"):
         return known.trained(model, lambda: train(known.data, model, cache))

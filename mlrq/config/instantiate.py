@@ -3,11 +3,14 @@
 import dataclasses
 import inspect
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from mlrq.config.schema import DatasetConfig, FileConfig
 from mlrq.datasets import Split, Stream
-from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import Encoding
+
+if TYPE_CHECKING:
+    from mlrq.datasets.column_rules import ColumnRules
 
 
 def split_of(config: DatasetConfig, calibrate: bool) -> Split:
@@ -39,8 +42,10 @@ def load_dataset(config: DatasetConfig, known: Encoding | None = None, calibrate
     return dataset if weight is None else dataset.weighted()
 
 
-def rules(config: FileConfig, known: Encoding | None, calibrate: bool = False) -> ColumnRules:
+def rules(config: FileConfig, known: Encoding | None, calibrate: bool = False) -> "ColumnRules":
     """What a configuration says of columns; see `load_dataset`."""
+    from mlrq.datasets.column_rules import ColumnRules  # not for a table that is in memory
+
     return ColumnRules(
         kinds=config.columns or {},
         missing=config.missing,

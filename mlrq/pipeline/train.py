@@ -1,4 +1,4 @@
-"""Train: fit a float model to the training rows, or take one that was fitted elsewhere."""
+"""Train: fit a float model to the training rows."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from mlrq.artifacts.documents import FLOAT, FloatArtifact
 from mlrq.artifacts.schema import FIRST_ROWS, Estimator, Training
 from mlrq.errors import MlrqError
-from mlrq.models import closed_form, estimators, pretrained
+from mlrq.models import closed_form, estimators
 from mlrq.models.estimators import Fitted
-from mlrq.models.linear import LinearModel
-from mlrq.models.pretrained import Pretrained
 from mlrq.pipeline.results import Trained
 from mlrq.streaming.train_test import TrainTest
 
@@ -41,49 +39,10 @@ def train(data: TrainTest, model: dict[str, Any], cache: Path | None = None) -> 
     else:
         fit = estimators.fit_once(cache) if cache else estimators.fit
         fitted = fit(*data.training_rows(spec["_target_"].rpartition(".")[2]), spec, standardize, *names)
-    return _trained(data, fitted, model, fitted.predict(data.first(FIRST_ROWS)[0]))
+    return trained(data, fitted, model, fitted.predict(data.first(FIRST_ROWS)[0]))
 
 
-def adopt(data: TrainTest, given: Path | Pretrained) -> Trained:
-    """Take a model that was trained elsewhere for the float model.
-
-    Args:
-        data: Rows to quantize it with, and to test it on.
-        given: The fitted estimator, or a joblib or skops file. Loading a joblib file runs the code in it.
-
-    Raises:
-        MlrqError: If the file holds no linear regressor, or one of other features or targets.
-    """
-    found = given if isinstance(given, Pretrained) else pretrained.load(given)
-    rows, first_rows = data.sample(), data.first(FIRST_ROWS)[0]
-    model, first = pretrained.linear(found, data.features, data.targets, rows, first_rows)
-    return adopt_folded(data, found, model, first)
-
-
-def adopt_folded(
-    data: TrainTest, found: Pretrained, model: LinearModel, first: NDArray[np.float64] | None = None
-) -> Trained:
-    """Take the folded model of an estimator for the float model.
-
-    Args:
-        data: Rows to quantize it with, and to test it on.
-        found: The estimator.
-        model: Its fold.
-        first: What it predicts for the first rows; None for what the fold does.
-    """
-    if first is None:
-        first = model.predict(data.first(FIRST_ROWS)[0])
-    notices = list(found.notices)
-    if data.test_count:
-        notices.append(f"{found.who} was trained elsewhere: it may have seen the test rows")
-    if data.calibration_count:
-        notices.append(
-            f"{found.who} was trained elsewhere: intervals hold if it has not seen the calibration rows"
-        )
-    return _trained(data, Fitted(model, notices), found.description, first)
-
-
-def _trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDArray[np.float64]) -> Trained:
+def trained(data: TrainTest, fitted: Fitted, model: dict[str, Any], first: NDArray[np.float64]) -> Trained:
     """A float model with where it came from, and what its estimator predicts for the `first` rows."""
     width = len(data.features)
     training = Training(

@@ -7,8 +7,9 @@ import pytest
 from conftest import LINEAR_REGRESSION
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
 
+from mlrq.pipeline.adopt import adopt
 from mlrq.pipeline.statistics import statistics
-from mlrq.pipeline.train import adopt, train
+from mlrq.pipeline.train import train
 
 
 def of(data, standardize=False, **estimator):
