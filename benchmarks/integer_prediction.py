@@ -1,7 +1,8 @@
 """Rows per second of integer batch prediction, beside scikit-learn's float64 on the same rows.
 
 python benchmarks/integer_prediction.py [ROWS]: best and median of 25 runs of each, in one process: the
-exact accumulators, the predictions in the target's unit, and those of real rows that are encoded first.
+exact accumulators, the predictions in the target's unit, float32, and those of real rows, float64, which are
+encoded first.
 Beside them is what it takes to read the int8 rows at the memory's bandwidth: an eighth of what all cores take
 to read eight times as many bytes. Everything is checked before it is timed, against plain int64 arithmetic.
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
 from mlrq.kernel import Integers
-from mlrq.quantization.accumulate import _cores, accumulate, bound, predict
+from mlrq.quantization.accumulate import _cores, accumulate, bound, predict, predict_codes
 from mlrq.quantization.inputs import InputGrid
 
 RUNS, PAUSE, FEATURES = 25, 0.5, 8
@@ -74,14 +75,14 @@ def main() -> None:
         sums = codes.astype(np.int64) @ weights.T + bias
         assert (accumulate(codes, integers) == sums).all()
         expected = sums.astype(np.float32) * scale
-        assert (predict(codes, integers) == expected).all()
+        assert (predict_codes(codes, integers) == expected).all()
         assert (predict(features, integers, grid.encode) == expected).all()
         model.coef_, model.intercept_ = weights[0].astype(np.float64), 12345.0
         real = seconds(partial(model.predict, features))
         line("float64", "scikit-learn", real, real)
         for name, call in (
             ("accumulators", partial(accumulate, codes, integers)),
-            ("predictions", partial(predict, codes, integers)),
+            ("predictions", partial(predict_codes, codes, integers)),
             ("predictions of float64", partial(predict, features, integers, grid.encode)),
         ):
             line(f"int{bits}", name, seconds(call), real)

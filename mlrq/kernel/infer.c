@@ -3,17 +3,14 @@
  * Sums of integers have no order, and are taken in the one that suits the machine. Every operation on floats is
  * elementwise and rounds to nearest, ties to even; what becomes of a NaN is written as a comparison.
  */
-#include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef MLRQ_CLONES
+#include <immintrin.h>
 #endif
 
 #include "common.h"
 
 enum { BLOCK = 256, NUMBERS = 1024 }; /* rows that are summed, and numbers that are encoded, at once */
-enum { CACHED = 1 << 20 };           /* bytes of a result that a core's cache holds */
-enum { PAIRED = 512 };               /* features whose weights are laid out for instructions on pairs */
-enum { LAID = 2 * PAIRED };          /* vectors of weights laid out at once; a target has half as many at most */
+enum { LAID = 1024 };                /* pairs of weights that are laid out at once */
 
 typedef union { int32_t narrow[BLOCK]; int64_t wide[BLOCK]; } sums;
 typedef uint32_t word __attribute__((aligned(1), may_alias));
@@ -120,60 +117,76 @@ INLINE void accumulate(sums *total, int wide, int size, const char *from, int64_
       else add(total, wide, size, from + f * feature_step, row_step, bytes, weights[f]);
 }
 
-#ifdef __SSE2__
-/* bias + codes times weights of four rows at once, eight bytes of each at a time: products of 16 bits, and sums
- * of two of them, in one instruction. `pairs` has the weights of eight bytes as that takes them: of one-byte
- * codes those with even numbers and those with odd ones. */
-INLINE void sum_pairs(sums *total, int size, const char *from, int64_t features, int64_t step, int bytes,
-                      const __m128i *pairs, int64_t bias) {
+#ifdef MLRQ_CLONES
+#define AVX2 __attribute__((target("arch=x86-64-v3")))
+
+/* Eight bytes of each of two rows. */
+static inline AVX2 __m128i two_rows(const char *from, int64_t step) {
+  if (step == 8) return _mm_loadu_si128((const __m128i *)from);
+  __m128 first = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)from));
+  return _mm_castps_si128(_mm_loadh_pi(first, (const __m64 *)(from + step)));
+}
+
+/* The same of rows 0, 1, 4 and 5. */
+static inline AVX2 __m256 four_rows(const char *from, int64_t step) {
+  __m256i low = _mm256_castsi128_si256(two_rows(from, step));
+  return _mm256_castsi256_ps(_mm256_inserti128_si256(low, two_rows(from + 4 * step, step), 1));
+}
+
+/* bias + codes times weights of eight rows at once, eight bytes of each at a time: products of 16 bits, and
+ * sums of two of them, in one instruction. `pairs` has the weights of eight bytes as that takes them: of
+ * one-byte codes those with even numbers and those with odd ones. */
+static AVX2 void sum_pairs(int32_t *total, int size, const char *from, int64_t features, int64_t step, int bytes,
+                           const int32_t *pairs, int32_t bias) {
   const int64_t each = 8 / bytes;
-  for (int next = 0; next < size; next += 4) {
-    int row = next + 4 <= size ? next : size - 4;
-    const char *x = from + row * step;
-    __m128i sum = _mm_set1_epi32((int32_t)bias);
-    const __m128i *weights = pairs;
-    for (int64_t first = 0; first < features; first += each, weights += bytes == 1 ? 4 : 2) {
-      const char *at = x + (first + each <= features ? first : features - each) * bytes;
-      __m128 low = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)at));
-      __m128 high = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(at + 2 * step)));
-      low = _mm_loadh_pi(low, (const __m64 *)(at + step));
-      high = _mm_loadh_pi(high, (const __m64 *)(at + 3 * step));
-      __m128i words[] = {_mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0))),
-                         _mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1)))};
+  for (int next = 0; next < size; next += 8) {
+    int row = next + 8 <= size ? next : size - 8;
+    __m256i sum = _mm256_set1_epi32(bias);
+    const int32_t *weights = pairs;
+    for (int64_t first = 0; first < features; first += each) {
+      const char *at = from + row * step + (first + each <= features ? first : features - each) * bytes;
+      __m256 some = four_rows(at, step), others = four_rows(at + 2 * step, step);
+      __m256i words[] = {_mm256_castps_si256(_mm256_shuffle_ps(some, others, _MM_SHUFFLE(2, 0, 2, 0))),
+                         _mm256_castps_si256(_mm256_shuffle_ps(some, others, _MM_SHUFFLE(3, 1, 3, 1)))};
 #pragma GCC unroll 2
-      for (int i = 0; i < 2; i++)
+      for (int i = 0; i < 2; i++) {
         if (bytes == 1) {
-          __m128i even = _mm_srai_epi16(_mm_slli_epi16(words[i], 8), 8), odd = _mm_srai_epi16(words[i], 8);
-          sum = _mm_add_epi32(sum, _mm_add_epi32(_mm_madd_epi16(even, weights[2 * i]),
-                                                 _mm_madd_epi16(odd, weights[2 * i + 1])));
-        } else
-          sum = _mm_add_epi32(sum, _mm_madd_epi16(words[i], weights[i]));
+          __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(words[i], 8), 8);
+          sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even, _mm256_set1_epi32(*weights++)));
+          words[i] = _mm256_srai_epi16(words[i], 8);
+        }
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words[i], _mm256_set1_epi32(*weights++)));
+      }
     }
-    _mm_storeu_si128((__m128i *)(total->narrow + row), sum);
+    _mm256_storeu_si256((__m256i *)(total + row), sum);
   }
 }
 
-/* Whether weights of 16 bits are all that there are, of as many features as `sum_pairs` takes. */
-INLINE int pairable(int64_t features, int64_t targets, int bytes, const int64_t *weights) {
-  if (features < 8 / bytes || features > PAIRED) return 0;
+/* How many pairs of a target's weights `sum_pairs` takes; 0 where it does not suit. */
+static int64_t pairs_of(int64_t features, int64_t targets, int bytes, const int64_t *weights) {
+  const int64_t each = 8 / bytes, pairs = (features + each - 1) / each * 4 / bytes;
+  if (!__builtin_cpu_supports("avx2") || features < each || pairs > LAID) return 0;
   for (int64_t i = 0; i < targets * features; i++)
     if (weights[i] < INT16_MIN || weights[i] > INT16_MAX) return 0;
-  return 1;
+  return pairs;
+}
+
+static int32_t paired(int64_t low, int64_t high) {
+  return (int32_t)((uint32_t)low & 0xffff | (uint32_t)high << 16);
 }
 
 /* Lay the weights of one target out as `sum_pairs` takes them. */
-INLINE void lay(int64_t features, int bytes, const int64_t *weights, __m128i *pairs) {
+static void lay(int64_t features, int bytes, const int64_t *weights, int32_t *pairs) {
   const int64_t each = 8 / bytes;
   for (int64_t first = 0; first < features; first += each) {
-    int64_t at = first + each <= features ? first : features - each;
-    int16_t some[8] = {0};
-    for (int64_t i = first - at; i < each; i++) some[i] = (int16_t)weights[at + i]; /* no code twice */
+    int64_t at = first + each <= features ? first : features - each, some[8] = {0};
+    for (int64_t i = first - at; i < each; i++) some[i] = weights[at + i]; /* no code twice */
     for (int64_t i = 0; i < each; i += 4 / bytes)
       if (bytes == 1) {
-        *pairs++ = _mm_set1_epi32((int32_t)((uint16_t)some[i] | (uint32_t)(uint16_t)some[i + 2] << 16));
-        *pairs++ = _mm_set1_epi32((int32_t)((uint16_t)some[i + 1] | (uint32_t)(uint16_t)some[i + 3] << 16));
+        *pairs++ = paired(some[i], some[i + 2]);
+        *pairs++ = paired(some[i + 1], some[i + 3]);
       } else
-        *pairs++ = _mm_set1_epi32((int32_t)((uint16_t)some[i] | (uint32_t)(uint16_t)some[i + 1] << 16));
+        *pairs++ = paired(some[i], some[i + 1]);
   }
 }
 #endif
@@ -182,64 +195,42 @@ INLINE void lay(int64_t features, int bytes, const int64_t *weights, __m128i *pa
 INLINE void store(const sums *total, int wide, int size, const float *scale, char *to, int64_t step) {
   for (int row = 0; row < size; row++)
     if (scale)
-      *(double *)(to + row * step) = (wide ? (float)total->wide[row] : (float)total->narrow[row]) * *scale;
+      *(float *)(to + row * step) = (wide ? (float)total->wide[row] : (float)total->narrow[row]) * *scale;
     else if (wide)
       *(int64_t *)(to + row * step) = total->wide[row];
     else
       *(int32_t *)(to + row * step) = total->narrow[row];
 }
 
-/* Move a block's predictions past the cache, where they would first be read and then be in the way. */
-INLINE void stream(double *to, const double *from, int size) {
-  int row = 0;
-#ifdef __SSE2__
-  if ((uintptr_t)to % sizeof(__m128d) == 0)
-    for (; row + 2 <= size; row += 2) _mm_stream_pd(to + row, _mm_loadu_pd(from + row));
-#endif
-  memcpy(to + row, from + row, (size_t)(size - row) * sizeof *to);
-}
-
 INLINE void infer(int64_t rows, int64_t features, int64_t targets, const char *table, int64_t row_step,
                   int64_t feature_step, int bytes, int wide, const int64_t *weights, const int64_t *bias,
                   const float *scale, char *result) {
-  const int64_t item = scale || wide ? 8 : 4;
-  const int large = scale && targets == 1 && rows * item >= CACHED;
-#ifdef __SSE2__
+  const int64_t item = wide && !scale ? 8 : 4;
+#ifdef MLRQ_CLONES
   /* Weights are laid out once, and for each block anew only those for which there is no room. */
-  const int64_t each = 8 / bytes, step = (features + each - 1) / each * (bytes == 1 ? 4 : 2);
+  const int64_t step = wide || feature_step != bytes ? 0 : pairs_of(features, targets, bytes, weights);
   const int64_t room = step ? LAID / step : 0;
-  const int in_pairs = !wide && feature_step == bytes && pairable(features, targets, bytes, weights);
-  __m128i pairs[LAID];
-  for (int64_t t = 0; in_pairs && t < targets && t < room; t++)
-    lay(features, bytes, weights + t * features, pairs + t * step);
+  int32_t pairs[LAID];
+  for (int64_t t = 0; t < targets && t < room; t++) lay(features, bytes, weights + t * features, pairs + t * step);
 #endif
   for (int64_t first = 0; first < rows; first += BLOCK) {
     int size = rows - first < BLOCK ? (int)(rows - first) : BLOCK;
     for (int64_t t = 0; t < targets; t++) {
       sums total;
-      char *to = result + (first * targets + t) * item;
       const char *from = table + first * row_step;
-#ifdef __SSE2__
-      if (in_pairs && size >= 4) {
-        __m128i *own = pairs + (t < room ? t : room - 1) * step;
+#ifdef MLRQ_CLONES
+      if (step && size >= 8) {
+        int32_t *own = pairs + (t < room ? t : room - 1) * step;
         if (targets > room && t >= room - 1) lay(features, bytes, weights + t * features, own);
-        sum_pairs(&total, size, from, features, row_step, bytes, own, bias[t]);
+        sum_pairs(total.narrow, size, from, features, row_step, bytes, own, (int32_t)bias[t]);
       } else
 #endif
         accumulate(&total, wide, size, from, features, row_step, feature_step, bytes, weights + t * features, bias[t]);
-      if (large) {
-        double told[BLOCK];
-        store(&total, wide, size, scale, (char *)told, item);
-        stream((double *)to, told, size);
-      } else if (targets == 1)
-        store(&total, wide, size, scale, to, item);
-      else
-        store(&total, wide, size, scale ? scale + t : scale, to, targets * item);
+      char *to = result + (first * targets + t) * item;
+      if (targets == 1) store(&total, wide, size, scale, to, item);
+      else store(&total, wide, size, scale ? scale + t : scale, to, targets * item);
     }
   }
-#ifdef __SSE2__
-  if (large) _mm_sfence();
-#endif
 }
 
 /* Sums of codes times weights, and bias, or predictions.
@@ -248,7 +239,7 @@ INLINE void infer(int64_t rows, int64_t features, int64_t targets, const char *t
  * wide    1 where sums take 64 bits, 0 where 32 hold every one of them, partial ones too
  * weights (targets, features), bias (targets)
  * scale   (targets), or null for the sums
- * result  (rows, targets) doubles, or integers of 64 or 32 bits where there is no scale
+ * result  (rows, targets) floats, or integers of 64 or 32 bits where there is no scale
  */
 FASTEST void mlrq_infer(int64_t rows, int64_t features, int64_t targets, const char *table, int64_t row_step,
                         int64_t feature_step, int64_t bytes, int64_t wide, const int64_t *weights,

@@ -63,7 +63,7 @@ def positions(
     return single
 
 
-def infer(codes: Codes, model: Integers, result: Sums | NDArray[np.float64]) -> None:
+def infer(codes: Codes, model: Integers, result: Sums | NDArray[np.float32]) -> None:
     """Fill `result` with sums, codes @ weights.T + bias, or with predictions.
 
     A prediction is the sum rounded to float32, times the scale in float32.
@@ -71,7 +71,7 @@ def infer(codes: Codes, model: Integers, result: Sums | NDArray[np.float64]) -> 
     Args:
         codes: (n, features) integers.
         model: What they are multiplied with.
-        result: (n, targets) for sums, of the type `model.sums`, or for predictions, float64.
+        result: (n, targets) for sums, of the type `model.sums`, or for predictions, float32.
     """
     whole = result.dtype.kind == "i"
     for start in range(0, len(codes), ROWS_PER_PIECE):

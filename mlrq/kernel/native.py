@@ -86,7 +86,7 @@ class Native:
         self.library.mlrq_encode(*rows.shape, *places, bits // 8, result.ctypes.data)
         return result
 
-    def infer(self, codes: Codes, model: Integers, result: Sums | NDArray[np.float64]) -> None:
+    def infer(self, codes: Codes, model: Integers, result: Sums | NDArray[np.float32]) -> None:
         """See `inference.infer`."""
         if codes.dtype not in (np.int8, np.int16):
             inference.infer(codes, model, result)
@@ -95,10 +95,10 @@ class Native:
         scale = np.ascontiguousarray(model.scale, dtype=np.float32)
         shape = (*codes.shape, len(bias))
         shapes = weights.shape[::-1] == shape[1:] and scale.shape == bias.shape and result.shape == shape[::2]
-        if not (shapes and result.flags.c_contiguous and result.dtype in (model.sums, np.float64)):
+        if not (shapes and result.flags.c_contiguous and result.dtype in (model.sums, np.float32)):
             raise ValueError(f"do not fit: {codes.shape}, {weights.shape}, {scale.shape}, {result.shape}")
         places = (codes.ctypes.data, *codes.strides, codes.itemsize, model.sums.itemsize > 4)
-        told = scale.ctypes.data if result.dtype == np.float64 else None
+        told = scale.ctypes.data if result.dtype == np.float32 else None
         parts = (weights.ctypes.data, bias.ctypes.data, told, result.ctypes.data)
         self.library.mlrq_infer(*shape, *places, *parts)
 

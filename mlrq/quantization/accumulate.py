@@ -36,12 +36,25 @@ def accumulate(codes: Codes, model: Integers) -> Sums:
     return result
 
 
+def predict_codes(codes: Codes, model: Integers) -> NDArray[np.float32]:
+    """(n, targets) predictions of codes (n, features), which are numbers of float32."""
+    result = np.empty((len(codes), len(model.bias)), dtype=np.float32)
+    _in_pieces(codes, lambda piece: kernel.infer(codes[piece], model, result[piece]))
+    return result
+
+
 def predict(
-    rows: NDArray[Any], model: Integers, encode: Callable[[NDArray[Any]], Codes] = np.asarray
+    rows: NDArray[np.float64], model: Integers, encode: Callable[[NDArray[np.float64]], Codes]
 ) -> NDArray[np.float64]:
-    """(n, targets) predictions of rows (n, features): of codes, or of what `encode` makes codes."""
+    """(n, targets) float64 predictions of real rows (n, features), which `encode` makes codes."""
     result = np.empty((len(rows), len(model.bias)))
-    _in_pieces(rows, lambda piece: kernel.infer(encode(rows[piece]), model, result[piece]))
+
+    def work(piece: slice) -> None:
+        told = np.empty(result[piece].shape, dtype=np.float32)
+        kernel.infer(encode(rows[piece]), model, told)
+        result[piece] = told
+
+    _in_pieces(rows, work)
     return result
 
 

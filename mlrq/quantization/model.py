@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.kernel import Integers, affine
-from mlrq.quantization.accumulate import accumulate, bound, predict
+from mlrq.quantization.accumulate import accumulate, bound, predict, predict_codes
 from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.options import SCHEMES
 from mlrq.stats.linear_algebra import product
@@ -177,16 +177,27 @@ class QuantizedLinear:
         """(n, targets) exact accumulators of (n, features) input codes; only with integer inputs."""
         return accumulate(codes, self.integers)
 
+    def predict_codes(self, codes: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        """(n, targets) predictions of (n, features) input codes, float32, which holds what `predict` says of
+        their rows; only with integer inputs.
+        """
+        result = predict_codes(codes, self.integers)
+        self._clamp(result)
+        return result
+
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, targets) float64 predictions of (n, features) float64 rows."""
         if self.inputs is None:
             result = affine(rows, self.weights, self.intercept_value)
         else:
             result = predict(rows, self.integers, self.inputs.encode)
-        if self.output_range is not None:
-            low, high = self.output_range.astype(np.float64)
-            np.clip(result, low, high, out=result)
+        self._clamp(result)
         return result
+
+    def _clamp(self, predictions: NDArray[np.floating]) -> None:
+        """Clamp predictions to the output range, in place."""
+        if self.output_range is not None:
+            np.clip(predictions, *self.output_range.astype(predictions.dtype), out=predictions)
 
     def ends(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n, targets) float64 low and high ends of the intervals around the predictions of `rows`.

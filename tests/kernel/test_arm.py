@@ -27,7 +27,7 @@ FOUND = {
     "low": ("double", (FEATURES,)), "high": ("double", (FEATURES,)), "tests": ("double", (FEATURES, TAKEN)),
     "affine": ("double", BY_ROW), "tally": ("double", (7,)), "shorts": ("int16_t", COLUMNS),
     "bytes": ("int8_t", COLUMNS), "wide": ("int64_t", BY_ROW), "narrow": ("int32_t", BY_ROW),
-    "from_shorts": ("double", BY_ROW), "from_bytes": ("double", BY_ROW),
+    "from_shorts": ("float", BY_ROW), "from_bytes": ("float", BY_ROW),
 }  # fmt: skip
 TYPES = {"double": "f8", "float": "f4"}
 # Reads what is given, and writes what the kernel finds. A number is eight bytes, a column ROWS of them.
@@ -140,6 +140,6 @@ def results(given):
         "tests": scanned.tests, "affine": affine, "tally": reference.tally(given["table"][0], affine[:, 0]),
         "shorts": shorts.T, "bytes": octets.T, "wide": told(shorts, wide, "i8"),
         "narrow": told(octets.T.reshape(ROWS, FEATURES), narrow, "i4"),
-        "from_shorts": told(shorts, wide, "f8"),
-        "from_bytes": told(octets.T.reshape(ROWS, FEATURES), narrow, "f8"),
+        "from_shorts": told(shorts, wide, "f4"),
+        "from_bytes": told(octets.T.reshape(ROWS, FEATURES), narrow, "f4"),
     }  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlrq.kernel import Integers
-from mlrq.quantization.accumulate import BYTES_PER_PIECE, accumulate, bound, predict
+from mlrq.quantization.accumulate import BYTES_PER_PIECE, accumulate, bound, predict, predict_codes
 
 PIECE = BYTES_PER_PIECE // 3
 
@@ -42,7 +42,7 @@ def test_pieces_join_without_a_seam_whatever_the_number_of_threads(monkeypatch, 
     made = model([[1, -2, 3], [4, 5, -6]], [7, -8])
     sums = codes.astype(np.int32) @ made.weights.T + made.bias
     assert (accumulate(codes, made) == sums).all()
-    assert (predict(codes, made) == sums.astype(np.float32) * made.scale).all()
+    assert (predict_codes(codes, made) == sums.astype(np.float32) * made.scale).all()
 
 
 @pytest.mark.parametrize("rows", [1, PIECE // 8 + 1, PIECE])
@@ -50,7 +50,7 @@ def test_real_rows_are_encoded_piece_by_piece(rows):
     codes = np.random.default_rng(0).integers(-128, 127, (rows, 3), np.int8, endpoint=True)
     made = model([[1, -2, 3], [4, 5, -6]], [7, -8])
     found = predict(codes / 2.0, made, lambda piece: (piece * 2).astype(np.int8))
-    assert (found == predict(codes, made)).all()
+    assert (found == predict_codes(codes, made)).all()
 
 
 def test_a_fault_in_another_thread_is_not_lost(monkeypatch):

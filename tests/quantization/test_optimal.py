@@ -110,13 +110,16 @@ def test_the_payload_of_integer_inputs_counts_their_grids(data):
     assert model.payload_bits == 8 * 8 + 32 + 8 * (32 + 32) + 32
 
 
-def test_the_output_range_clamps_to_the_training_targets(data, parts):
-    free = quantized(data).model
-    model = quantized(data, output_range="train").model
+@pytest.mark.parametrize("inputs", ["float", "int8"])
+def test_the_output_range_clamps_to_the_training_targets(data, parts, inputs):
+    free = quantized(data, inputs=inputs).model
+    model = quantized(data, inputs=inputs, output_range="train").model
     low, high = parts.train_values.min(), parts.train_values.max()
     expected = np.clip(free.predict(parts.test_rows), np.float32(low), np.float32(high))
     assert model.predict(parts.test_rows).tolist() == expected.tolist()
     assert (free.predict(parts.test_rows) != expected).any()
+    if model.inputs:
+        assert model.predict_codes(model.inputs.encode(parts.test_rows)).tolist() == expected.tolist()
     assert model.payload_bits == free.payload_bits + 64
 
 
