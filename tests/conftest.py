@@ -38,7 +38,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(PROJECT), str(PROJECT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 os.environ.pop("FORCE_COLOR", None)
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report what is run, and write to the home folder
+os.environ["ORT_DISABLE_TELEMETRY"] = (
+    "1"  # ONNX Runtime would report what is run, and write to the home folder
+)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what is in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # A slow machine is no fault of an example. The same examples everywhere; `make test-all` looks for new ones.

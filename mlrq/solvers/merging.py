@@ -48,16 +48,24 @@ class Merged:
         return codes
 
 
-def merged(problem: Problem, rank: int) -> Merged:
-    """An ordered problem of some rank, without columns that are whole combinations of others."""
+def merged(problem: Problem, rank: int, sums: bool = False) -> Merged:
+    """An ordered problem of some rank, without columns that are whole combinations of others.
+
+    Args:
+        problem: The ordered problem.
+        rank: Of its triangle.
+        sums: Whether only sums are left out, as `mlrq.solvers.verify` takes them.
+    """
     size, triangle = problem.size, problem.triangle
     found, exact = _combinations(triangle[:rank, :rank], triangle[:rank, rank:])
+    if sums:
+        exact &= _sums(found, problem.sliding)
     left = np.arange(rank, size)[exact]
+    if not len(left):
+        return unmerged(problem, rank)
     kept = np.delete(np.arange(size), left)
     whole, count = np.zeros((len(kept), len(left)), dtype=np.int64), len(kept)
     whole[:rank] = found[:, exact]
-    if not len(left):
-        return Merged(prepare(problem, rank), kept, left, whole, 0.0, False)
     rest = float(summed(np.square(problem.target[count:])[:, None])[0])
     inner = replace(problem, triangle=triangle[:count, kept], target=problem.target[:count])
     mixing, free = whole, np.repeat([[problem.low], [problem.high]], len(left), axis=1)
@@ -67,6 +75,12 @@ def merged(problem: Problem, rank: int) -> Merged:
         free = np.column_stack([np.repeat([[0], [problem.width]], len(left), axis=1), [-problem.width, 0]])
     tree = prepare(inner, rank, mixing, np.ascontiguousarray(free, dtype=np.int64))
     return Merged(tree, kept, left, whole, rest, problem.sliding)
+
+
+def unmerged(problem: Problem, rank: int) -> Merged:
+    """An ordered problem of some rank, with all its columns."""
+    whole = np.zeros((problem.size, 0), dtype=np.int64)
+    return Merged(prepare(problem, rank), np.arange(problem.size), whole[0], whole, 0.0, False)
 
 
 def _combinations(base: FloatArray, others: FloatArray) -> tuple[IntArray, np.ndarray]:
@@ -80,3 +94,18 @@ def _combinations(base: FloatArray, others: FloatArray) -> tuple[IntArray, np.nd
         & (np.abs(near).max(axis=0, initial=0.0) <= LARGEST)
     )
     return near.astype(np.int64), np.asarray(whole)
+
+
+def _sums(whole: IntArray, sliding: bool) -> np.ndarray:
+    """Which combinations (r, m) are sums, or less sums, of others, each column being in one of them at most.
+
+    Where the box slides, a code that is added to others would slide them once more: less sums alone do not.
+    """
+    taken, found = np.zeros(len(whole), dtype=bool), []
+    for column in whole.T:
+        signs = np.unique(column[column != 0])
+        fits = len(signs) == 1 and signs[0] in ((-1,) if sliding else (-1, 1))
+        found.append(bool(fits and not (taken & (column != 0)).any()))
+        if found[-1]:
+            taken |= column != 0
+    return np.array(found, dtype=bool)

@@ -2,21 +2,19 @@
 
     python verify.py quantized.json certificate.json rows.csv[.gz]
 
-This needs Python alone, and believes nobody. Every number of the table is a double, a whole number times a
-power of two, so all is integer arithmetic. It exits with 0 PROVEN, 1 REFUTED, 2 usage, 3 INCOMPLETE.
+It needs Python alone; doubles are integers times powers of two. It exits with 0, 1 or 3 as the answer says.
 
-The claim. Of all codes p (integers low..high, less a zero point among them if the scheme is affine) and all
-scales s >= 0, the given codes come nearest to the target y over the training rows: ||y - s X p||^2 is least.
-X has the features as inference sees them; y is a target, or a float model's predictions, and targets that
-share a scale are one y, end to end; both are less their means, for which the best intercept makes up. Of one
-bit less, `below`, what is shown of codes is more than a limit above what the best real weights leave.
+The claim. Of all codes p (integers low..high, less a zero point among them if affine) and all scales s >= 0,
+the given ones come nearest to y over the training rows: ||y - s X p||^2 is least. X has the features as
+inference sees them, y is a target or what a float model predicts, targets that share a scale end to end, all
+less their means. Of one bit less, `below`, codes are shown to add more than a limit to the best real weights.
 
 The argument. X is needed only in G = X'X, c = X'y and y'y. At its best scale p leaves y'y - (c'p)^2 / p'Gp;
-E is what the given codes leave, or a bound that the certificate claims. No codes leave less, box by box:
+E is what the given codes leave, or a bound that is claimed. Where X_d is t = 1 or -1 times a sum of some X_i,
+p_i + t p_d say all: they slide, within high - low of each other and of 0 (low + high if t = 1). Box by box:
 1. By a vector, a list of integers a, u1, ..., un in given units. Let v = a y - X u, g = X'v = a c - G u. If
-   g'p <= 0 for all p in the box, then v'(y - s X p) >= v'y for all s >= 0, so by Cauchy and Schwarz, if
-   v'y > 0, ||y - s X p||^2 is at least (v'y)^2 / ||v||^2, which has to be at least E. g'p is largest at a
-   corner of the box, or, where that slides with the zero point, where it or a code is at an end.
+   g'p <= 0 for all p in the box, largest where what slides is at an end, then v'(y - s X p) >= v'y for all
+   s >= 0, so if v'y > 0, by Cauchy and Schwarz, ||y - s X p||^2 >= (v'y)^2 / ||v||^2, which has to reach E.
 2. By search, null. Elimination without fractions (Bareiss) makes of [X, y]'[X, y] rows r and pivots d with
    ||y - s X p||^2 the sum of (r_k (-s p, 1))^2 / (d_k d_k-1); columns that depend on others have none. Codes
    that are decided settle rows, which make A - 2 B s + C s^2, at least A - B^2 / C (A, if B <= 0), also with
@@ -34,7 +32,7 @@ import sys
 from array import array
 from fractions import Fraction
 from functools import reduce
-from itertools import accumulate, islice
+from itertools import accumulate, compress, islice
 from operator import add, index, mul
 from pathlib import Path
 from typing import Any
@@ -52,14 +50,19 @@ def dot(one: Any, two: Any) -> int:
 class Problem:
     """One scale: [X, y]'[X, y] and the codes in the order of the certificate, and E."""
 
-    def __init__(self, about: Any, order: list[int], claim: Fraction | None):
+    def __init__(self, about: Any, order: list[int], sums: Any, claim: Fraction | None):
         (matrix, codes, (low, high, sliding)), self.order, self.size = about, order, len(order)
-        self.width, self.among = high - low, (0, 0) if sliding else (high, low)  # codes are around it
-        self.outer = (self.among[0] - self.width, self.among[1] + self.width)
-        span = max(self.among[0], *codes) - min(self.among[1], *codes)
-        if span > self.width or sorted(order) != list(range(len(codes))):
-            raise Answer("REFUTED", "a code is outside its box, or in no order")
-        self.tried, self.allowed = 0, 3_000_000  # codes of searches
+        self.tried, self.allowed, self.width = 0, 3_000_000, (w := high - low)  # codes of searches
+        groups = dict.fromkeys(order, alone := (-1, -w, w) if sliding else (-1, low, high))
+        fits = max(alone[1] + w, *codes) - min(alone[2] - w, *codes) <= w
+        for d, t, *some in sums:
+            fits &= t in (-1, 1 - 2 * sliding) and all(groups[i] == alone for i in some)
+            fits &= all(row[d] == t * sum(row[i] for i in {*some}) for row in matrix)
+            groups |= dict.fromkeys(some, (d, -w, w) if t < 0 else (d, 2 * low, 2 * high))
+            codes = [code + t * codes[d] * (i in some) for i, code in enumerate(codes)]
+        if not fits or sorted([*order, *(d for d, *_ in sums)]) != list(range(len(codes))):
+            raise Answer("REFUTED", "a code is outside its box or in no order, or a column is not that sum")
+        self.groups = list(groups.values())  # which codes slide together, and the range of each
         self.matrix = [[matrix[i][j] for j in [*order, -1]] for i in [*order, -1]]
         *rest, along = [dot(row, [codes[i] for i in order]) for row in self.matrix]
         self.length = dot(rest, [codes[i] for i in order])
@@ -78,33 +81,31 @@ class Problem:
 
     def room(self, box: Any, before: Any) -> tuple[int, int]:
         """The range of the next code after those before: that of the box, and what slides with them."""
-        (low, high), (lows, highs) = box[len(before)], zip(self.among, *before, strict=True)
-        return max(low, max(lows) - self.width), min(high, min(highs) + self.width)
+        (low, high), group, w = box[len(before)], self.groups[len(before)], self.width
+        lows, highs = zip((low + w, high - w), *compress(before, map(group.__eq__, self.groups)), strict=True)
+        return max(lows) - w, min(highs) + w
 
     def prove(self, node: Any, units: list[int], *decided: Any) -> None:
         """Show that no codes, the first of which are in the ranges decided, leave less than E."""
-        box = [*decided, *[self.outer] * (self.size - len(decided))]
+        box, most, w = [*decided, *(pair for _, *pair in self.groups[len(decided) :])], 0, self.width
         if node is None:
             self.search(box, [], self.rest, 0, 0)
-        elif all(isinstance(number, int) for number in node):
-            self.vector(box, *(number << unit for number, unit in zip(node, units, strict=True)))
-        else:
+        elif not all(isinstance(number, int) for number in node):
             start, last = self.room(box, decided)
             for part, end in zip(node[::2], [*map(index, node[1::2]), last], strict=True):
                 if start <= end:
                     self.prove(part, units, *decided, (start, end))
                 start = max(start, end + 1)
-
-    def vector(self, box: Any, a: int, *u: int) -> None:
-        """Argument 1."""
-        *g, along = [a * row[-1] - dot(row, u) for row in self.matrix]
-        first = max(self.outer[0], *(low - self.width for low, _ in box))
-        last = min(self.outer[1] - self.width, *(high for _, high in box))
-        ends = {t for pair in box for t in (first, last, pair[0], pair[1] - self.width) if first <= t <= last}
-        boxes = [[(max(low, t), min(high, t + self.width)) for low, high in box] for t in ends]
-        most = max(dot(g, [one[x > 0] for x, one in zip(g, each, strict=True)]) for each in boxes)
-        if most > 0 or along <= 0 or along**2 < self.bound * (a * along - dot(u, g)):
-            raise Answer("REFUTED", f"the vector {a, *u} does not show that {box} has nothing better")
+        else:
+            a, *u = (number << unit for number, unit in zip(node, units, strict=True))
+            *g, along = [a * row[-1] - dot(row, u) for row in self.matrix]
+            for group, low, high in set(self.groups):
+                own = [(x, *y) for x, y, (one, *_) in zip(g, box, self.groups, strict=True) if one == group]
+                first, last = max(low, *(i - w for _, i, _ in own)), min(high - w, *(j for *_, j in own))
+                ends = {t for _, i, j in own for t in (first, last, i, j - w) if first <= t <= last}
+                most += max(sum(max(x * max(i, t), x * min(j, t + w)) for x, i, j in own) for t in ends)
+            if most > 0 or along <= 0 or along**2 < self.bound * (a * along - dot(u, g)):
+                raise Answer("REFUTED", f"the vector {a, *u} does not show that {box} has nothing better")
 
     def search(self, box: Any, codes: list[int], a: int, b: int, c: int) -> None:
         """Argument 2 for codes in the box, after those whose rows make a - 2 b s + c s^2."""
@@ -186,17 +187,16 @@ def seen(model: Any, goal: Any, columns: list[list[float]]) -> list[list[float]]
 def claims(model: Any, products: Any) -> Any:
     """Of each scale [X, y]'[X, y] in integers, the codes and their box; the targets; the integers' unit."""
     count, width, sums = products[0][0], len(model["features"]), [column[0] for column in products]
-    every, half = range(1, len(products)), 1 << model["bits"] - 1
+    every, half, how = range(1, len(products)), 1 << model["bits"] - 1, model["settings"]
     less = [[count * products[max(i, j)][min(i, j)] - sums[i] * sums[j] for j in every] for i in every]
     whole = max(value.denominator for row in less for value in row)
     full, targets = [[int(value * whole) for value in row] for row in less], list(range(len(less) - width))
-    for group in [[t] for t in targets] if model["settings"]["granularity"] == "per_channel" else [targets]:
+    for group in [[t] for t in targets] if how["granularity"] == "per_channel" else [targets]:
         cells = [(i % width, i // width) for i in range(width * len(group))]
         matrix = [[*(full[f][h] * (k == m) for h, m in cells), full[f][width + group[k]]] for f, k in cells]
         matrix.append([*(row[-1] for row in matrix), sum(full[width + t][width + t] for t in group)])
         codes = [code - model["zero_point"][t] for t in group for code in model["codes"][t]]
-        box = (-half, half - 1, model["settings"]["scheme"] == "affine")
-        yield (matrix, codes, box), group, 1 / (count**2 * whole)
+        yield (matrix, codes, (-half, half - 1, how["scheme"] == "affine")), group, 1 / (count**2 * whole)
 
 
 def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
@@ -206,7 +206,7 @@ def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
         raise Answer("REFUTED", "the certificate or the rows are of another quantized.json")
     for (about, group, unit), part in zip(claims(model, products), proof["problems"], strict=True):
         claim = part["bound"] and Fraction(float.fromhex(part["bound"])) / unit
-        (one := Problem(about, part["order"], claim)).prove(part["tree"], part["units"])
+        (one := Problem(about, part["order"], part.get("sums", []), claim)).prove(part["tree"], part["units"])
         excess += (one.bound - one.floor) * unit
         names, left = ", ".join(model["targets"][t] for t in group), float(one.left * unit)
         told.append(f"{names}: mean squared error {left:.12g} on {count:,} training rows; no codes have less")

@@ -23,7 +23,7 @@ from support.tables import split_by_scikit_learn
 from mlrq.artifacts.json_document import encode, seal
 from mlrq.datasets import Stream, california_housing, diabetes
 from mlrq.pipeline.certificate import ALL, problems
-from mlrq.solvers import certificate, verify
+from mlrq.solvers import verify, writer
 from mlrq.solvers.certificate import Effort
 from mlrq.solvers.solve import solve
 from mlrq.stats.summarize import summarize
@@ -186,7 +186,7 @@ def mutated(rng: random.Random, model: dict, proof: dict) -> tuple[dict, dict, b
     """A model and certificate with one thing changed, and whether the codes are still the best ones."""
     model, proof = copy.deepcopy(model), copy.deepcopy(proof)
     kind, part = (
-        rng.choice(["codes", "drop", "number", "swap", "end", "units", "order", "hash"]),
+        rng.choice(["codes", "drop", "number", "swap", "end", "units", "order", "sums", "hash"]),
         proof["problems"][0],
     )
     nodes: list[list] = []
@@ -215,17 +215,24 @@ def mutated(rng: random.Random, model: dict, proof: dict) -> tuple[dict, dict, b
         node.append(rng.choice([None, 0, [1]]))
     elif kind == "units":
         part["units"][rng.randrange(len(part["units"]))] += rng.choice([-1, 1, 3])
-    elif kind == "order":
+    elif kind == "order" or (kind == "sums" and not part.get("sums")):
         rng.shuffle(part["order"])
+    elif kind == "sums":
+        numbers = rng.choice(part["sums"])
+        numbers[rng.randrange(len(numbers))] += rng.choice([-2, -1, 1, 2])
     else:
         proof["quantized"] = "f" * 64
     return model, proof, best
 
 
 @pytest.mark.slow
-def test_of_a_thousand_changed_certificates_none_that_claims_a_falsehood_is_taken() -> None:
+@pytest.mark.parametrize("table", ["diabetes", "categories"])
+def test_of_a_thousand_changed_certificates_none_that_claims_a_falsehood_is_taken(table: str) -> None:
     rng, taken, falsehoods = random.Random(12), 0, 0
-    model, proof, sums = made(diabetes.load(), 3)
+    if table == "diabetes":
+        model, proof, sums = made(diabetes.load(), 3)
+    else:
+        model, proof, sums = certified(*categories(np.random.default_rng(0), (4, 3)), 3)
     for _ in range(1000):
         other, changed, best = mutated(rng, model, proof)
         falsehoods += not best
@@ -256,7 +263,7 @@ def test_where_the_search_takes_too_much_a_bound_is_proven(scheme: str) -> None:
 
 def test_an_end_that_is_no_integer_is_refused_lest_a_code_be_in_no_range() -> None:
     # One column, which is y: the code 1 leaves nothing, and is neither below 0.5 nor from 0.5 + 1 on.
-    problem = verify.Problem(([[1, 1], [1, 1]], [-1], (-2, 1, False)), [0], None)
+    problem = verify.Problem(([[1, 1], [1, 1]], [-1], (-2, 1, False)), [0], [], None)
     with pytest.raises(TypeError):
         problem.prove([None, 0.5, None], [0, 0])
     with pytest.raises(verify.Answer, match="are better"):
@@ -302,13 +309,131 @@ def test_columns_that_depend_on_others_are_proven_too(
     assert verify.check(model, proof, sums)[0] == "PROVEN"
 
 
-@pytest.mark.parametrize("seed", [0, 2])
+def categories(rng: np.random.Generator, sizes: tuple[int, ...], count: int = 600) -> tuple:
+    """Rows of five numbers and a column for each value of some categories, targets, and names."""
+    numbers, kinds = rng.normal(size=(count, 5)), [rng.integers(0, size, count) for size in sizes]
+    flags = [kind == value for kind, size in zip(kinds, sizes, strict=True) for value in range(size)]
+    rows = np.column_stack([numbers, *flags]).astype(np.float64)
+    values = rows @ rng.normal(size=rows.shape[1]) + rng.normal(size=count)
+    return rows, values[:, None], ([f"x{i}" for i in range(rows.shape[1])], ["y"])
+
+
+@pytest.mark.few(4)
+@pytest.mark.parametrize("scheme", ["symmetric", "affine"])
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 8, 12, 16])
+def test_all_values_of_several_categories_are_proven_in_few_bytes(bits: int, scheme: str) -> None:
+    table = categories(np.random.default_rng(bits), (4, 3, 3))
+    model, proof, sums = certified(*table, bits, scheme=scheme)
+    assert verify.check(model, proof, sums)[0] == "PROVEN"
+    merged = proof["problems"][0]["sums"]
+    assert sorted(len(places) - 1 for _, *places in merged) == [2, 2, 3]
+    assert len(encode(proof)) < 10_000
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_a_total_beside_its_terms_is_proven(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    terms = rng.integers(0, 50, (300, 3)).astype(np.float64)
+    rows = np.column_stack([terms, terms.sum(axis=1), rng.normal(size=(300, 2))])
+    values = (rows @ [0.3, -0.1, 0.2, 0.0, 1.0, 2.0] + rng.normal(size=300))[:, None]
+    model, proof, sums = certified(rows, values, ([f"x{i}" for i in range(6)], ["y"]), bits)
+    assert verify.check(model, proof, sums)[0] == "PROVEN"
+    assert [t for _, t, *_ in proof["problems"][0]["sums"]] in ([1], [])
+
+
+@pytest.mark.parametrize(
+    "sums",
+    [
+        [[3, -1, 0, 1]],  # not its sum
+        [[3, 1, 0, 1, 2]],  # nor with this sign
+        [[3, 2, 0, 1, 2]],  # a sign is 1 or -1
+        [[3, -1, 0, 1, 2], [3, -1, 0, 1, 2]],  # a column twice
+        [[3, -1, 0, 1, 2], [4, -1, 0, 1, 2]],  # in two sums
+        [[0, -1, 1, 2, 3]],  # what is in the order
+        [[3, -1, 0, 1, 2, 4]],
+        [[4, 1, 3], [3, -1, 0, 1, 2]],  # a sum of what is merged itself
+    ],
+)
+def test_what_is_not_the_sum_of_others_is_not_merged(sums: list) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(-3, 4, (3, 20)).tolist()
+    rows += [[-a - b - c for a, b, c in zip(*rows, strict=True)]] * 2
+    matrix = [*rows, rng.integers(-9, 10, 20).tolist()]
+    about = [[verify.dot(one, two) for two in matrix] for one in matrix], [1, 0, 0, 0, 0], (-2, 1, False)
+    merged = {place for place, *_ in sums}
+    order = [place for place in range(5) if place not in merged or sums[0][0] == 0]
+    with pytest.raises((verify.Answer, LookupError)):
+        verify.Problem(about, order, sums, None)
+    verify.Problem(about, [0, 1, 2, 4], [[3, -1, 0, 1, 2]], None)
+
+
+def small(seed: int, sign: int, affine: bool) -> tuple[list[list[int]], dict[tuple[int, ...], Fraction]]:
+    """Sums of products of three columns, a sum of the first two, and a target; what all codes leave."""
+    rng = np.random.default_rng(seed)
+    one, two, three = rng.integers(-3, 4, (3, 7))
+    matrix = [one, two, three, sign * (one + two), rng.integers(-9, 10, 7)]
+    gram = [[int(x @ y) for x in matrix] for y in matrix]
+    left = {}
+    for codes in itertools.product(range(-3, 4) if affine else range(-2, 2), repeat=4):
+        if max(0, *codes) - min(0, *codes) <= 3:
+            *rest, along = [verify.dot(row, codes) for row in gram]
+            length = verify.dot(rest, codes)
+            left[codes] = gram[-1][-1] - (Fraction(along**2, length) if along > 0 else 0)
+    return gram, left
+
+
+@pytest.mark.parametrize(("sign", "affine"), [(-1, False), (-1, True), (1, False)])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_search_of_a_merged_column_agrees_with_enumeration(seed: int, sign: int, affine: bool) -> None:
+    gram, left = small(seed, sign, affine)
+    rng, sums = np.random.default_rng(seed), [[3, sign, 0, 1]]
+    for codes in [*rng.permutation(list(left))[:20].tolist(), min(left, key=left.get)]:
+        problem = verify.Problem(
+            (gram, list(codes), (-2, 1, affine)), rng.permutation(3).tolist(), sums, None
+        )
+        assert problem.left == left[tuple(codes)]
+        best = left[tuple(codes)] == min(left.values())
+        with nullcontext() if best else pytest.raises(verify.Answer, match="are better"):
+            problem.prove(None, [])
+
+
+@pytest.mark.parametrize(("sign", "affine"), [(-1, False), (-1, True), (1, False)])
+def test_a_vector_is_taken_for_no_box_that_has_something_better(sign: int, affine: bool) -> None:
+    """Boxes, vectors and bounds at random: whatever is taken holds for all codes, which are enumerated."""
+    taken = refused = 0
+    for seed in range(60):
+        gram, left = small(seed, sign, affine)
+        rng = np.random.default_rng(seed)
+        for _ in range(80):
+            claim = Fraction(gram[-1][-1]) * int(rng.integers(1, 8)) / 8
+            problem = verify.Problem((gram, [0] * 4, (-2, 1, affine)), [0, 1, 2], [[3, sign, 0, 1]], claim)
+            decided, every = list[tuple[int, int]](), [(low, high) for _, low, high in problem.groups]
+            for _ in range(rng.integers(0, 4)):
+                low, high = problem.room(every, decided)
+                first, last = sorted(rng.integers(low, high, 2, endpoint=True).tolist())
+                decided.append((first, last))
+            vector = [int(rng.integers(1, 9)), *rng.integers(-9, 10, 3).tolist()]
+            try:
+                problem.prove(vector, [0] * 4, *decided)
+            except verify.Answer:
+                refused += 1
+                continue
+            taken += 1
+            for (a, b, c, d), rest in left.items():
+                merged = a + sign * d, b + sign * d, c
+                if all(low <= code <= high for code, (low, high) in zip(merged, decided, strict=False)):
+                    assert rest >= claim
+    assert taken > 100
+    assert refused > 100
+
+
+@pytest.mark.parametrize("seed", [1, 13])
 def test_where_no_scale_leaves_room_a_long_vector_is_exact(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(seed)
-    flags = rng.integers(0, 2, (400, 2))  # two, and how many of them are set
-    kinds = rng.integers(0, 2, 400), rng.normal(size=(400, 5)), flags.sum(1), flags
+    flags = rng.integers(0, 2, (400, 2))  # two, and a number that they are the digits of
+    kinds = rng.integers(0, 2, 400), rng.normal(size=(400, 5)), flags @ [1, 2], flags
     rows = np.column_stack(kinds)
     weights = [0.06, -0.09, 0.0075, 0.0005, -0.0095, 0.001, 0.0566, 0, 0]
     values = (rows @ weights + 0.05 * rng.normal(size=400))[:, None]
@@ -316,7 +441,7 @@ def test_where_no_scale_leaves_room_a_long_vector_is_exact(
     effort = replace(ALL, tried=200, halvings=0)
     model, proof, sums = certified(rows, values, names, 2, effort)
     assert verify.check(model, proof, sums)[0] == "PROVEN"
-    monkeypatch.setattr(certificate._Writer, "_exact", lambda self, cone, numbers, more: numbers)
+    monkeypatch.setattr(writer.Writer, "_exact", lambda self, cone, numbers, more: numbers)
     assert certified(rows, values, names, 2, effort)[1] is None
 
 
@@ -325,7 +450,7 @@ def test_equations_are_solved_exactly_where_columns_depend_on_others_too() -> No
     columns = rng.integers(-9, 10, (5, 30))
     columns[2] = columns[0] - 2 * columns[1]
     gram, right = (columns @ columns.T).tolist(), (columns @ rng.integers(-9, 10, 30)).tolist()
-    found = certificate.solved(gram, right)
+    found = writer.solved(gram, right)
     assert found[2] == 0
     assert [sum(a * x for a, x in zip(row, found, strict=True)) for row in gram] == right
 
@@ -347,7 +472,7 @@ def test_the_checkers_search_agrees_with_enumeration_in_fractions(seed: int, aff
             left[codes] = gram[-1][-1] - (Fraction(along**2, length) if along > 0 else 0)
     for codes in [*rng.permutation(list(left))[:20].tolist(), min(left, key=left.get)]:
         about, order = (gram, list(codes), (least, 1, affine)), rng.permutation(3).tolist()
-        problem = verify.Problem(about, order, None)
+        problem = verify.Problem(about, order, [], None)
         best = left[tuple(codes)] == min(left.values())
         with nullcontext() if best else pytest.raises(verify.Answer, match="are better"):
             problem.prove(None, [])
