@@ -7,17 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
+from support.exporting import TRAINING, session
 from support.tables import rows_of
 
 from mlrq.artifacts.documents import (
     FloatArtifact,
     QuantizedArtifact,
-    Training,
     encode_float,
     encode_quantized,
     read_quantized,
@@ -31,19 +30,6 @@ from mlrq.quantization.inputs import InputGrid
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.settings import Settings
 
-TRAINING = Training(
-    dataset="made up",
-    source="tests",
-    sha256="0" * 64,
-    split="shuffle",
-    test_size=0.2,
-    seed=42,
-    train_rows=8,
-    test_rows=2,
-    target_spread=[1.0],
-    input_range=[[0.0], [1.0]],
-    estimator={"estimator": {"_target_": "made.Up"}},
-)
 OPERATORS = {
     "integer": {"IsNaN", "Where", "Add", "Clip", "Div", "Round", "Cast", "Mul", "Max", "Min"},
     "narrow": {"QuantizeLinear", "MatMulInteger"},
@@ -121,14 +107,6 @@ def in_python(model: QuantizedLinear, rows: np.ndarray) -> tuple[np.ndarray, np.
     with np.errstate(over="ignore"):
         sums = model.accumulators(model.inputs.encode(known)) if model.inputs else None
         return sums, model.predict(known)
-
-
-def session(blob: bytes, optimize: bool = True) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
 
 
 def with_accumulator(blob: bytes, model: QuantizedLinear) -> bytes:

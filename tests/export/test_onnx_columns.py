@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 from support.columns import by_pandas, encoded_artifact, feeds, random_encoding, rentals, trained
-from support.exporting import TRAINING
+from support.exporting import TRAINING, session
 from support.hostile import texts
 from support.tables import rows_of
 
@@ -25,15 +24,6 @@ from mlrq.export import carried
 from mlrq.export.onnx import ACCUMULATOR, export, export_float
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.settings import Settings
-
-
-def session(blob: bytes, optimize: bool = True) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
 
 
 def told(blob: bytes) -> list[dict]:

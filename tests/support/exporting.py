@@ -1,5 +1,7 @@
 """What the tests of the exporters share: models of every kind, and where they came from."""
 
+from typing import Any
+
 import numpy as np
 
 from mlrq.artifacts.documents import QuantizedArtifact
@@ -22,6 +24,18 @@ TRAINING = Training(
     input_range=[[0.0], [1.0]],
     estimator={"name": "none", "standardize": False, "estimator": {"_target_": "none"}},
 )
+
+
+def session(blob: bytes, optimize: bool = True) -> Any:
+    """ONNX Runtime's session of a model, in one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    if not optimize:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
 
 
 def artifact(model: QuantizedLinear, training: Training = TRAINING) -> QuantizedArtifact:
