@@ -1,6 +1,5 @@
 """`QuantizedModel`: an integer model in a notebook: predict, measure, verify, save, export, show."""
 
-import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.api.tables import aligned, encoded, encoded_whole, table
+from mlrq.api import given
 from mlrq.artifacts import documents
 from mlrq.artifacts.documents import FloatArtifact, QuantizedArtifact
 from mlrq.errors import MlrqError, printable
@@ -18,9 +17,6 @@ from mlrq.stats.metrics import tally
 
 if TYPE_CHECKING:
     from mlrq.api.summary import ModelSummary, Rows
-    from mlrq.streaming.train_test import TrainTest
-
-SHOWN = 12  # features in a repr
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ class QuantizedModel:
         Raises:
             MlrqError: If a column is lacking, a cell is no finite number, or a category is not known.
         """
-        predicted = self._kept.artifact.model.predict(self._inputs(X))
+        predicted = self._kept.artifact.model.predict(given.inputs(self._kept.artifact, X))
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
     def predict_interval(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -173,7 +169,7 @@ class QuantizedModel:
         model = self._kept.artifact.model
         if model.interval is None:
             raise MlrqError("the model has no interval: make it with interval=0.9, say")
-        low, high = model.ends(self._inputs(X))
+        low, high = model.ends(given.inputs(self._kept.artifact, X))
         return (low[:, 0], high[:, 0]) if low.shape[1] == 1 else (low, high)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -182,46 +178,17 @@ class QuantizedModel:
         Raises:
             MlrqError: If the rows cannot be predicted, or `y` is not their targets; for R2 of one row.
         """
-        rows, actual = self._pair(X, y)
+        rows, actual = given.pair(self._kept.artifact, X, y)
         predicted = self._kept.artifact.model.predict(rows)
         weight = None
         if sample_weight is not None:
-            weight = self._weight(sample_weight, len(rows))
+            weight = given.weight(sample_weight, len(rows))
             counts = weight > 0
             actual, predicted, weight = actual[counts], predicted[counts], weight[counts]
         found = tally(actual, predicted, weight).metrics().r2 if len(actual) else None
         if found is None:
             raise MlrqError(f"R2 needs at least 2 rows, and there are {len(actual)}")
         return found
-
-    def _inputs(self, X: Any) -> NDArray[np.float64]:
-        """(n, features) of a table; see `predict`."""
-        encoding = self._kept.artifact.training.columns
-        return encoded(X, encoding) if encoding else aligned(X, self.features)
-
-    def _weight(self, given: Any, rows: int) -> NDArray[np.float64]:
-        """(n,) weights. Raises MlrqError unless they are finite and 0 or more, one for each row."""
-        from mlrq.api.prepare import weights
-        from mlrq.datasets.parts import out_of_bounds, require_weights
-
-        found, name = weights(given, rows)[:, 0], "sample_weight"
-        if not np.isfinite(found).all():
-            raise out_of_bounds([found], [name], "weights", 1)
-        require_weights(found, name, "weights", 1)
-        return found
-
-    def _pair(self, X: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Rows and their targets."""
-        rows, actual = self._inputs(X), self._actual(y)
-        if len(rows) != len(actual):
-            raise MlrqError(f"y: has {len(actual)} rows, but X has {len(rows)}")
-        return rows, actual
-
-    def _actual(self, y: Any) -> NDArray[np.float64]:
-        given = table(y, "y")
-        if given.names is not None and len(given.names) == 1 == len(self.targets):
-            return given.cells  # a column by another name is the one target all the same
-        return aligned(y, self.targets, "y")
 
     def summary(
         self, X: Any = None, y: Any = None, sample_weight: Any = None, *, standard_errors: str = "classical"
@@ -261,7 +228,7 @@ class QuantizedModel:
         model, origin, rows = self._kept.artifact.model, self._origin, self._rows
         if X is None or origin is None:
             return summarized(model, origin, rows)
-        data = self._rows_again(X, y, sample_weight)
+        data = given.again(self._kept.artifact, self._origin, X, y, sample_weight)
         saturate = bool(model.inputs and data.saturated(model.inputs)[0])
         rows = Rows(data.summary, saturate)
         found = robust(data, statistics(data.summary, origin), standard_errors)
@@ -283,41 +250,12 @@ class QuantizedModel:
         """
         from mlrq.pipeline.verify import MAKE_CERTIFICATE, verify
 
-        data = self._rows_again(X, y, sample_weight)
+        data = given.again(self._kept.artifact, self._origin, X, y, sample_weight)
         word, why = verify(data, self._origin, self._kept.artifact, self._kept.certificate)
         if word == "REFUTED":
             raise MlrqError(f"{word}: {why}")
         why = why.replace(MAKE_CERTIFICATE, "certificate=True")
         return "\n".join(filter(None, (word, why)))
-
-    def _rows_again(self, X: Any, y: Any, sample_weight: Any) -> "TrainTest":
-        """The rows that it was made with, split as they were. Raises MlrqError if they are others."""
-        from mlrq.api.prepare import WEIGHT, read, weights
-        from mlrq.datasets.learning import DROPPED
-        from mlrq.pipeline.train import require_same_training
-
-        training, origin = self._kept.artifact.training, self._origin
-        whole = None
-        if training.columns and DROPPED in training.source:
-            rows, whole = encoded_whole(X, training.columns)
-        else:
-            rows = self._inputs(X)
-        if y is None and origin is None:
-            raise MlrqError("y: required, for the float model that predicts it is not at hand")
-        actual = origin.model.predict(rows) if y is None and origin else self._actual(y)
-        named = training.dataset, training.source
-        weight = (
-            None if sample_weight is None else weights(sample_weight, len(rows if whole is None else whole))
-        )
-        if whole is not None and len(actual) == len(whole):
-            told: NDArray[np.bool_] = np.asarray(np.isfinite(actual).all(axis=1))
-            rows, actual = rows[told[whole]], actual[whole & told]
-            weight = None if weight is None else weight[whole & told]
-        if weight is not None:  # it is said when the weights are read
-            named = training.dataset, training.source.removesuffix(f", weights {WEIGHT}")
-        data = read(rows, actual, (self.features, self.targets), training.rows_split, named, weight)
-        require_same_training(training, data, "the model")
-        return data
 
     def save(self, path: str | Path) -> list[Path]:
         """Write it for `mlrq.load`, and for every command of `mlrq`.
@@ -368,67 +306,12 @@ class QuantizedModel:
         write(Path(path), onnx.export(self._kept.artifact))
         return Path(path)
 
-    def _about(self) -> list[tuple[str, str]]:
-        """What a repr says of it, by name."""
-        artifact, model = self._kept.artifact, self._kept.artifact.model
-        certified = ""
-        if found := artifact.certificate:
-            certified = ", optimal (floating point)" if found.optimal else f", gap {found.gap:.3g}"
-        return [
-            ("targets", printable(", ".join(model.targets), 80)),
-            ("codes", f"{model.bits} bits, {model.scheme}, {model.granularity}, {model.rounding}{certified}"),
-            ("inputs", artifact.settings.inputs),
-            ("excess", f"{artifact.excess:.4g}"),
-            *([("interval", self._within())] if model.interval else []),
-            ("payload", f"{model.payload_bits:,} bits, of {model.float_payload_bits:,} in floats"),
-            (
-                "made with",
-                f"{artifact.training.train_rows:,} rows of {printable(artifact.training.dataset, 40)}",
-            ),
-        ]
-
-    def _within(self) -> str:
-        """The level of the interval, and half-widths."""
-        from mlrq.pipeline.intervals import half_width
-
-        model, rows = self._kept.artifact.model, self._kept.artifact.training.calibration_rows
-        assert model.interval
-        wide = " ".join(f"{one:.4g}" for one in half_width(model)[:4].tolist())
-        more = " ..." if len(model.targets) > 4 else ""
-        return f"{model.interval.level:g} within +- {wide}{more}, calibrated on {rows:,} rows"
-
-    def _weights(self) -> list[tuple[str, str, str]]:
-        """Name, codes and weights of the first features."""
-        model = self._kept.artifact.model
-        shown = zip(model.features[:SHOWN], model.codes.T.tolist(), model.weights.T.tolist(), strict=False)
-        return [
-            (
-                printable(name, 30),
-                " ".join(map(str, codes[:4])) + (" ..." if len(codes) > 4 else ""),
-                " ".join(f"{weight:.6g}" for weight in weights[:4]) + (" ..." if len(weights) > 4 else ""),
-            )
-            for name, codes, weights in shown
-        ]
-
-    def _more(self) -> str:
-        left = len(self.features) - SHOWN
-        return f"and {left:,} more features" if left > 0 else ""
-
     def __repr__(self) -> str:
-        lines = ["QuantizedModel", *(f"  {name:<10} {text}" for name, text in self._about()), ""]
-        rows = [("feature", "code", "weight"), *self._weights()]
-        wide = [max(len(row[i]) for row in rows) for i in range(2)]
-        lines += [f"  {name:<{wide[0]}}  {code:>{wide[1]}}  {weight}" for name, code, weight in rows]
-        return "\n".join([*lines, *([f"  {self._more()}"] if self._more() else [])])
+        from mlrq.api.shown import text
+
+        return text(self._kept.artifact)
 
     def _repr_html_(self) -> str:
-        def row(tag: str, cells: tuple[str, ...]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+        from mlrq.api.shown import page
 
-        about = "".join(row("td", pair) for pair in self._about())
-        weights = row("th", ("feature", "code", "weight")) + "".join(
-            row("td", one) for one in self._weights()
-        )
-        return (
-            f"<b>QuantizedModel</b><table>{about}</table><table>{weights}</table>{html.escape(self._more())}"
-        )
+        return page(self._kept.artifact)
