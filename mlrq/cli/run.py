@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlrq.cli import signals
 from mlrq.cli.progress import Progress
 from mlrq.cli.session import Known, Session
 from mlrq.config.schema import Config
@@ -137,18 +138,21 @@ def export(config: Config, folder: Path) -> list[Path]:
             from mlrq.export import sklearn
 
             return save.estimator(folder, exact, sklearn.export(exact))
-        from mlrq.export import onnx
-
-        return save.exports(folder, {"float.onnx": onnx.export_float(exact)})
+        return save.exports(folder, {"float.onnx": _onnx().export_float(exact)})
     artifact = documents.read_quantized(Path(config.artifact or folder / documents.QUANTIZED))
     if wanted.format == "onnx":
-        from mlrq.export import onnx
-
-        return save.exports(folder, {"model.onnx": onnx.export(artifact)})
+        return save.exports(folder, {"model.onnx": _onnx().export(artifact)})
     from mlrq.export import c
 
     texts = c.export(artifact, prefix=wanted.prefix, packed=wanted.packed)
     return save.exports(folder, {name: text.encode() for name, text in texts.items()})
+
+
+def _onnx() -> Any:
+    """The module that writes ONNX."""
+    with signals.put_off():
+        from mlrq.export import onnx
+    return onnx
 
 
 def verify(config: Config, folder: Path, session: Session, notify: Callable[[str], None]) -> str:
@@ -171,7 +175,8 @@ def verify(config: Config, folder: Path, session: Session, notify: Callable[[str
     exact, proof = path.parent / documents.FLOAT, path.parent / CERTIFICATE
     origin = documents.read_float(exact) if exact.exists() else None
     found = read_document(proof, "certificate", 1, MAKE_CERTIFICATE) if proof.exists() else None
-    files, training = check_files(path.parent, integer), integer.training
+    with signals.put_off():  # it imports onnx, where there is such a file
+        files, training = check_files(path.parent, integer), integer.training
     data = session.known(config, notify, training.calibration_rows is not None, training.columns).data
     with session.progress.activity("Verifying"):
         word, why = verify(data, origin, integer, found)

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -14,6 +16,7 @@ class Ended(KeyboardInterrupt):
 
 
 _received: signal.Signals | None = None
+_put_off = False
 
 
 def received() -> signal.Signals | None:
@@ -34,6 +37,19 @@ def heed() -> None:
             signal.signal(number, _end)
 
 
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Let a signal wait until the block ends: some modules in C++ abort at an exception as they are imported."""
+    global _put_off
+    _put_off = True
+    try:
+        yield
+    finally:
+        _put_off = False
+        if _received is not None:
+            raise Ended
+
+
 def ignore() -> None:
     """Let no signal disturb an end that was reached."""
     for number in WORDS:
@@ -46,7 +62,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     if _received is not None:
         os._exit(128 + _received)
     _received = signal.Signals(number)
-    raise Ended
+    if not _put_off:
+        raise Ended
 
 
 def _again(lost: Any) -> None:

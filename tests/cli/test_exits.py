@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -96,3 +97,22 @@ def test_what_others_say_without_memory_is_said_as_that(error):
 def test_other_errors_are_not_for_lack_of_memory():
     assert reason(OSError(2, "No such file or directory", "a")) == "a: No such file or directory"
     assert "a fault of mlrq" in reason(caused(ValueError("x"), KeyError("y")))
+
+
+def test_a_signal_that_is_put_off_comes_when_the_block_has_ended():
+    """As one that comes while onnx is imported, whose C++ would abort at an exception."""
+    code = """
+import signal
+import subprocess
+from mlrq.cli import signals
+signals.heed()
+try:
+    with signals.put_off():
+        signal.raise_signal(signal.SIGTERM)
+        print("to the end")
+    print("not reached")
+except signals.Ended:
+    print(signals.received().name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "to the end\nSIGTERM\n"
