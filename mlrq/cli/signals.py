@@ -39,7 +39,7 @@ def heed() -> None:
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Let a signal wait until the block ends: some modules in C++ abort at an exception as they are imported."""
+    """Let a signal wait until the block ends: modules in C++ may abort at an exception in their import."""
     global _put_off
     _put_off = True
     try:

@@ -55,7 +55,7 @@ class Problem:
         self.tried, self.allowed, self.width = 0, 3_000_000, (w := high - low)  # codes of searches
         groups = dict.fromkeys(order, alone := (-1, -w, w) if sliding else (-1, low, high))
         fits = max(alone[1] + w, *codes) - min(alone[2] - w, *codes) <= w
-        for d, t, *some in sums:
+        for d, t, *some in (map(index, one) for one in sums):
             fits &= t in (-1, 1 - 2 * sliding) and all(groups[i] == alone for i in some)
             fits &= all(row[d] == t * sum(row[i] for i in {*some}) for row in matrix)
             groups |= dict.fromkeys(some, (d, -w, w) if t < 0 else (d, 2 * low, 2 * high))
@@ -93,11 +93,11 @@ class Problem:
         elif not all(isinstance(number, int) for number in node):
             start, last = self.room(box, decided)
             for part, end in zip(node[::2], [*map(index, node[1::2]), last], strict=True):
-                if start <= end:
+                if start <= (end := min(end, last)):
                     self.prove(part, units, *decided, (start, end))
                 start = max(start, end + 1)
         else:
-            a, *u = (number << unit for number, unit in zip(node, units, strict=True))
+            a, *u = (number << unit for number, unit, _ in zip(node, units, self.matrix, strict=True))
             *g, along = [a * row[-1] - dot(row, u) for row in self.matrix]
             for group, low, high in set(self.groups):
                 own = [(x, *y) for x, y, (one, *_) in zip(g, box, self.groups, strict=True) if one == group]
@@ -111,7 +111,7 @@ class Problem:
         """Argument 2 for codes in the box, after those whose rows make a - 2 b s + c s^2."""
         if len(codes) == self.size:
             *rest, along = [dot(row, codes) for row in self.matrix]
-            if along > 0 and self.matrix[-1][-1] - Fraction(along**2, dot(rest, codes)) < self.bound:
+            if self.matrix[-1][-1] - Fraction(max(along, 0) ** 2, dot(rest, codes) or 1) < self.bound:
                 raise Answer("REFUTED", f"these are better, in the order {self.order}: {codes}")
             return
         (*known, own), target, over = self.rows[-1 - len(codes)]
@@ -122,7 +122,7 @@ class Problem:
                 x, self.tried = before + own * code, self.tried + 1
                 less, most = a + (target**2 << self.shift) // over, c + (x**2 << self.shift) // over
                 more = b - (-target * x << self.shift) // over
-                by, pull = (most, more) if more > 0 else (1, 0)
+                by, pull = (most * (c > 0), more) if more > 0 else (1, 0)  # or a side is rounded
                 if less * by - pull**2 >= self.goal * by:
                     side = own * (target * by - pull * x)
                     low, high = (low if side < 0 else code + 1), (high if side > 0 else code - 1)
@@ -186,17 +186,17 @@ def seen(model: Any, goal: Any, columns: list[list[float]]) -> list[list[float]]
 
 def claims(model: Any, products: Any) -> Any:
     """Of each scale [X, y]'[X, y] in integers, the codes and their box; the targets; the integers' unit."""
-    count, width, sums = products[0][0], len(model["features"]), [column[0] for column in products]
-    every, half, how = range(1, len(products)), 1 << model["bits"] - 1, model["settings"]
-    less = [[count * products[max(i, j)][min(i, j)] - sums[i] * sums[j] for j in every] for i in every]
-    whole = max(value.denominator for row in less for value in row)
+    sums, width, every = [column[0] for column in products], len(model["features"]), range(1, len(products))
+    half, how, given, zero = 1 << model["bits"] - 1, model["settings"], model["codes"], model["zero_point"]
+    less = [[sums[0] * products[max(i, j)][min(i, j)] - sums[i] * sums[j] for j in every] for i in every]
+    whole, code = max(value.denominator for row in less for value in row), range(-half, half).index
     full, targets = [[int(value * whole) for value in row] for row in less], list(range(len(less) - width))
     for group in [[t] for t in targets] if how["granularity"] == "per_channel" else [targets]:
         cells = [(i % width, i // width) for i in range(width * len(group))]
         matrix = [[*(full[f][h] * (k == m) for h, m in cells), full[f][width + group[k]]] for f, k in cells]
         matrix.append([*(row[-1] for row in matrix), sum(full[width + t][width + t] for t in group)])
-        codes = [code - model["zero_point"][t] for t in group for code in model["codes"][t]]
-        yield (matrix, codes, (-half, half - 1, how["scheme"] == "affine")), group, 1 / (count**2 * whole)
+        codes = [code(p) - code(zero[t]) for t in group for p, _ in zip(given[t], range(width), strict=True)]
+        yield (matrix, codes, (-half, half - 1, how["scheme"] == "affine")), group, 1 / (sums[0] ** 2 * whole)
 
 
 def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
@@ -205,19 +205,19 @@ def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
     if (proof["quantized"], count) != (model["sha256"], model["training"]["train_rows"]):
         raise Answer("REFUTED", "the certificate or the rows are of another quantized.json")
     for (about, group, unit), part in zip(claims(model, products), proof["problems"], strict=True):
-        claim = part["bound"] and Fraction(float.fromhex(part["bound"])) / unit
+        claim = None if part["bound"] is None else Fraction(float.fromhex(part["bound"])) / unit
         (one := Problem(about, part["order"], part.get("sums", []), claim)).prove(part["tree"], part["units"])
         excess += (one.bound - one.floor) * unit
-        names, left = ", ".join(model["targets"][t] for t in group), float(one.left * unit)
-        told.append(f"{names}: mean squared error {left:.12g} on {count:,} training rows; no codes have less")
-        told[-1] += "" if one.bound == one.left else f" than {float(one.bound * unit):.12g}"
-        adds = (Fraction(model["scale"][group[0]]) - one.scale) ** 2 * one.length * unit
+        names = ", ".join(model["targets"][t] for t in group) + " of a float model" * bool(proof.get("goal"))
+        told.append(f"{names}: mean squared error {float(one.left * unit):.12g} on {count:,} training rows")
+        told[-1] += "; no codes have less" + f" than {float(one.bound * unit):.12g}" * (one.bound != one.left)
+        adds = (Fraction(*{model["scale"][t] for t in group}) - one.scale) ** 2 * one.length * unit
         told[-1] += f"; their scale as float32 adds {float(adds):.3g}"
     if below := proof.get("below"):
         fewer = {"bits": bits - 1, "codes": below["codes"], "zero_point": below["zero_point"]}
-        told += check({**model, **fewer}, below, products)[1].splitlines()[-1:]
+        told += check({**model, **fewer}, {**below, "limit": below["limit"]}, products)[1].splitlines()[-1:]
     if "limit" in proof:
-        if excess <= (limit := float.fromhex(proof["limit"])):
+        if not excess > (limit := float.fromhex(proof["limit"])):
             raise Answer("REFUTED", f"codes of {bits} bits are not shown to add more than {limit:.12g}")
         told.append(f"{bits} bits or fewer add {float(excess):.12g} or more; {limit:.12g} is allowed")
     return "INCOMPLETE" if any(part["bound"] for part in proof["problems"]) else "PROVEN", "\n".join(told)

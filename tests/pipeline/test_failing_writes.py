@@ -35,16 +35,22 @@ class Failing:
 
     def __init__(self, patch: pytest.MonkeyPatch, nth: int) -> None:
         self.left, self.patch = nth, patch
-        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "chmod")):
+        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
             self._break(owner, name)
-        outer = self
+        outer, opened = self, Path.open
 
         class Disk(io.FileIO):
             def write(self, data):
                 outer.count()
                 return super().write(data)
 
-        patch.setattr(os, "fdopen", lambda handle, mode: io.BufferedWriter(Disk(handle, mode)))
+        def open_new(path, mode="r", *arguments, **options):
+            if mode != "xb":
+                return opened(path, mode, *arguments, **options)
+            outer.count()
+            return io.BufferedWriter(Disk(path, mode))
+
+        patch.setattr(Path, "open", open_new)
 
     def count(self) -> None:
         self.left -= 1
