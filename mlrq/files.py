@@ -129,7 +129,7 @@ def _filled(stack: ExitStack, path: Path, content: bytes | None) -> Path | None:
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """A file beside `path`, open for writing, and its path; unless it is renamed it goes with the block."""
-    name = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{TEMPORARY}")
+    name = path.parent / f".{path.name[:50]}.{os.urandom(6).hex()}{TEMPORARY}"  # at most 255 bytes
     _unfinished.add(name)
     try:
         with _explained(path):
@@ -161,6 +161,10 @@ def _remove_unfinished() -> None:
     """Remove what a signal left that came before or after the statement that removes it."""
     for temporary in tuple(_unfinished):
         _remove(temporary)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unfinished.clear)  # they are its parent's
 
 
 def _remove_forgotten(folder: Path) -> None:

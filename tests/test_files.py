@@ -82,6 +82,47 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path):
     assert str(caught.value).startswith(f"{tmp_path / 'file' / 'a.json'}: cannot be written: ")
 
 
+def test_a_name_of_as_many_bytes_as_there_may_be_is_written(tmp_path: Path):
+    for name in ("a" * 255, "日" * 85):
+        write(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+
+
+def test_the_root_is_no_file_and_said_so():
+    with pytest.raises(MlrqError, match=r"^/: cannot be written: "):
+        write(Path("/"), b"x")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_child_that_ends_leaves_its_parents_files_alone(tmp_path: Path):
+    code = """
+import os, sys, threading, warnings
+from pathlib import Path
+from mlrq.files import atomic
+warnings.simplefilter("ignore")  # of a fork beside threads
+begun, forked = threading.Event(), threading.Event()
+def write():
+    with atomic(Path(sys.argv[1])) as stream:
+        begun.set()
+        forked.wait()
+        stream.write(b"whole")
+thread = threading.Thread(target=write)
+thread.start()
+begun.wait()
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    forked.set()
+    thread.join()
+else:
+    threading._shutdown = lambda: None  # which waits for a thread that it does not have
+"""
+    call = [sys.executable, "-c", code, str(tmp_path / "a")]
+    done = subprocess.run(call, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
 def test_a_folder_in_the_place_of_the_file_is_left_alone(tmp_path: Path):
     (tmp_path / "a.json" / "inner").mkdir(parents=True)
     with pytest.raises((MlrqError, OSError)):

@@ -41,12 +41,12 @@ def heed() -> None:
 def put_off() -> Iterator[None]:
     """Let a signal wait until the block ends: modules in C++ may abort at an exception in their import."""
     global _put_off
-    _put_off = True
+    before, _put_off = _put_off, True
     try:
         yield
     finally:
-        _put_off = False
-        if _received is not None:
+        _put_off = before
+        if _received is not None and not before:
             raise Ended
 
 

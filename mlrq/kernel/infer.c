@@ -118,7 +118,7 @@ INLINE void accumulate(sums *total, int wide, int size, const char *from, int64_
 }
 
 #ifdef MLRQ_CLONES
-#define AVX2 __attribute__((target("arch=x86-64-v3")))
+#define AVX2 __attribute__((target("avx2")))
 
 /* Eight bytes of each of two rows. */
 static inline AVX2 __m128i two_rows(const char *from, int64_t step) {

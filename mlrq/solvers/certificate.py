@@ -12,7 +12,7 @@ import numpy as np
 
 from mlrq.kernel.tree import Tree
 from mlrq.solvers import verify
-from mlrq.solvers.merging import Merged, merged, unmerged
+from mlrq.solvers.merging import Merged, merged
 from mlrq.solvers.ordering import ordered
 from mlrq.solvers.problem import IntArray, Problem
 from mlrq.solvers.recorder import Searches
@@ -55,11 +55,12 @@ def certify(
         are any; None where it takes too much.
     """
     order, inner, rank = ordered(problem)
-    merge = merged(inner, rank, sums=True)
-    try:
-        verify.Problem(about, *_named(merge, order), None)
-    except verify.Answer:  # sums of doubles, which are rounded
-        merge = unmerged(inner, rank)
+
+    def is_sum(column: int, sign: int, some: list[int]) -> bool:
+        others = order[some].tolist()
+        return all(row[order[column]] == sign * sum(row[i] for i in others) for row in about[0])
+
+    merge = merged(inner, rank, is_sum)
     names, tree = _named(merge, order), merge.tree
     levels = _levels(tree)
     unit, own = units[1] / units[0], [tree.lengths[level] for level in levels]

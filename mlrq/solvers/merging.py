@@ -5,6 +5,7 @@ terms, X p depends on w_i = p_i + t_i p_d alone. So the search decides w, with p
 p_d first, with nothing to bound it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,10 @@ from mlrq.stats.linear_algebra import inverse, lengths, product, summed
 
 # What a combination may be off, as a fraction of the column's length, and the largest coefficient.
 ROUNDING, LARGEST = 2.0**-46, 64
+
+
+# Whether a column is 1 or -1 times the sum of others.
+IsSum = Callable[[int, int, list[int]], bool]
 
 
 @dataclass(frozen=True)
@@ -48,21 +53,24 @@ class Merged:
         return codes
 
 
-def merged(problem: Problem, rank: int, sums: bool = False) -> Merged:
+def merged(problem: Problem, rank: int, is_sum: IsSum | None = None) -> Merged:
     """An ordered problem of some rank, without columns that are whole combinations of others.
 
     Args:
         problem: The ordered problem.
         rank: Of its triangle.
-        sums: Whether only sums are left out, as `mlrq.solvers.verify` takes them.
+        is_sum: Where only sums may be left out, as `mlrq.solvers.verify` takes them: tells in integers
+            whether a column is one.
     """
     size, triangle = problem.size, problem.triangle
     found, exact = _combinations(triangle[:rank, :rank], triangle[:rank, rank:])
-    if sums:
-        exact &= _sums(found, problem.sliding)
+    if is_sum:
+        exact &= _sums(found, exact, problem.sliding, is_sum)
     left = np.arange(rank, size)[exact]
     if not len(left):
-        return unmerged(problem, rank)
+        return Merged(
+            prepare(problem, rank), np.arange(size), left, np.zeros((size, 0), np.int64), 0.0, False
+        )
     kept = np.delete(np.arange(size), left)
     whole, count = np.zeros((len(kept), len(left)), dtype=np.int64), len(kept)
     whole[:rank] = found[:, exact]
@@ -75,12 +83,6 @@ def merged(problem: Problem, rank: int, sums: bool = False) -> Merged:
         free = np.column_stack([np.repeat([[0], [problem.width]], len(left), axis=1), [-problem.width, 0]])
     tree = prepare(inner, rank, mixing, np.ascontiguousarray(free, dtype=np.int64))
     return Merged(tree, kept, left, whole, rest, problem.sliding)
-
-
-def unmerged(problem: Problem, rank: int) -> Merged:
-    """An ordered problem of some rank, with all its columns."""
-    whole = np.zeros((problem.size, 0), dtype=np.int64)
-    return Merged(prepare(problem, rank), np.arange(problem.size), whole[0], whole, 0.0, False)
 
 
 def _combinations(base: FloatArray, others: FloatArray) -> tuple[IntArray, np.ndarray]:
@@ -96,16 +98,22 @@ def _combinations(base: FloatArray, others: FloatArray) -> tuple[IntArray, np.nd
     return near.astype(np.int64), np.asarray(whole)
 
 
-def _sums(whole: IntArray, sliding: bool) -> np.ndarray:
+def _sums(whole: IntArray, exact: np.ndarray, sliding: bool, is_sum: IsSum) -> np.ndarray:
     """Which combinations (r, m) are sums, or less sums, of others, each column being in one of them at most.
 
     Where the box slides, a code that is added to others would slide them once more: less sums alone do not.
+
+    Args:
+        whole: (r, m) integers.
+        exact: (m,) which of them are combinations, as far as floating point can tell.
+        sliding: Whether the box slides.
+        is_sum: Of a column, 1 or -1, and others.
     """
-    taken, found = np.zeros(len(whole), dtype=bool), []
-    for column in whole.T:
-        signs = np.unique(column[column != 0])
-        fits = len(signs) == 1 and signs[0] in ((-1,) if sliding else (-1, 1))
-        found.append(bool(fits and not (taken & (column != 0)).any()))
-        if found[-1]:
-            taken |= column != 0
-    return np.array(found, dtype=bool)
+    taken, found = np.zeros(len(whole), dtype=bool), np.zeros(len(exact), dtype=bool)
+    for place in np.flatnonzero(exact):
+        some = whole[:, place] != 0
+        signs = np.unique(whole[some, place]).tolist()
+        if signs in ([[-1]] if sliding else [[-1], [1]]) and not (taken & some).any():
+            found[place] = is_sum(len(whole) + int(place), signs[0], np.flatnonzero(some).tolist())
+            taken |= some & found[place]
+    return found

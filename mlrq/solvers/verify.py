@@ -208,7 +208,7 @@ def check(model: Any, proof: Any, products: Any) -> tuple[str, str]:
         claim = None if part["bound"] is None else Fraction(float.fromhex(part["bound"])) / unit
         (one := Problem(about, part["order"], part.get("sums", []), claim)).prove(part["tree"], part["units"])
         excess += (one.bound - one.floor) * unit
-        names = ", ".join(model["targets"][t] for t in group) + " of a float model" * bool(proof.get("goal"))
+        names = ", ".join(model["targets"][t] for t in group) + " by a float model" * bool(proof.get("goal"))
         told.append(f"{names}: mean squared error {float(one.left * unit):.12g} on {count:,} training rows")
         told[-1] += "; no codes have less" + f" than {float(one.bound * unit):.12g}" * (one.bound != one.left)
         adds = (Fraction(*{model["scale"][t] for t in group}) - one.scale) ** 2 * one.length * unit

@@ -149,7 +149,7 @@ class Writer:
         divisor = gcd(*long)
         return [number // divisor for number in long]
 
-    def _projection(self, cone: Cone) -> "_Projection":
+    def _projection(self, cone: Cone) -> _Projection:
         tree, q, codes = self.tree, cone.level, np.array(cone.codes, dtype=np.float64)
         normals, limits = self._normals(cone)
         inverse = tree.inverse[:q, :q]
@@ -163,7 +163,7 @@ class Writer:
         places[:q], places[q:, 1] = place, codes
         return project
 
-    def _refined(self, numbers: list[int], project: "_Projection") -> list[int]:
+    def _refined(self, numbers: list[int], project: _Projection) -> list[int]:
         """Numbers for which the undecided codes' slopes are nearer to what the constraints make of them."""
         factor, *rest = [number << unit for number, unit in zip(numbers, self.units, strict=True)]
         q, slopes, moved = len(project.inverse), np.zeros(self.claim.size), np.zeros(self.claim.size)

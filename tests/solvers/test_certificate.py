@@ -342,6 +342,17 @@ def test_a_total_beside_its_terms_is_proven(bits: int) -> None:
     assert [t for _, t, *_ in proof["problems"][0]["sums"]] in ([1], [])
 
 
+def test_a_sum_that_is_rounded_keeps_no_other_from_being_merged() -> None:
+    rng = np.random.default_rng(3)
+    kind, terms = rng.integers(0, 4, 300), rng.normal(size=(300, 2))
+    rows = np.column_stack([*(kind == value for value in range(4)), terms, terms.sum(axis=1)]).astype(float)
+    values = (rows @ rng.normal(size=7) + rng.normal(size=300))[:, None]
+    model, proof, sums = certified(rows, values, ([f"x{i}" for i in range(7)], ["y"]), 4)
+    assert verify.check(model, proof, sums)[0] == "PROVEN"
+    (merged,) = proof["problems"][0]["sums"]
+    assert sorted([merged[0], *merged[2:]]) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     "sums",
     [

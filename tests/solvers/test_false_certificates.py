@@ -125,7 +125,7 @@ def test_targets_that_share_a_scale_have_one() -> None:
 
 def test_that_codes_follow_a_float_model_is_told() -> None:
     goal = {"coefficients": [[1.0, 1.0]], "intercept": [0.0]}
-    assert "y of a float model: mean squared error" in answer(BEST, SEARCH, proof={"goal": goal})[1]
+    assert "y by a float model: mean squared error" in answer(BEST, SEARCH, proof={"goal": goal})[1]
 
 
 def test_rounding_turns_no_side_of_the_search() -> None:
