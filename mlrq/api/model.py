@@ -140,6 +140,33 @@ class QuantizedModel:
         predicted = self._kept.artifact.model.predict(given.inputs(self._kept.artifact, X))
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
+    def predict_codes(self, codes: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        """Predictions of input codes, as the exported C takes them: (n,) float32, (n, targets) of several.
+
+        Args:
+            codes: (n, features) int8 or int16, as the model's integer inputs are, in the order of `features`.
+
+        Raises:
+            MlrqError: If the model has float inputs, or codes are of another type or number.
+
+        Example:
+            >>> import mlrq, numpy as np
+            >>> from sklearn.datasets import load_diabetes
+            >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+            >>> model = mlrq.quantize("linear_regression", X, y, bits=4, inputs="int8")
+            >>> model.predict_codes(np.zeros((2, 10), np.int8)).dtype
+            dtype('float32')
+        """
+        model = self._kept.artifact.model
+        if model.inputs is None:
+            raise MlrqError("the model has float inputs: make it with inputs='int8' or 'int16'")
+        found, kind = np.asarray(codes), np.dtype(f"int{model.inputs.bits}")
+        if found.dtype != kind or found.ndim != 2 or found.shape[1] != len(self.features):
+            size = f"{found.dtype} {found.shape}"
+            raise MlrqError(f"codes: must be {kind}, (n, {len(self.features)}), but are {size}")
+        predicted = model.predict_codes(found)
+        return predicted[:, 0] if predicted.shape[1] == 1 else predicted
+
     def predict_interval(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Ends of the intervals in which the truth lies with the probability that the model was made with.
 

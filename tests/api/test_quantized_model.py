@@ -266,3 +266,29 @@ def test_without_a_certificate_it_says_which_argument_makes_one():
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     said = mlrq.quantize("ridge", X, y, bits=4, certificate=False).verify(X, y)
     assert said == "INCOMPLETE\nthere is no certificate; certificate=True makes it"
+
+
+@pytest.mark.parametrize("inputs", ["int8", "int16"])
+@pytest.mark.parametrize("output_range", [None, "train"])
+@pytest.mark.parametrize("targets", [1, 2])
+def test_codes_predict_what_their_rows_do(inputs, output_range, targets):
+    values = np.column_stack([Y, -Y])[:, :targets]
+    model = mlrq.quantize("linear_regression", X, values, bits=6, inputs=inputs, output_range=output_range)
+    codes = model.artifact.model.inputs.encode(X.to_numpy(dtype=np.float64))
+    found = model.predict_codes(codes)
+    assert found.dtype == np.float32
+    assert found.tolist() == model.predict(X).tolist()
+
+
+def test_what_are_no_codes_of_the_model_is_one_line():
+    model = mlrq.quantize("linear_regression", X, Y, bits=6, inputs="int8")
+    for codes in (
+        np.zeros((2, 10)),
+        np.zeros((2, 9), np.int8),
+        np.zeros(10, np.int8),
+        np.zeros((2, 10), np.int16),
+    ):
+        with pytest.raises(mlrq.MlrqError, match="codes: must be int8"):
+            model.predict_codes(codes)
+    with pytest.raises(mlrq.MlrqError, match="float inputs"):
+        mlrq.quantize("linear_regression", X, Y, bits=6).predict_codes(np.zeros((2, 10), np.int8))
