@@ -1,12 +1,9 @@
 """`python -m mlrq` and `mlrq`: what must hold before anything else is imported."""
 
-import atexit
 import gc
 import io
 import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
 
 from mlrq.cli import signals
 from mlrq.errors import without_memory
@@ -41,18 +38,7 @@ def main() -> None:
         code = 128 + number
         print(f"mlrq: error: {signals.WORDS[number]}; what was written before is whole", file=sys.stderr)
     signals.ignore()
-    if signals.received():
-        _leave(code if isinstance(code, int) else 1)
     sys.exit(code)
-
-
-def _leave(code: int) -> NoReturn:
-    """End, but leave the interpreter whole: a library of C++ aborts where a signal broke its import."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 def _open_streams() -> None:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,8 +116,9 @@ def _predict_parquet(
         raise MlrqError("predict.output=-: predictions of Parquet need a folder")
     progress = Progress()
     aside = progress.aside(notify)
-    opened = engines.opened(**asdict(config.engine), notify=aside)
-    with progress.activity("Predicting"), opened as engine:
+    with progress.activity("Predicting"), ExitStack() as stack:
+        with signals.put_off():
+            engine = stack.enter_context(engines.opened(**asdict(config.engine), notify=aside))
         watched = progress.watched(engine)
         predict_parquet.predict(artifact, identity, wanted, watched, aside)
 

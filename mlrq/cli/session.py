@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlrq.cli import signals
 from mlrq.cli.progress import Engine, Progress
 from mlrq.config.schema import Config
 
@@ -122,7 +123,8 @@ class Session:
             wanted = {**wanted, "name": "threads", "address": None}
         if self._engine is None or self._engine[0] != wanted:
             self._close()
-            self._engine = wanted, self._opened.enter_context(engines.opened(**wanted, notify=notify))
+            with signals.put_off():
+                self._engine = wanted, self._opened.enter_context(engines.opened(**wanted, notify=notify))
         return self._engine[1]
 
     def _watched(self, engine: Engine) -> Engine:
@@ -146,5 +148,6 @@ class Session:
     def _close(self) -> None:
         """Close the engine, and then forget the datasets whose passes it ran."""
         self._engine, self._broken = None, False
-        self._opened.close()
+        with signals.put_off():
+            self._opened.close()
         self._forget(lambda one: True)

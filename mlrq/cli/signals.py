@@ -39,14 +39,18 @@ def heed() -> None:
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Let a signal wait until the block ends: modules in C++ may abort at an exception in their import."""
+    """Let a signal wait until the block ends, for what cannot be begun or ended by halves.
+
+    Some modules in C++ abort at an exception in their import, at once or as Python ends; and processes that
+    were being started are not all known yet.
+    """
     global _put_off
-    before, _put_off = _put_off, True
+    before, earlier, _put_off = _put_off, _received, True
     try:
         yield
     finally:
         _put_off = before
-        if _received is not None and not before:
+        if _received is not earlier and not before:
             raise Ended
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlrq.artifacts.json_document import write_document
+from mlrq.cli import signals
 from mlrq.cli.exits import reason
 from mlrq.cli.resume import EARLIER, OUTCOME, outcomes, read
 from mlrq.errors import NAME, columns, not_installed, printable
@@ -248,6 +249,16 @@ def _csv(header: list[str], table: list[list[Any]]) -> str:
     return text.getvalue()
 
 
+def _drawn(made: list[dict[str, Any]]) -> bytes | None:
+    """The plot of a sweep's outcomes, PNG; None where there is no matplotlib."""
+    with signals.put_off():
+        try:
+            from mlrq.cli import plots
+        except ImportError:
+            return None
+        return plots.sweep([outcome for outcome in made if "quantized" in outcome])
+
+
 def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
     """Print the table of all jobs in `folder`, save it as CSV, Markdown and a plot; return the failures.
 
@@ -268,13 +279,11 @@ def finish(folder: Path, notify: Callable[[str], None]) -> list[str]:
         write(folder / f"{TABLE}.csv", _csv(header, table).encode())
         write(folder / f"{TABLE}.md", _markdown(header, texts).encode())
         saved = [f"{TABLE}.csv", f"{TABLE}.md"]
-        try:
-            from mlrq.cli import plots
-        except ImportError:
-            notify(not_installed("a plot of the sweep", "matplotlib", "plot"))
-        else:
-            write(folder / f"{TABLE}.png", plots.sweep([o for o in made if "quantized" in o]))
+        if drawn := _drawn(made):
+            write(folder / f"{TABLE}.png", drawn)
             saved.append(f"{TABLE}.png")
+        else:
+            notify(not_installed("a plot of the sweep", "matplotlib", "plot"))
         report.saved(folder / name for name in saved)
     with suppress(OSError):  # what this sweep did not ask for is still in it
         (folder / EARLIER).rmdir()
