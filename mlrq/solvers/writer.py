@@ -8,6 +8,7 @@ left to the search of the checker, `mlrq.solvers.verify`.
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import gcd, lcm, ldexp
 from typing import Any
 
@@ -74,6 +75,12 @@ class Writer:
     def units(self) -> list[int]:
         """(n + 1,) powers of two that a certificate's numbers are in."""
         return [exponent - min(0, *self.exponents) for exponent in (0, *self.exponents)]
+
+    @cached_property
+    def groups(self) -> list[tuple[int, int, int]]:
+        """(n,) of each level the group of codes that it slides with, and the range of its code."""
+        places = sorted(range(self.claim.size), key=self.levels.__getitem__)
+        return [self.claim.groups[place] for place in places]
 
     def proven(self, found: Recorder | None, tried: int) -> dict[str, Any] | None:
         """What a certificate has of a scale, of a tree or else of a search; None if it takes too much."""
@@ -192,12 +199,11 @@ class Writer:
 
     def _room(self, cone: Cone, level: int) -> tuple[int, int]:
         """The range of a code that is undecided, as the search had it."""
-        groups = [self.claim.groups[self.levels.index(place)] for place in range(self.claim.size)]
-        group, low, high = groups[level]
+        group, low, high = self.groups[level]
         first = cone.level + bool(self.tree.mixing.size)  # of merged codes that of the level above
         mates = [
             code
-            for code, own in zip(cone.codes[first - cone.level :], groups[first:], strict=True)
+            for code, own in zip(cone.codes[first - cone.level :], self.groups[first:], strict=True)
             if own[0] == group
         ]
         width = self.claim.width
