@@ -22,7 +22,8 @@ import numpy as np
 
 from mlrq.artifacts.documents import QUANTIZED, QuantizedArtifact, encode_quantized
 from mlrq.artifacts.json_document import encode, seal
-from mlrq.datasets import Split, california_housing, csv
+from mlrq.datasets import california_housing, csv
+from mlrq.datasets.split import Split
 from mlrq.pipeline.certificate import document
 from mlrq.pipeline.quantize import training_statistics
 from mlrq.pipeline.save import CERTIFICATE

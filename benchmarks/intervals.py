@@ -21,8 +21,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes
 
 import mlrq
-from mlrq.datasets import Split, california_housing
-from mlrq.datasets.split import hashed, set_aside
+from mlrq.datasets import california_housing
+from mlrq.datasets.split import Split, hashed, set_aside
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 HOW = {"bits": 8, "certificate": False, "test_size": 0.2}  # by hash, with seed 42

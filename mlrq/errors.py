@@ -1,6 +1,5 @@
 """The exceptions whose text is for the user, and `printable`, which makes text from outside safe to print."""
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
 
@@ -38,6 +37,8 @@ class ConfigError(MlrqError):
 
 def nearest(word: str, allowed: Iterable[str], prefix: str = "", likeness: float = 0.6) -> str:
     """What was probably meant by `word`, as the end of a sentence; empty where none of `allowed` is near."""
+    import difflib  # which a run without faults has no use for
+
     near = difflib.get_close_matches(word, allowed, n=1, cutoff=likeness)
     return f"; did you mean {prefix}{near[0]}?" if near else ""
 

@@ -1,22 +1,19 @@
 """Files that survive a crash: atomic writes, checksums, locks; and reading that has an end."""
 
 import atexit
-import gzip
 import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from mlrq.errors import MlrqError
 
 CHECKSUMS = "SHA256SUMS"
 TEMPORARY = ".mlrq.tmp"  # how the name of a file ends before it takes its place
 MOST = 1 << 28  # bytes of a file that is read whole: a model of a million features has fewer
-# A compressed file of so many bytes may not unpack to more than RATIO times its size: no table does.
-BOMB, RATIO = 1 << 30, 200
 _unfinished: set[Path] = set()  # the temporary files of this process
 
 
@@ -38,24 +35,6 @@ def contents(path: Path) -> bytes:
         raise
     except OSError as error:
         raise MlrqError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-class Gunzip(gzip.GzipFile):
-    """A gzip file, unpacked as it is read. Raises OSError where it unpacks to far more than data do."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        """The next `size` bytes."""
-        return self._held(super().read(size))
-
-    def read1(self, size: int = -1) -> bytes:
-        """Some of the next `size` bytes."""
-        return self._held(super().read1(size))
-
-    def _held(self, data: bytes) -> bytes:
-        packed: Any = self.fileobj
-        if self.tell() > BOMB and self.tell() > RATIO * packed.tell():  # so far
-            raise OSError(f"unpacks to over {RATIO} times its size: unpack it first")
-        return data
 
 
 @contextmanager

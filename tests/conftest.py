@@ -24,7 +24,8 @@ from support.tables import Parts, shuffled, split_by_scikit_learn
 from mlrq import cli
 from mlrq.cli import main
 from mlrq.config import composition
-from mlrq.datasets import Stream, california_housing
+from mlrq.datasets import california_housing
+from mlrq.datasets.parts import Stream
 from mlrq.kernel import build, native
 from mlrq.pipeline.results import Trained
 from mlrq.pipeline.train import train

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlrq.api.summary import ModelSummary, Rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kept:
     """What is saved of an integer model: the artifact, and the body of `certificate.json` or None."""
 

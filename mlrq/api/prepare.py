@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from mlrq.api.fitted import chosen, fold_columns
 from mlrq.api.tables import Table, cells, table
 from mlrq.config import values
-from mlrq.datasets import Split
 from mlrq.datasets.column_rules import ColumnRules
 from mlrq.datasets.encoding import Cells, Texts, rows_of
 from mlrq.datasets.memory import of_arrays
 from mlrq.datasets.memory_columns import of_cells
+from mlrq.datasets.split import Split
 from mlrq.errors import DataError, MlrqError
 from mlrq.models import pretrained
 from mlrq.models.pretrained import Pretrained

@@ -11,7 +11,7 @@ from mlrq.artifacts import documents
 from mlrq.artifacts.json_document import read_document
 from mlrq.config import values
 from mlrq.config.schema import QuantizationConfig
-from mlrq.datasets import Split
+from mlrq.datasets.split import Split
 from mlrq.pipeline.quantize import quantize_model
 from mlrq.pipeline.results import Trained
 from mlrq.pipeline.save import CERTIFICATE

@@ -10,7 +10,7 @@ from mlrq.api.model import QuantizedModel
 from mlrq.api.prepare import prepare
 from mlrq.api.quantize import made
 from mlrq.config import values
-from mlrq.datasets import Split
+from mlrq.datasets.split import Split
 from mlrq.errors import MlrqError, not_installed
 from mlrq.pipeline.evaluate import evaluate
 

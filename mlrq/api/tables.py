@@ -12,7 +12,7 @@ from mlrq.datasets.encoding import CellFault, Cells, Encoding, coded, select, te
 from mlrq.errors import DataError, MlrqError, not_installed, printable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Rows of numbers.
 

@@ -13,7 +13,6 @@ from mlrq.artifacts.schema import FIRST_ROWS, FLOAT32_MOST, Float, Quantized, Tr
 from mlrq.datasets.encoding import CATEGORICAL, Encoding, category
 from mlrq.quantization.model import QuantizedLinear
 from mlrq.quantization.options import FEATURE_SCALES, INPUTS, ROUNDINGS, SCHEMES
-from mlrq.stats.conformal import rank
 
 # Of rounding, as fractions: of an excess that was added up in another order; of predictions, twice, squared.
 SUMMED, ROUNDED = 1e-6, 1e-12
@@ -98,6 +97,8 @@ def require_first(told: Float) -> None:
 
 def require_interval(told: Within, model: Quantized) -> None:
     """Require an interval that the calibration rows can give, in the units of the model."""
+    from mlrq.stats.conformal import rank  # and the fractions that few artifacts need
+
     kind, rows = int if model.inputs else float, model.training.calibration_rows
     alike = all(type(one) is kind for one in told.half_width)
     require(

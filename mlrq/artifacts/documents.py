@@ -41,7 +41,7 @@ MAKE_FLOAT = "`mlrq train`"
 MAKE_QUANTIZED = "`mlrq quantize`"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FloatArtifact:
     """A float model, where it came from, and what its estimator predicts for the first test rows.
 
@@ -54,7 +54,7 @@ class FloatArtifact:
     first_predictions: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QuantizedArtifact:
     """An integer model, where it came from, the settings that made it, and how good its codes are.
 

@@ -23,7 +23,7 @@ LOG_INTERVAL = 5.0  # seconds between two lines where there is no terminal
 WIPE = "\r\033[K"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """How far a pass over rows is.
 

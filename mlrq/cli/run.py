@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # importing them takes a second, which predicting need not wa
 PIPELINE = ("train", "quantize", "evaluate")
 
 
-@dataclass
+@dataclass(eq=False)
 class Results:
     """What the stages that ran have made; None for the others.
 

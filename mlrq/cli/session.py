@@ -15,8 +15,8 @@ from mlrq.cli.progress import Engine, Progress
 from mlrq.config.schema import Config
 
 if TYPE_CHECKING:  # importing them takes a second, which `--help` need not wait
-    from mlrq.datasets import Stream
     from mlrq.datasets.encoding import Encoding
+    from mlrq.datasets.parts import Stream
     from mlrq.pipeline.results import Trained
     from mlrq.streaming.train_test import TrainTest
 
@@ -24,7 +24,7 @@ Notify = Callable[[str], None]
 MOST_STREAMS = 4  # whose test rows are kept on the disk
 
 
-@dataclass
+@dataclass(eq=False)
 class Known:
     """A dataset that was read, the float models that were made for it, and what goes with it."""
 

@@ -1,143 +1,66 @@
 """What the values of some keys may be, beside names and numbers: see `mlrq.quantization.keys.Allowed`."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from mlrq.quantization.keys import OneOf, Within
+from mlrq.quantization.keys import OneOf, Rule, Within
+
+# Typed as the two letters \t it is a tab.
+DELIMITER = Rule(
+    "one character, such as , or ; or \\t",
+    lambda value: isinstance(value, str) and len(value) == 1 and value not in '"\r\n',
+)
+COLUMNS = Rule(
+    "one or more columns, each once",
+    lambda value: bool(value) and "" not in value and len(set(value)) == len(value),
+)
+TEXTS = Rule("one or more texts, each once", lambda value: bool(value) and len(set(value)) == len(value))
+
+PROBABILITY = Rule("above 0 and below 1", lambda value: 0 < value < 1)
 
 
-@dataclass(frozen=True)
-class Delimiter:
-    """One character that can part cells; typed as the two letters \\t it is a tab."""
-
-    text: ClassVar[str] = "one character, such as , or ; or \\t"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is one."""
-        return isinstance(value, str) and len(value) == 1 and value not in '"\r\n'
-
-
-@dataclass(frozen=True)
-class Named:
+def named(what: str) -> Rule:
     """Text that is not empty."""
-
-    what: str
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return self.what
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is one."""
-        return bool(value != "")
+    return Rule(what, lambda value: value != "")
 
 
-@dataclass(frozen=True)
-class Columns:
-    """A column, or several, each once."""
-
-    text: ClassVar[str] = "one or more columns, each once"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is a list of distinct names."""
-        return bool(value) and "" not in value and len(set(value)) == len(value)
+def kinds(names: Collection[str]) -> Rule:
+    """Columns by name, and which of `names` each is."""
+    return Rule(
+        f"names with {OneOf(names).text}",
+        lambda value: isinstance(value, dict) and all(name and kind in names for name, kind in value.items()),
+    )
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """Columns by name, and what each is."""
-
-    names: Collection[str]
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return f"names with {OneOf(self.names).text}"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` maps names to kinds."""
-        return isinstance(value, dict) and all(name and kind in self.names for name, kind in value.items())
-
-
-@dataclass(frozen=True)
-class Texts:
-    """A text, or several, each once."""
-
-    text: ClassVar[str] = "one or more texts, each once"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is a list of distinct texts."""
-        return bool(value) and len(set(value)) == len(value)
-
-
-@dataclass(frozen=True)
-class NumberOr:
+def number_or(word: str) -> Rule:
     """A number that is not negative, or a word."""
-
-    word: str
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return f"0 or more, or {self.word}"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is one or the other."""
-        return Within(0)(value) if isinstance(value, int | float) else bool(value == self.word)
+    return Rule(
+        f"0 or more, or {word}",
+        lambda value: Within(0)(value) if isinstance(value, int | float) else value == word,
+    )
 
 
-@dataclass(frozen=True)
-class WidthOr:
+def width_or(word: str, low: int, high: int) -> Rule:
     """A number of bits, or a word."""
 
-    word: str
-    low: int
-    high: int
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return f"{Within(self.low, self.high).text}, or {self.word}"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is one or the other."""
+    def holds(value: Any) -> bool:
         number = isinstance(value, int) and not isinstance(value, bool)
-        return self.low <= value <= self.high if number else bool(value == self.word)
+        return bool(low <= value <= high if number else value == word)
+
+    return Rule(f"{Within(low, high).text}, or {word}", holds)
 
 
-@dataclass(frozen=True)
-class SomeOf:
+def some_of(names: Collection[str], word: str, what: str) -> Rule:
     """A list of some names, each once, or a word; `what` they are called in short."""
 
-    names: Collection[str]
-    word: str
-    what: str
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return f"{self.word}, or a list of {self.what}"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is one or the other."""
+    def holds(value: Any) -> bool:
         if not isinstance(value, list):
-            return bool(value == self.word)
-        return bool(value) and all(value.count(one) == 1 and one in self.names for one in value)
+            return bool(value == word)
+        return bool(value) and all(value.count(one) == 1 and one in names for one in value)
+
+    return Rule(f"{word}, or a list of {what}", holds)
 
 
-@dataclass(frozen=True)
-class SwitchOr:
+def switch_or(word: str) -> Rule:
     """True, false, or a word."""
-
-    word: str
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return f"true, false or {self.word}"
-
-    def __call__(self, value: Any) -> bool:
-        """Whether `value` is one of them."""
-        return isinstance(value, bool) or bool(value == self.word)
+    return Rule(f"true, false or {word}", lambda value: isinstance(value, bool) or value == word)

@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mlrq.config.schema import DatasetConfig, FileConfig
-from mlrq.datasets import Split, Stream
 from mlrq.datasets.encoding import Encoding
+from mlrq.datasets.parts import Stream
+from mlrq.datasets.split import Split
 
 if TYPE_CHECKING:
     from mlrq.datasets.column_rules import ColumnRules

@@ -2,30 +2,32 @@
 
 Hydra composes YAML onto these schemas; `mlrq.config.validation` then checks what came out. The defaults of
 all keys stand here, and those of a quantization in `mlrq.quantization.settings`; the YAML files show them.
+Without repr and eq, which nothing calls and Python would compile at every start.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from hydra.core.config_store import ConfigNode, ConfigStore
+from omegaconf import MISSING, OmegaConf
 
 from mlrq.config.allowed import (
-    Columns,
-    Delimiter,
-    Kinds,
-    Named,
-    NumberOr,
-    SomeOf,
-    SwitchOr,
-    Texts,
-    WidthOr,
+    COLUMNS,
+    DELIMITER,
+    PROBABILITY,
+    TEXTS,
+    kinds,
+    named,
+    number_or,
+    some_of,
+    switch_or,
+    width_or,
 )
 from mlrq.errors import nearest
 from mlrq.models.targets import ESTIMATORS, MODULE
 from mlrq.quantization import options
-from mlrq.quantization.keys import Between, Key, OneOf, Within, faults, key
+from mlrq.quantization.keys import Key, OneOf, Within, faults, key
 from mlrq.quantization.settings import FEWEST, MOST, Settings, Wanted
 
 STAGES = {
@@ -80,7 +82,7 @@ ENGINES = {
     "joblib": "processes of this machine",
     "dask": "workers of dask.distributed",
 }
-PLACES = Named("a file, a folder, a glob or a URI")
+PLACES = named("a file, a folder, a glob or a URI")
 
 
 def _tab(delimiter: str) -> str:
@@ -93,7 +95,7 @@ def _columns(value: object) -> list[str]:
     return [str(name) for name in value] if isinstance(value, list) else [str(value)]
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Schema:
     """A set of keys."""
 
@@ -102,7 +104,7 @@ class Schema:
         return faults(self, prefix)
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class DatasetConfig(Schema):
     """What every dataset has: its loader, and how rows are split into training and test rows."""
 
@@ -121,7 +123,7 @@ class DatasetConfig(Schema):
         return found
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class CaliforniaHousingConfig(DatasetConfig):
     """California Housing."""
 
@@ -130,28 +132,28 @@ class CaliforniaHousingConfig(DatasetConfig):
     source: str = key("embedded", "where the table is taken from", OneOf(SOURCES))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class DiabetesConfig(DatasetConfig):
     """The diabetes table of scikit-learn."""
 
     LOADER = "mlrq.datasets.diabetes.load"
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class FileConfig(DatasetConfig):
     """Columns of a file, which is read in batches."""
 
     split: str = key("hash", "how test rows are chosen", OneOf(SPLITS))
-    path: str = key(MISSING, "dataset.path=houses.csv", Named("a file"), environment=True)
-    target: Any = key(MISSING, "dataset.target=price or dataset.target=[price,rent]", Columns())
-    features: Any = key(None, "dataset.features=[area,rooms]", Columns(), null="all but the targets")
-    weight: str | None = key(None, "what each row counts, 0 or more", Named("a column"), null="1")
+    path: str = key(MISSING, "dataset.path=houses.csv", named("a file"), environment=True)
+    target: Any = key(MISSING, "dataset.target=price or dataset.target=[price,rent]", COLUMNS)
+    features: Any = key(None, "dataset.features=[area,rooms]", COLUMNS, null="all but the targets")
+    weight: str | None = key(None, "what each row counts, 0 or more", named("a column"), null="1")
     stream_above: int = key(100_000_000, "bytes of numbers; more are read in every pass", Within(0))
     memory_limit: int = key(2_000_000_000, "bytes for rows, where all are needed in memory", Within(0))
     on_error: str = key("fail", "what damaged rows (CSV) and row groups (Parquet) do", OneOf(ON_ERROR))
-    columns: Any = key(None, "{zip: categorical}", Kinds(KINDS), null="as they look")
+    columns: Any = key(None, "{zip: categorical}", kinds(KINDS), null="as they look")
     missing: str = key("error", "what a missing cell does", OneOf(MISSING_CELLS))
-    missing_values: Any = key(None, "missing cells beside empty, NaN and null", Texts(), null="none")
+    missing_values: Any = key(None, "missing cells beside empty, NaN and null", TEXTS, null="none")
     rare_below: int = key(0, "training rows below which categories share one feature", Within(0))
     unknown: str = key("error", "what a category does that no training row has", OneOf(UNKNOWN))
 
@@ -173,7 +175,7 @@ class FileConfig(DatasetConfig):
         return found
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ParquetConfig(FileConfig):
     """Parquet files."""
 
@@ -183,20 +185,20 @@ class ParquetConfig(FileConfig):
     test_path: str | None = key(None, "the test rows", PLACES, null="test_size of path", environment=True)
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class CsvConfig(FileConfig):
     """A CSV file with a header line."""
 
     LOADER = "mlrq.datasets.csv.load"
 
-    delimiter: str = key(",", "between cells", Delimiter())
+    delimiter: str = key(",", "between cells", DELIMITER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.delimiter = _tab(self.delimiter)
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class SyntheticConfig(DatasetConfig):
     """A linear model with Gaussian features and noise; `seed` makes the rows and splits them."""
 
@@ -208,7 +210,7 @@ class SyntheticConfig(DatasetConfig):
     noise: float = key(0.1, "standard deviation, by that of each target without noise", Within(0))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ModelConfig(Schema):
     """A linear regressor of scikit-learn, and whether features are standardized first."""
 
@@ -238,12 +240,12 @@ class ModelConfig(Schema):
         return found
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class QuantizationConfig(Settings):
     """How float weights become b-bit codes, and what the guard allows."""
 
     bits: int | str = key(  # type: ignore[assignment]  # in an artifact it is a number
-        8, "bits of a code; auto: the fewest that tolerance allows", WidthOr("auto", FEWEST, MOST)
+        8, "bits of a code; auto: the fewest that tolerance allows", width_or("auto", FEWEST, MOST)
     )
     tolerance: float = key(
         0.01, "excess that bits=auto allows, as a part of the residual variance", Within(0)
@@ -251,21 +253,21 @@ class QuantizationConfig(Settings):
     grids: Any = key(
         None,
         "bits=auto takes the cheapest",
-        SomeOf(options.GRIDS, "any", "GRANULARITY/SCHEME"),
+        some_of(options.GRIDS, "any", "GRANULARITY/SCHEME"),
         null="the given one",
     )
     interval: float | None = key(
         None,
         "probability of low to high; train sets rows aside",
-        Between(0, 1),
+        PROBABILITY,
         null="none",
     )
     max_r2_drop: int | float | str | None = key(
-        "auto", "drop of training R2; auto: 0.01 from 8 bits, else any", NumberOr("auto"), null="any"
+        "auto", "drop of training R2; auto: 0.01 from 8 bits, else any", number_or("auto"), null="any"
     )
     strict: bool = key(False, "make what the guard objects to an error")
     certificate: bool | str = key(
-        "auto", "write certificate.json; auto: unless it takes too much", SwitchOr("auto")
+        "auto", "write certificate.json; auto: unless it takes too much", switch_or("auto")
     )
 
     def __post_init__(self) -> None:
@@ -301,17 +303,17 @@ class QuantizationConfig(Settings):
         return Wanted(self.tolerance, tuple(name for name, one in self._of_grids(names) if not one.faults()))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class PredictConfig(Schema):
     """Where rows to predict come from and where predictions go."""
 
-    input: str = key("-", "rows to predict; - is standard input", Named("a file"), environment=True)
+    input: str = key("-", "rows to predict; - is standard input", named("a file"), environment=True)
     output: str = key(
-        "-", "predictions; - is standard output, Parquet needs a folder", Named("a file"), environment=True
+        "-", "predictions; - is standard output, Parquet needs a folder", named("a file"), environment=True
     )
     format: str = key("auto", "format of the rows", OneOf(FORMATS))
-    delimiter: str = key(",", "between cells of CSV", Delimiter())
-    keep: Any = key(None, "copied beside the predictions", Columns(), null="none")
+    delimiter: str = key(",", "between cells of CSV", DELIMITER)
+    keep: Any = key(None, "copied beside the predictions", COLUMNS, null="none")
     flag: bool = key(False, "add a column `saturated`, of rows beyond the ranges of the model")
     on_error: str | None = key("fail", "what becomes of a row that cannot be read", OneOf(UNREADABLE))
     unknown: str = key("error", "what a category does that the model does not know", OneOf(UNKNOWN))
@@ -322,77 +324,77 @@ class PredictConfig(Schema):
         self.on_error = self.on_error or "null"  # Hydra reads the word as nothing
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ExportConfig(Schema):
     """What an exported model becomes."""
 
     format: str = key(MISSING, "format of the export", OneOf(EXPORTS))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ExportCConfig(ExportConfig):
     """Integer C99."""
 
     model: str = key("quantized", "C has integers only", OneOf(("quantized",)))
-    prefix: str = key("mlrq", "name before that of every file, function and macro", Named("a C identifier"))
+    prefix: str = key("mlrq", "name before that of every file, function and macro", named("a C identifier"))
     packed: bool = key(False, "store codes in their own bits, and code to unpack them")
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ExportOnnxConfig(ExportConfig):
     """An ONNX file."""
 
     model: str = key("quantized", "the model to export", OneOf(("quantized", "float")))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ExportSklearnConfig(ExportConfig):
     """A scikit-learn estimator."""
 
     model: str = key("float", "an estimator has no integers", OneOf(("float",)))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class EngineConfig(Schema):
     """Where the parts of a stream are worked on."""
 
     name: str = key(MISSING, "name of the engine", OneOf(ENGINES))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class WorkersConfig(EngineConfig):
     """Several workers."""
 
     workers: int | None = key(None, "number of workers", Within(1), null="one for each core")
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class DaskConfig(WorkersConfig):
     """Workers of dask.distributed."""
 
     address: str | None = key(
-        None, "tcp://host:8786", Named("a scheduler's address"), null="a cluster here", environment=True
+        None, "tcp://host:8786", named("a scheduler's address"), null="a cluster here", environment=True
     )
     patience: float = key(60.0, "seconds to wait for a worker where none is left", Within(0))
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Config(Schema):
     """The whole configuration. The groups are typed by their own schemas."""
 
     stage: str = key("all", "what to do", OneOf(STAGES))
-    output_dir: str = key("outputs", "everything a run writes goes here", Named("a folder"), environment=True)
+    output_dir: str = key("outputs", "everything a run writes goes here", named("a folder"), environment=True)
     artifact: str | None = key(
         None,
         "the integer model that stages begin with",
-        Named("a file"),
+        named("a file"),
         null="quantized.json in output_dir",
         environment=True,
     )
     model_path: str | None = key(
         None,
         "a fitted estimator, .joblib (runs its code!) or .skops",
-        Named("a file"),
+        named("a file"),
         null="train one",
         environment=True,
     )
@@ -401,7 +403,7 @@ class Config(Schema):
     report: str = key("text", "what is printed", OneOf(REPORTS))
     standard_errors: str = key("classical", "of coefficients, as train reports them", OneOf(ERRORS))
     resume: str | None = key(
-        None, "run what a sweep left undone", Named("a sweep's folder, last"), null="no", environment=True
+        None, "run what a sweep left undone", named("a sweep's folder, last"), null="no", environment=True
     )
     dataset: Any = key(MISSING, "rows to learn from")
     model: Any = key(MISSING, "the float model")
@@ -452,7 +454,19 @@ SCHEMAS: dict[str, type] = {
 }
 
 
+class _Files(dict[str, Any]):
+    """The schemas as files of Hydra's store, each made when it is asked for: a run needs seven of sixteen."""
+
+    def __getitem__(self, file: str) -> ConfigNode:
+        made = super().__getitem__(file)
+        if isinstance(made, type):
+            self[file] = made = ConfigNode(file, OmegaConf.structured(made), "schema", None, "mlrq")
+        node: ConfigNode = made
+        return node
+
+
 def register() -> None:
     """Put the schemas where the YAML files' `defaults` find them. Idempotent."""
-    for name, schema in SCHEMAS.items():
-        ConfigStore.instance().store(name=name, group="schema", node=schema, provider="mlrq")
+    ConfigStore.instance().repo.setdefault(
+        "schema", _Files({f"{name}.yaml": one for name, one in SCHEMAS.items()})
+    )

@@ -1,6 +1,4 @@
-"""Tables to learn from. A loader is a module with a `load` function that returns a `Stream`."""
+"""Tables to learn from: a loader is a module whose `load` returns a `parts.Stream`; `split.Split` cuts it.
 
-from mlrq.datasets.parts import Part, Stream
-from mlrq.datasets.split import Split
-
-__all__ = ["Part", "Split", "Stream"]
+Nothing is imported here: to predict rows needs neither.
+"""

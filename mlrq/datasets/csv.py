@@ -17,10 +17,11 @@ from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.csv_numbers import BOM, parse, parse_cells
 from mlrq.datasets.csv_pieces import PIECE, Piece, has_quotes, recounted, spans, text_of
 from mlrq.datasets.encoding import NUMERIC, Cells, coded, rows_of, select
-from mlrq.datasets.parts import LARGEST, Faults, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
+from mlrq.datasets.faults import Faults
+from mlrq.datasets.gunzip import Gunzip
+from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, places_of, present, read_lines
 from mlrq.errors import DataError, MlrqError
-from mlrq.files import Gunzip
 
 QUICK = 2 * PIECE  # bytes that may be in memory at once; a stray quote can make a piece of all the rest
 UNREADABLE = (OSError, EOFError, zlib.error)

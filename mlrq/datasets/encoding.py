@@ -22,7 +22,7 @@ RARE = "(rare)"  # what its feature calls the rare categories
 _WHOLE = re.compile(r"(-?[0-9]+)\.0*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Texts:
     """Cells of a column that are text: each text once, and which of them every row has.
 

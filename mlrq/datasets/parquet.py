@@ -16,8 +16,9 @@ from mlrq.datasets import arrow
 from mlrq.datasets.column_rules import TEXT, ColumnRules
 from mlrq.datasets.columns import encoded, learned
 from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
+from mlrq.datasets.faults import Faults
 from mlrq.datasets.parquet_files import find, first_line
-from mlrq.datasets.parts import Faults, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
+from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
 from mlrq.errors import DataError, MlrqError, not_installed

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq.datasets.encoding import Encoding, Plan
+from mlrq.datasets.faults import Faults
 from mlrq.errors import DataError
 
 # Squares and their sums must stay finite, and those of what values differ by must not vanish.
@@ -17,8 +18,6 @@ LARGEST, SMALLEST = 1e100, 1e-100
 # 8 MiB of doubles are few enough for a cache and enough to keep NumPy busy. Wide tables have some rows all
 # the same, for what is done once a batch grows with the cube of the columns.
 NUMBERS_PER_BATCH, MOST_NUMBERS, FEWEST_ROWS = 1 << 20, 1 << 22, 4096
-
-NAMED = 3  # of many faults of the data, those that are told
 
 # Columns of consecutive rows, (rows,) float64 each.
 Batch = Sequence[NDArray[np.float64]] | NDArray[np.float64]
@@ -57,25 +56,6 @@ def unchanged(path: str, before: Stamp | None, look: Callable[[], Stamp]) -> Ite
         hold()
         raise
     hold()
-
-
-@dataclass
-class Faults:
-    """Rows that cannot be read.
-
-    Attributes:
-        rows: How many.
-        first: What is wrong with the first few.
-    """
-
-    rows: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, fault: DataError) -> None:
-        """One more row, in the order of the rows."""
-        self.rows += 1
-        if len(self.first) < NAMED:
-            self.first.append(str(fault))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ Later passes do not read the parts that were left out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlrq.datasets.parts import NAMED, Part
+from mlrq.datasets.faults import NAMED
+from mlrq.datasets.parts import Part
 
 
 @dataclass(frozen=True)

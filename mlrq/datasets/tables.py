@@ -15,9 +15,8 @@ from typing import TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets.parts import Faults
+from mlrq.datasets.faults import Faults
 from mlrq.errors import DataError, MlrqError
-from mlrq.files import Gunzip
 
 ROWS_PER_BATCH, CELLS_PER_BATCH = 8192, 1 << 22
 LONGEST_LINE = 1 << 24  # characters
@@ -35,6 +34,8 @@ def open_text(path: Path, errors: str = "strict") -> TextIO:
     """
     try:
         if path.suffix == ".gz":
+            from mlrq.datasets.gunzip import Gunzip
+
             return io.TextIOWrapper(Gunzip(path), encoding="utf-8-sig", errors=errors, newline="")
         return path.open(encoding="utf-8-sig", errors=errors, newline="")
     except FileNotFoundError:

@@ -38,7 +38,7 @@ class Value:
 RARE_VALUE, MISSING, UNKNOWN = Value(RARE, True), Value("(missing)", True), Value("(unknown)", True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RawColumn:
     """A column, and what it adds.
 
@@ -65,7 +65,7 @@ class RawColumn:
         return self.column.kind == NUMERIC
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RawModel:
     """A model of the columns of a table.
 

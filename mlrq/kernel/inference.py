@@ -11,7 +11,7 @@ Codes = NDArray[np.signedinteger]
 Sums = NDArray[np.int32] | NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Integers:
     """What turns input codes into sums, or into predictions.
 

@@ -3,7 +3,7 @@
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from mlrq.kernel.build import LIBRARY, identity
 from mlrq.kernel.householder import Columns, FloatArray, canonical
 from mlrq.kernel.inference import Codes, Integers, Sums
 from mlrq.kernel.reference import Scanned
-from mlrq.kernel.tree import Tree, Walk
+
+if TYPE_CHECKING:
+    from mlrq.kernel.tree import Tree, Walk  # no prediction needs it
 
 _INT, _UINT, _POINTER = ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _ARGUMENTS = {
@@ -31,7 +33,7 @@ _ARGUMENTS = {
 _SIZED = ("tally", "scan", "stack")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Native:
     """A loaded library; its methods are the functions of the modules in NumPy, which see."""
 
@@ -134,7 +136,7 @@ class Native:
         bounded = self._scan(columns, test, count, start, bound, pivot, result, prints, low, high, tests)
         return Scanned(canonical(result), low + 0.0, high + 0.0, prints, tests, bounded)
 
-    def search(self, tree: Tree, walk: Walk, nodes: int, single: bool) -> None:
+    def search(self, tree: "Tree", walk: "Walk", nodes: int, single: bool) -> None:
         """See `branch.search`."""
         counts = tree.mixing.shape[1], int(tree.groups.max()) + 1
         box = np.array([len(tree.target), *tree.box, *counts], dtype=np.int64)

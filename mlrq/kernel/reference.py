@@ -21,7 +21,7 @@ _STEP, _FIRST, _SECOND = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scanned:
     """What one look at a batch of k columns finds.
 

@@ -10,7 +10,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tree:
     """A problem of n codes as the search takes it.
 
@@ -52,7 +52,7 @@ class Tree:
         return low + least, high + most
 
 
-@dataclass
+@dataclass(eq=False)
 class Walk:
     """Where a search is: it goes on from here.
 

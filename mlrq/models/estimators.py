@@ -40,7 +40,7 @@ def build_estimator(spec: dict[str, Any], standardize: bool) -> Any:
     return make_pipeline(StandardScaler(), estimator)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A float model that was fitted to training rows.
 

@@ -9,7 +9,7 @@ from mlrq.errors import MlrqError
 from mlrq.kernel import affine
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearModel:
     """A linear model of raw features: prediction = rows @ coefficients.T + intercept.
 

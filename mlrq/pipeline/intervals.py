@@ -18,7 +18,7 @@ from mlrq.streaming.train_test import TrainTest
 KEY = "quantization.interval"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coverage:
     """How many test rows have a truth within the interval.
 

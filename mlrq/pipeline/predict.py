@@ -29,7 +29,7 @@ JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 PATIENCE = 10.0  # seconds for somebody to write to a pipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Writer:
     """Rows of cells, which are text already, as lines of CSV or of JSON.
 

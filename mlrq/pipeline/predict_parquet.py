@@ -101,7 +101,7 @@ def _claim(folder: Path, identity: str, stream: ParquetStream, options: Options)
     write(place, origin)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Work:
     """Writes the predictions of one part, and returns its tally; it travels to other processes."""
 

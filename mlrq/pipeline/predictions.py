@@ -14,7 +14,7 @@ FLAG = "saturated"  # name of the column that predict.flag adds
 ENDS = ("low", "high")  # of an interval, of one target; of several, TARGET_low and TARGET_high
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Options:
     """The predict group of the configuration.
 
@@ -57,7 +57,7 @@ class Options:
         return [*self.keep, *made]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tally:
     """Counts of predicted rows; mergeable in the order of the rows.
 

@@ -16,7 +16,7 @@ from mlrq.quantization.inputs import InputGrid
 NAMED = 3  # features in the note
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Beyond:
     """Tally of rows beyond the ranges; mergeable.
 
@@ -45,7 +45,7 @@ class Beyond:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranges:
     """The range of each feature; it travels to other processes.
 

@@ -15,7 +15,7 @@ from mlrq.solvers.problem import Certificate
 from mlrq.stats.metrics import Metrics
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trained:
     """What training made.
 
@@ -31,7 +31,7 @@ class Trained:
     estimator: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantized:
     """What quantizing made, and how far it is from the float model.
 
@@ -62,7 +62,7 @@ class Quantized:
     width: Width | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Float against integer on the same rows.
 

@@ -17,7 +17,7 @@ CHARACTERS_PER_BATCH = 1 << 24
 EXTRA_NAMED = 20  # columns that the model does not use
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Consecutive rows that were read together.
 
@@ -32,7 +32,7 @@ class Batch:
     faults: dict[int, DataError]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
     """What a model predicts from.
 

@@ -9,7 +9,7 @@ from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clipped:
     """A float model of clipped inputs; it travels to other processes.
 

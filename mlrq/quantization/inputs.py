@@ -21,7 +21,7 @@ from mlrq.stats.linear_algebra import summed
 MSE_SHRINKS = np.linspace(0.05, 1.0, 20)  # fractions of the full range that the mse calibration tries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InputGrid:
     """The grids of all features.
 

@@ -4,7 +4,7 @@ Bounds, the comments of the YAML files, `--help` and the reference of the config
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ class Allowed(Protocol):
         """Whether `value` is allowed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneOf:
     """One of some names; a table of options may grow."""
 
@@ -37,7 +37,7 @@ class OneOf:
         return value in self.names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Within:
     """A finite number from `low` to `high`, or below `below`."""
 
@@ -57,24 +57,19 @@ class Within:
         return bool(abs(value) < math.inf) and self.low <= value <= self.high and value < self.below
 
 
-@dataclass(frozen=True)
-class Between:
-    """A number above `low` and below `high`."""
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """Any other: in words, and as a predicate."""
 
-    low: float
-    high: float
-
-    @property
-    def text(self) -> str:
-        """What stands after "must be"."""
-        return f"above {self.low:g} and below {self.high:g}"
+    text: str
+    holds: Callable[[Any], bool]
 
     def __call__(self, value: Any) -> bool:
-        """Whether `value` lies there."""
-        return bool(self.low < value < self.high)
+        """Whether `value` is allowed."""
+        return bool(self.holds(value))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Key:
     """What is known of a key.
 

@@ -15,7 +15,7 @@ from mlrq.stats.linear_algebra import product
 Intercept = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interval:
     """How far around a prediction the truth lies, with what probability; see `mlrq.stats.conformal`.
 
@@ -29,7 +29,7 @@ class Interval:
     half_width: NDArray[np.int64] | NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QuantizedLinear:
     """A linear model whose weights are b-bit codes.
 

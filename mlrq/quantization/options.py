@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Option:
     """One value of a setting.
 
@@ -30,7 +30,7 @@ class Option:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scheme(Option):
     """A family of grids; its function makes the grid of some weights: (weights, bits) -> Grid.
 
@@ -52,7 +52,7 @@ class Scheme(Option):
         return low, low + (1 << bits) - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rounding(Option):
     """A way to choose codes; its function rounds weights one by one: (weights, grid) -> codes.
 
@@ -67,7 +67,7 @@ class Rounding(Option):
     marker: str = "o"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureScale(Option):
     """How the factors of per_feature are chosen: (standard deviations) -> factors, both (features,).
 
@@ -78,7 +78,7 @@ class FeatureScale(Option):
     bits: int = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inputs(Option):
     """What inference computes with.
 

@@ -27,7 +27,7 @@ INT32 = np.iinfo(np.int32)
 NEGLIGIBLE = 1e-6  # of the variance of a target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingStatistics:
     """What quantizing needs to know of the training rows.
 
@@ -47,7 +47,7 @@ class TrainingStatistics:
     coded: Summary | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantization:
     """An integer model, and how good its codes are.
 

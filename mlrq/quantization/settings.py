@@ -8,7 +8,7 @@ from mlrq.quantization.keys import OneOf, Within, faults, key
 FEWEST, MOST = 2, 16  # bits of a code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wanted:
     """What a quantization has to serve whose bits are to be found.
 

@@ -39,7 +39,7 @@ class Offer:
     excluded: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Width:
     """The fewest bits, and what is known of one bit less.
 

@@ -23,7 +23,7 @@ ROUNDING, LARGEST = 2.0**-46, 64
 IsSum = Callable[[int, int, list[int]], bool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Merged:
     """An ordered problem as the search takes it, and the way back.
 

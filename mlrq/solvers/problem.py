@@ -31,7 +31,7 @@ Codes = npt.NDArray[np.floating | np.signedinteger]
 NOISE = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One scale, n codes.
 
@@ -129,7 +129,7 @@ class Certificate:
     nodes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """Codes of one problem with a scale and the excess they leave.
 

@@ -67,7 +67,7 @@ class Recorder(Search):
         super().close(q, upwards, downwards, scale, pairs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Searches:
     """Searches of an ordered problem, with the box of its first code, of so many bounds at most."""
 

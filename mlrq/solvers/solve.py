@@ -22,7 +22,7 @@ NODES = 50_000_000
 SECONDS = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """Codes of t targets over n features: `weight = scale * (code - zero_point)`.
 

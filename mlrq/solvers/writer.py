@@ -24,7 +24,7 @@ BITS = (8, 14, 20, 28, 40, 62, 96)  # of a vector's numbers, tried in turn
 ROOM = (4, 8, 13, 20, 30)  # by how many bits less is the fraction by which its scale is larger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Projection:
     """What is nearest to the target in one cone, at any scale.
 

@@ -23,7 +23,7 @@ from mlrq.stats.summary import Summary
 FloatArray = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Regression:
     """Statistics of the least squares fit of one target; the last of p coefficients is the intercept, if any.
 

@@ -24,7 +24,7 @@ CLASSICAL = "classical"
 KINDS = (CLASSICAL, "HC0", "HC1", "HC2", "HC3")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Basis:
     """What makes rows of orthonormal features from rows, and coefficients from those.
 

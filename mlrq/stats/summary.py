@@ -33,7 +33,7 @@ FloatArray = npt.NDArray[np.float64]
 FEW, NARROW = 256, 64  # rows that are kept, and columns up to which twice the precision is worth its time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Summary:
     """Row count, means and triangle of k columns, features first, then targets.
 

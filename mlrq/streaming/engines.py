@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from mlrq.datasets import Part
+from mlrq.datasets.parts import Part
 from mlrq.errors import MlrqError, not_installed
 
 Work = Callable[[Part], Any]

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mlrq.datasets import Split, Stream, memory, skipping
-from mlrq.datasets.parts import SMALLEST
+from mlrq.datasets import memory, skipping
+from mlrq.datasets.parts import SMALLEST, Stream
+from mlrq.datasets.split import Split
 from mlrq.errors import MlrqError
 from mlrq.streaming import reductions
 from mlrq.streaming.engines import Engine
@@ -27,7 +28,7 @@ MOST_FEATURES = 10_000  # memory grows with their square, time with their cube
 Notify = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FirstPass:
     """What the first pass finds.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets import Part, Split, Stream
-from mlrq.datasets.parts import Batch, Faults
-from mlrq.datasets.split import hashed, set_aside
+from mlrq.datasets.faults import Faults
+from mlrq.datasets.parts import Batch, Part, Stream
+from mlrq.datasets.split import Split, hashed, set_aside
 from mlrq.errors import DataError, MlrqError
 from mlrq.kernel import chosen
 from mlrq.streaming import test_row_cache
@@ -17,7 +17,7 @@ from mlrq.streaming import test_row_cache
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reader:
     """A table and how its rows are split: all that a worker needs to know.
 

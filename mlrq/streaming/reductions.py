@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlrq import kernel
-from mlrq.datasets import Part, Stream
-from mlrq.datasets.parts import LARGEST, Batch, Faults, out_of_bounds, require_weights
+from mlrq.datasets.faults import Faults
+from mlrq.datasets.parts import LARGEST, Batch, Part, Stream, out_of_bounds, require_weights
 from mlrq.datasets.skipping import Skipped
 from mlrq.errors import DataError
 from mlrq.kernel import Scanned
@@ -57,7 +57,7 @@ Prints = NDArray[np.uint64]  # a fingerprint of each column
 Products = list[list[Fraction]]  # see `exact_sums.products`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scan:
     """What the first pass finds.
 

@@ -22,7 +22,7 @@ class Model(Protocol):
         """(n, targets) float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Score:
     """How good one model is.
 

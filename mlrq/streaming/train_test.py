@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlrq.datasets import Split, Stream
+from mlrq.datasets.parts import Stream
+from mlrq.datasets.split import Split
 from mlrq.models.linear import LinearModel
 from mlrq.quantization.inputs import InputGrid, check_resolution, from_range
 from mlrq.quantization.model import QuantizedLinear

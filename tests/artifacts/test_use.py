@@ -25,7 +25,8 @@ from mlrq.artifacts.documents import (
     read_quantized,
 )
 from mlrq.artifacts.schema import FLOAT32_LEAST, FLOAT32_MOST
-from mlrq.datasets import Split, memory
+from mlrq.datasets import memory
+from mlrq.datasets.split import Split
 from mlrq.errors import MlrqError
 from mlrq.export import c, onnx, sklearn
 from mlrq.models.linear import LinearModel

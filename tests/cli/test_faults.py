@@ -79,7 +79,7 @@ def test_brackets_without_end_are_no_artifact(run, tmp_path, text):
 
 
 def test_a_table_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("mlrq.files.BOMB", 1_000_000)
+    monkeypatch.setattr("mlrq.datasets.gunzip.BOMB", 1_000_000)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,y\n" + b"1,2\n" * 4_000_000))
     run(*CSV, "dataset.path=t.csv.gz").refused("t.csv.gz: cannot be read: unpacks to over 200 times its size")
 

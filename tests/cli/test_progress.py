@@ -10,7 +10,7 @@ from support.processes import HANG
 
 from mlrq.cli import progress as module
 from mlrq.cli.progress import LOG_INTERVAL, WIPE, Progress, Rows, describe, duration
-from mlrq.datasets import Part
+from mlrq.datasets.parts import Part
 
 
 class Clock:

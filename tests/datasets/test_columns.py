@@ -14,9 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from support.tables import table_of
 
-from mlrq.datasets import Split, csv, csv_numbers, parquet
+from mlrq.datasets import csv, csv_numbers, parquet
 from mlrq.datasets.column_rules import ColumnRules
-from mlrq.datasets.split import hashed
+from mlrq.datasets.split import Split, hashed
 from mlrq.errors import MlrqError
 from mlrq.stats.exact_sums import total
 from mlrq.streaming.train_test import TrainTest

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from mlrq.datasets import csv_pieces
 from mlrq.datasets.csv import load
 from mlrq.datasets.csv_numbers import parse
-from mlrq.datasets.parts import Faults, rows_per_batch
+from mlrq.datasets.faults import Faults
+from mlrq.datasets.parts import rows_per_batch
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, read_lines
 from mlrq.errors import DataError, MlrqError
 

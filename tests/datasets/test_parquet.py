@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.tables import hashed
 
-from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
 from mlrq.datasets.parts import rows_per_batch
+from mlrq.datasets.split import Split
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import DataError, MlrqError
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from support.intervals import set_aside as documented
 from support.tables import hashed, shuffled, split_by_scikit_learn
 
-from mlrq.datasets import Part, Split, Stream
 from mlrq.datasets.memory import of_arrays, shuffle
+from mlrq.datasets.parts import Part, Stream
+from mlrq.datasets.split import Split
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.datasets.split import shuffled as permuted
 from mlrq.errors import MlrqError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.streams import LINEAR
 
-from mlrq.datasets import Split
 from mlrq.datasets.memory import of_arrays
 from mlrq.datasets.parquet import load
+from mlrq.datasets.split import Split
 from mlrq.models import closed_form
 from mlrq.stats.metrics import from_summary
 from mlrq.stats.summarize import summarize

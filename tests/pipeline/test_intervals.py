@@ -18,8 +18,8 @@ from support.tables import split_by_scikit_learn
 
 import mlrq
 from mlrq.artifacts.documents import read_float, read_quantized
-from mlrq.datasets import Split
 from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.split import Split
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.datasets.split import set_aside as aside_rows
 from mlrq.streaming.train_test import TrainTest

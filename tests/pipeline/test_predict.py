@@ -424,7 +424,7 @@ def test_a_pipe_to_which_nobody_writes_is_refused_and_another_is_read(run, tmp_p
 def test_gzip_that_unpacks_to_far_more_than_data_do_is_refused(run, tmp_path, small, monkeypatch):
     small("float")
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" + b"\n" * 8_000_000))
-    monkeypatch.setattr("mlrq.files.BOMB", 1_000_000)
+    monkeypatch.setattr("mlrq.datasets.gunzip.BOMB", 1_000_000)
     done = run("predict", "predict.input=rows.csv.gz", "predict.output=out.csv")
     done.refused("rows.csv.gz: cannot be read: unpacks to over 200 times its size")
     assert not (tmp_path / "out.csv").exists()

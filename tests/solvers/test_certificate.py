@@ -21,7 +21,8 @@ from conftest import PROJECT
 from support.tables import split_by_scikit_learn
 
 from mlrq.artifacts.json_document import encode, seal
-from mlrq.datasets import Stream, california_housing, diabetes
+from mlrq.datasets import california_housing, diabetes
+from mlrq.datasets.parts import Stream
 from mlrq.pipeline.certificate import ALL, problems
 from mlrq.solvers import verify, writer
 from mlrq.solvers.certificate import Effort

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support.tables import split_by_scikit_learn
 
-from mlrq.datasets import Stream, california_housing
+from mlrq.datasets import california_housing
 from mlrq.datasets import diabetes as diabetes_dataset
+from mlrq.datasets.parts import Stream
 from mlrq.solvers.problem import FloatArray
 from mlrq.solvers.solve import Rounding, Solution, solve
 from mlrq.stats.summarize import summarize

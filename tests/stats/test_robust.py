@@ -10,8 +10,8 @@ from sklearn.datasets import load_diabetes
 from support.tables import rows_of
 
 import mlrq
-from mlrq.datasets import Split
 from mlrq.datasets.memory import of_arrays
+from mlrq.datasets.split import Split
 from mlrq.stats.regression import regressions
 from mlrq.stats.robust import basis, with_errors
 from mlrq.stats.summary import fit_least_squares

@@ -187,7 +187,7 @@ def test_slow_work_is_not_taken_for_a_lack_of_workers(command, cluster):
     code = """
 import sys, time
 from mlrq.streaming import engines
-from mlrq.datasets import Part
+from mlrq.datasets.parts import Part
 
 def work(part):
     time.sleep(0.05)  # many ticks
@@ -208,7 +208,7 @@ def test_a_scheduler_that_is_lost_between_two_passes_is_one_line(command, cluste
     code = """
 import sys
 from mlrq.streaming import engines
-from mlrq.datasets import Part
+from mlrq.datasets.parts import Part
 
 def work(part):
     return part.group
@@ -229,7 +229,7 @@ if __name__ == "__main__":
 DIES_ONCE = """
 import os, signal, sys
 from mlrq.streaming import engines
-from mlrq.datasets import Part
+from mlrq.datasets.parts import Part
 
 def work(part):
     flag = sys.argv[1]

@@ -8,8 +8,8 @@ from sklearn.linear_model import LinearRegression
 from support.streams import CLI, LINEAR, ROWS, VALUES, close, written
 from support.tables import hashed
 
-from mlrq.datasets import Split
 from mlrq.datasets.parquet import load
+from mlrq.datasets.split import Split
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import MlrqError
 from mlrq.models.linear import LinearModel

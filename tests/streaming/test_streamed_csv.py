@@ -7,8 +7,9 @@ import pytest
 from support.streams import LINEAR, RIDGE, ROWS, VALUES, close
 from support.tables import hashed, shuffled, table_of
 
-from mlrq.datasets import Split, csv_pieces, parquet
+from mlrq.datasets import csv_pieces, parquet
 from mlrq.datasets.csv import load
+from mlrq.datasets.split import Split
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.pipeline.evaluate import evaluate
 from mlrq.pipeline.quantize import quantize_model

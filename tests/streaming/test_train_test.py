@@ -12,9 +12,9 @@ from support.streams import CLI, GENERATOR, LINEAR, RIDGE, ROWS, VALUES, WEIGHTS
 from support.tables import hashed, shuffled, split_as_told
 
 from mlrq.artifacts.documents import read_float
-from mlrq.datasets import Split
 from mlrq.datasets.memory import of_arrays
 from mlrq.datasets.parquet import load
+from mlrq.datasets.split import Split
 from mlrq.datasets.split import hashed as hashed_rows
 from mlrq.errors import MlrqError
 from mlrq.kernel import reference

@@ -9,8 +9,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from mlrq.artifacts.documents import read_float, read_quantized
-from mlrq.datasets import Split
-from mlrq.datasets.split import hashed
+from mlrq.datasets.split import Split, hashed
 
 RANDOM = np.random.default_rng(5)
 COUNT = 3000

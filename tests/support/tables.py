@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from mlrq.datasets import Split, Stream
+from mlrq.datasets.parts import Stream
+from mlrq.datasets.split import Split
 from mlrq.streaming.train_test import TrainTest
 
 
