@@ -149,7 +149,7 @@ def report(model: Model, most: int | None) -> None:
         if name == "cells":
             for place, (column, line) in enumerate(model.lookups.items()):
                 less = model.link(f"without_{place}", *defined, without=line).text
-                print(f"    {f'of it, look-up of {column}':<34.34}{part.text - less:>6}")
+                print(f"    {f'of it, look-up of {column}':<34}{part.text - less:>6}")
     if emulator:
         wrong = emulate(model.link("self_test", "SELF_TEST").program)
         if wrong:

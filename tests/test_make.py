@@ -20,6 +20,7 @@ from conftest import PROJECT, rows_csv
 from support.processes import wait
 
 from mlrq.artifacts.documents import read_float
+from mlrq.cli.make import command
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
@@ -186,6 +187,26 @@ def test_a_sweep_goes_on_through_make(make):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("(done before)") == 1
     assert len((folder / "sweep.csv").read_bytes().splitlines()) == len(before.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("args", "widths"),
+    [
+        ("", True),
+        ("dataset=diabetes", True),
+        ("'dataset.features=[bmi,bp]' quantization.inputs=int8", True),
+        ("model=ridge,lasso", False),
+        ("quantization.bits=range(2,5)", False),
+        ("experiment=reference", False),
+        ("resume=last", False),
+        ("dataset.path=a[b", False),  # which the sweep refuses
+    ],
+)
+def test_a_sweep_is_over_bit_widths_where_args_say_of_nothing_else(monkeypatch, args, widths):
+    monkeypatch.setenv("OUT", "outputs")
+    monkeypatch.setenv("ARGS", args)
+    own = ["experiment=bit_widths"] if widths else []
+    assert command("sweep") == ["output_dir=outputs", "-m", *own, *shlex.split(args)]
 
 
 def test_help_lists_every_target_with_what_it_does(make):

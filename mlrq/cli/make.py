@@ -121,11 +121,24 @@ def command(target: str) -> list[str]:
     if target == "estimator":
         return [_folder(out), "export", "export=sklearn"]
     if target == "sweep":
-        return [_folder(out), "-m", *(given() or ["experiment=bit_widths"])]
+        words = given()
+        return [_folder(out), "-m", *([] if _sweeps(words) else ["experiment=bit_widths"]), *words]
     folder = _folder(f"{out}/size")  # of its own: the size is that of integer inputs, whatever the model has
     if target == "size":
         return [folder, INTEGER_INPUTS, *overrides("quantize")]
     return [folder, "export"]
+
+
+def _sweeps(words: list[str]) -> bool:
+    """Whether overrides say what to sweep over, or cannot be read, which the sweep will tell."""
+    from hydra.errors import HydraException
+
+    from mlrq.config.composition import asked
+
+    try:
+        return any(_about(word, ("experiment", "resume", "hydra")) or asked(word).swept for word in words)
+    except (HydraException, MlrqError):
+        return True
 
 
 def _folder(path: str) -> str:
