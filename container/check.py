@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from mlrq.artifacts.json_document import encode
 from mlrq.cli import recorded
-from mlrq.config.composition import quoted
+from mlrq.errors import quoted
 from mlrq.files import digest
 
 Finished = subprocess.CompletedProcess[str]

@@ -1,5 +1,6 @@
-"""The exceptions whose text is for the user, and `printable`, which makes text from outside safe to print."""
+"""The exceptions whose text is for the user, and how text from outside is printed or typed."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -41,6 +42,12 @@ def nearest(word: str, allowed: Iterable[str], prefix: str = "", likeness: float
 
     near = difflib.get_close_matches(word, allowed, n=1, cutoff=likeness)
     return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+def quoted(text: str, mark: str = "'") -> str:
+    """`text` as a value in an override, between quotes of one kind, whatever is in it."""
+    ending = re.sub(rf"(\\+)(?={mark}|$)", r"\1\1", text)  # backslashes count before a quote only
+    return mark + ending.replace(mark, f"\\{mark}") + mark
 
 
 def unknown_key(key: str, allowed: list[str]) -> str:

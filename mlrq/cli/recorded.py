@@ -1,16 +1,14 @@
 """The dataset of a stage that starts from a model: the one that it was made from, where no other is named."""
 
 import json
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from mlrq.config.composition import quoted
 from mlrq.config.schema import SCHEMAS, DatasetConfig
-from mlrq.errors import MlrqError
+from mlrq.errors import MlrqError, quoted
 from mlrq.files import contents
 from mlrq.pipeline.record import RUN
 
@@ -19,7 +17,6 @@ STARTING = {"quantize": ("train",), "evaluate": ("quantize", "train"), "verify":
 # A dataset, or a configuration that may choose one; and training, which chooses its own.
 CHOOSING = ("dataset", "experiment", "model_path")
 FOLDER = "outputs"
-TYPABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ ./%*@?|+-]*")  # a key of a mapping that needs no more escapes
 # An option of the group is named after its schema.
 DATASETS = {name: one for name, one in SCHEMAS.items() if issubclass(one, DatasetConfig)}
 
@@ -83,8 +80,7 @@ def _typed(value: Any) -> str:
     """A plain value as Hydra reads it."""
     if isinstance(value, list):
         return f"[{','.join(map(_typed, value))}]"
-    if isinstance(value, dict):  # what Hydra cannot read as a key, the columns in the artifact make up for
-        told = {key: _typed(one) for key, one in value.items() if TYPABLE.fullmatch(key)}
-        return "{" + ",".join(f"{key.replace(' ', chr(92) + ' ')}: {one}" for key, one in told.items()) + "}"
+    if isinstance(value, dict):  # the columns; Hydra cannot read every name as a key
+        return _typed([f"{name}: {kind}" for name, kind in value.items()])
     # What looks like an interpolation is text.
     return quoted(value.replace("${", "\\${")) if isinstance(value, str) else json.dumps(value)

@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
 from mlrq.config import environment, hydra_section, limits, schema
-from mlrq.errors import ConfigError
+from mlrq.errors import ConfigError, quoted
 
 _HERE = Path(__file__).resolve().parents[1]
 # Inside the package in a wheel, beside it in a checkout.
@@ -66,12 +66,6 @@ def separate(composed: DictConfig) -> DictConfig:
     with open_dict(composed):
         del composed["hydra"]
     return composed
-
-
-def quoted(text: str) -> str:
-    """`text` as a value in an override, whatever is in it."""
-    ending = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes count before a quote only
-    return "'" + ending.replace("'", "\\'") + "'"
 
 
 def folders(config_dir: str | None, overrides: Sequence[str]) -> tuple[list[Path], list[str]]:

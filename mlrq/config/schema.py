@@ -95,6 +95,15 @@ def _columns(value: object) -> list[str]:
     return [str(name) for name in value] if isinstance(value, list) else [str(value)]
 
 
+def _kinds(columns: object) -> object:
+    """Columns by name, and what each is, of a mapping, or of a list of "name: kind" for any name."""
+    columns = [columns] if isinstance(columns, str) else columns
+    if isinstance(columns, list) and all(isinstance(one, str) and ":" in one for one in columns):
+        pairs = [one.rpartition(":") for one in columns]
+        return {name: kind.strip() for name, _, kind in pairs}
+    return {str(name): kind for name, kind in columns.items()} if isinstance(columns, dict) else columns
+
+
 @dataclass(repr=False, eq=False)
 class Schema:
     """A set of keys."""
@@ -161,8 +170,7 @@ class FileConfig(DatasetConfig):
         self.target = _columns(self.target)
         self.features = None if self.features is None else _columns(self.features)
         self.missing_values = None if self.missing_values is None else _columns(self.missing_values)
-        if isinstance(self.columns, dict):
-            self.columns = {str(name): kind for name, kind in self.columns.items()}
+        self.columns = _kinds(self.columns)
 
     def faults(self, prefix: str = "") -> list[str]:
         """A line for every value that is not allowed; `prefix` before its name."""

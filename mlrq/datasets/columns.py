@@ -16,6 +16,7 @@ from mlrq.datasets.encoding import (
 )
 from mlrq.datasets.learning import learn
 from mlrq.datasets.parts import LARGEST, Part, Stream, room_for
+from mlrq.datasets.refusals import no_value, way_out
 from mlrq.errors import MlrqError
 
 Table = TypeVar("Table", bound=Stream)
@@ -80,8 +81,7 @@ def encoded(table: Raw, part: Part, plan: Plan) -> Iterator[NDArray[np.float64]]
 def _way_out(fault: CellFault, plan: Plan) -> str:
     """What helps against a fault, as the end of a sentence."""
     if fault.why == "missing":
-        ways = "mean, indicator or drop" if fault.name not in plan.targets else "drop"
-        return f": dataset.missing={ways} says what becomes of it"
-    if fault.what.endswith("is not a number") and fault.name not in plan.targets:
-        return f"; if it is a category: dataset.columns={{{fault.name}: categorical}}"
+        return no_value(fault.name in plan.targets)
+    if fault.what.endswith("is not a number"):
+        return way_out(fault.text, fault.name, fault.name in plan.targets)
     return ": dataset.unknown=baseline counts it as the most frequent one" if fault.why == "unknown" else ""

@@ -20,6 +20,7 @@ from mlrq.datasets.encoding import NUMERIC, Cells, coded, rows_of, select
 from mlrq.datasets.faults import Faults
 from mlrq.datasets.gunzip import Gunzip
 from mlrq.datasets.parts import LARGEST, Part, Stamp, Stream, room_for, rows_per_batch, unchanged
+from mlrq.datasets.refusals import way_out
 from mlrq.datasets.tables import CsvTable, feature_names, open_text, picker, places_of, present, read_lines
 from mlrq.errors import DataError, MlrqError
 
@@ -136,8 +137,10 @@ class CsvStream(Stream):
                 return (found[:, i : i + size].T for i in range(0, span.rows, size))
             file = io.BytesIO(data)
         lines = read_lines(text_of(file, length, self.by_row), self.path, span.line)
-        table = CsvTable(lines, self.path, self.delimiter, self.columns, span.line, LARGEST)
-        return table.marked(names, faults) if self.by_row else table.batches(names)
+        given = (lines, self.path, self.delimiter, self.columns, span.line, LARGEST)
+        if self.by_row:
+            return CsvTable(*given).marked(names, faults)
+        return CsvTable(*given, lambda cell, name: way_out(cell, name, name in self.targets)).batches(names)
 
 
 def load(

@@ -53,6 +53,11 @@ class CellFault(Exception):
         super().__init__(what)
         self.row, self.name, self.what, self.why = row, name, what, why
 
+    @property
+    def text(self) -> str:
+        """The cell, where it is text that is not a number, as `what` quotes it."""
+        return self.what.removesuffix(" is not a number").strip("'")
+
 
 @dataclass(frozen=True)
 class Column:

@@ -38,6 +38,7 @@ from mlrq.datasets.encoding import (
     texts,
 )
 from mlrq.datasets.parts import LARGEST, Part
+from mlrq.datasets.refusals import Refused, all_of, no_number
 from mlrq.datasets.split import Split, hashed, set_aside, shuffled
 from mlrq.errors import MlrqError, printable
 from mlrq.stats.exact_sums import total
@@ -125,16 +126,22 @@ def learn(table: Raw, kinds: dict[str, str], targets: Sequence[str], rules: Colu
                 raise _refused(table.name, name, f"over {MOST_DISTINCT:,} distinct values")
     if sought and not any(tally.count or tally.missing or tally.seen for tally in tallies.values()):
         raise MlrqError(f"{table.name}: no training rows")
-    columns = []
+    columns, refused = [], list[Refused]()
     for name, kind in features.items():
         if name in plain:
             columns.append(Column(name, kind))  # type: ignore[arg-type]
             continue
-        column, unknown = _column(table.name, name, kind, tallies[name], rules)
+        try:
+            column, unknown = _column(table.name, name, kind, tallies[name], rules)
+        except Refused as error:
+            refused.append(error)
+            continue
         columns.append(column)
         if unknown and rules.unknown == "baseline":
             rows = "1 row has" if unknown == 1 else f"{unknown:,} rows have"
             notes.append(f"{rows} a category of {name!r} that no training row has")
+    if refused:
+        raise all_of(refused)
     encoding = Encoding(tuple(columns), rules.missing_values)
     every = [*encoding.features, *targets]
     twice = sorted({name for name in every if every.count(name) > 1})
@@ -208,7 +215,7 @@ def _tallied(
                 _count(tallies[name], name, kind, column, held, rules)
         except CellFault as fault:
             place = read + int(np.flatnonzero(kept)[fault.row])
-            hint = f"; if it is a category: dataset.columns={{{fault.name}: categorical}}"
+            hint = no_number(fault.text, fault.name)
             raise table.located(part, place, fault.name, fault.what + hint) from None
         read += rows
         start += count
@@ -245,9 +252,13 @@ def _count(
         counts[1] += int(every[place])
 
 
-def _refused(table: str, name: str, why: str) -> MlrqError:
-    way = f"dataset.columns={{{name}: drop}} drops it; or {{{name}: categorical}} with dataset.rare_below=N"
-    return MlrqError(f"{table}: column {printable(name, 60)!r} has {why}: {way}")
+def _refused(table: str, name: str, why: str) -> Refused:
+    other = "; or make it categorical, with dataset.rare_below=N"
+    return Refused(table, name, f"{_column_named(name)} has {why}", more=other)
+
+
+def _column_named(name: str) -> str:
+    return f"column {printable(name, 60)!r}"
 
 
 def _column(table: str, name: str, kind: str, tally: _Tally, rules: ColumnRules) -> tuple[Column, int]:
@@ -263,8 +274,7 @@ def _column(table: str, name: str, kind: str, tally: _Tally, rules: ColumnRules)
                     tally.count += train
                     tally.sum += Fraction(value) * train
     if not tally.count and not any(train for train, _ in tally.seen.values()):
-        what = f"{table}: column {name!r} has no value in the training rows"
-        raise MlrqError(f"{what}: dataset.columns={{{name}: drop}} leaves it out")
+        raise Refused(table, name, f"{_column_named(name)} has no value in the training rows")
     if kind != CATEGORICAL:
         fill = float(tally.sum / tally.count) if filling else None
         return Column(name, kind, fill=fill, indicator=indicator), 0  # type: ignore[arg-type]
@@ -280,9 +290,7 @@ def _kind(table: str, name: str, tally: _Tally) -> str:
     if figures:
         other = next(text for text in found if parsed(text) is None)
         shown = f"numbers such as {figures[0]!r} and text such as {printable(other, 40)!r}"
-        raise MlrqError(
-            f"{table}: column {name!r} has {shown}: dataset.columns={{{name}: categorical}} makes categories"
-        )
+        raise Refused(table, name, f"{_column_named(name)} has {shown}", CATEGORICAL, no_number(other))
     if {text.lower() for text in found} <= {"true", "false"}:
         return BOOLEAN
     if all(DATE.fullmatch(text) for text in found):
@@ -309,10 +317,8 @@ def _categorical(
     if len(often) > MOST_CATEGORIES:
         raise _refused(table, name, f"{len(often):,} categories, and at most {MOST_CATEGORIES:,} are learned")
     if len(known) == 1 and not how[1]:
-        raise MlrqError(
-            f"{table}: constant feature in the training rows: {name!r} (always {next(iter(known))!r}): "
-            f"dataset.columns={{{name}: drop}} leaves it out"
-        )
+        always = printable(next(iter(known)), 40)
+        raise Refused(table, name, f"constant feature in the training rows: {name!r} (always {always!r})")
     first = max(often, key=lambda text: often[text])  # the first of the most frequent
     categories = (first, *(text for text in often if text != first))
     return Column(name, CATEGORICAL, categories, tuple(rare), *how), sum(unknown.values())  # type: ignore[arg-type]

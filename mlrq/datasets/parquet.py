@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from mlrq.datasets import arrow
 from mlrq.datasets.column_rules import TEXT, ColumnRules
 from mlrq.datasets.columns import encoded, learned
-from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
+from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, DROP, NUMERIC, Cells, Texts, text_of
 from mlrq.datasets.faults import Faults
 from mlrq.datasets.parquet_files import find, first_line
 from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
+from mlrq.datasets.refusals import override
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
 from mlrq.errors import DataError, MlrqError, not_installed
@@ -271,7 +272,7 @@ def _guessed(schema: Any, columns: list[str], file: str, several: bool) -> dict[
         elif several:
             raise MlrqError(
                 f"{file}: column {name!r} is {kind}, neither numbers, truth values nor text; "
-                f"dataset.columns={{{name}: drop}} leaves it out"
+                f"{override({name: DROP})} leaves it out"
             )
         else:
             raise MlrqError(
@@ -298,9 +299,7 @@ def _require_same(
                 raise MlrqError(f"{file}: the target {name!r} is not numbers")
         elif guesses.setdefault(name, kind) != kind and not (rules and name in rules.kinds):
             what = f"{kind or 'text'}, and {guesses[name] or 'text'} in the files before"
-            raise MlrqError(
-                f"{file}: column {name!r} is {what}: dataset.columns={{{name}: categorical}} says which"
-            )
+            raise MlrqError(f"{file}: column {name!r} is {what}: {override({name: CATEGORICAL})} says which")
 
 
 def arrow_cells(column: Any, kind: str) -> Cells:

@@ -142,6 +142,7 @@ class CsvTable:
         columns: The names, where the header is not in `lines`, for they start further down.
         before: Number of lines before them.
         largest: Magnitude of the largest number that is let through.
+        way_out: Of a cell and its column: what helps where that is no number, as the end of a sentence.
 
     Attributes:
         name: What to call it in messages.
@@ -157,11 +158,13 @@ class CsvTable:
         columns: tuple[str, ...] = (),
         before: int = 0,
         largest: float = sys.float_info.max,
+        way_out: Callable[[str, str], str] = lambda cell, column: "",
     ) -> None:
         self.name = name
         self.delimiter = delimiter
         self._before = before
         self._largest = largest
+        self._way_out = way_out
         self._lines = _Lines(lines)
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         self.columns = columns or self._header(name)
@@ -308,6 +311,7 @@ class CsvTable:
             for name, cell in zip(wanted, row, strict=True):
                 if not _is_number(cell):
                     what = "is empty" if not cell.strip() else f"{cell!r} is not a number"
+                    what += self._way_out(cell, name)
                 elif not math.isfinite(float(cell)):
                     what = f"{cell!r} is not a finite number"
                 elif abs(float(cell)) > self._largest:

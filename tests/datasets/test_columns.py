@@ -274,7 +274,7 @@ REFUSED = [
     (lambda n: [f"2024-01-{1 + i % 28:02}" for i in range(n)], "has dates such as '2024-01-01'"),
     (lambda n: ["same"] * n, "constant feature in the training rows: 'new' (always 'same')"),
     (lambda n: [""] * n, "column 'new' has no value in the training rows"),
-    (lambda n: ["x"] * 50 + ["3"] * (n - 50), "'x' is not a number; if it is a category: dataset.columns="),
+    (lambda n: ["x"] * 50 + ["3"] * (n - 50), "'x' is not a number; if it is a category: 'dataset.columns={"),
 ]
 
 
@@ -292,7 +292,9 @@ def test_what_is_no_feature_is_refused_by_name_with_a_reason(tmp_path, cells, re
 def test_a_column_of_text_with_numbers_further_down_is_refused(tmp_path):
     frame = flats(1200)
     frame["new"] = ["x"] * 1100 + ["3"] * 100
-    with pytest.raises(MlrqError, match=r"numbers such as '3' and text such as 'x': dataset\.columns="):
+    with pytest.raises(
+        MlrqError, match=r"numbers such as '3' and text such as 'x': 'dataset\.columns={new: c"
+    ):
         read(saved(frame, tmp_path))
     stream = read(saved(frame, tmp_path), kinds={"new": "categorical"})
     assert stream.encoding.columns[-1].categories == ("x", "3")
