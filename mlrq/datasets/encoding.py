@@ -14,10 +14,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlrq.kernel import bounded
+
 NUMERIC, BOOLEAN, CATEGORICAL, DROP = "numeric", "boolean", "categorical", "drop"
 MISSING = ("", "NAN", "NULL", "NaN", "Nan", "Null", "nan", "null")  # without blanks around
 TRUTH = {"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}  # in any case
 RARE = "(rare)"  # what its feature calls the rare categories
+
+QUICK = 64  # features of a column: to compare all rows with each is quicker than to find those of each
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0*")
 
@@ -141,12 +145,15 @@ class Encoding:
         Raises:
             CellFault: For the first row with a cell that is no number, no truth value, not known or missing.
         """
-        made = np.zeros((len(self.features), rows_of(cells[0])))
+        made = np.empty((len(self.features), rows_of(cells[0])))
         found, place = [] if faults is None else faults, 0
         for column, one in zip(self.columns, cells, strict=True):
-            width = len(column.features)
+            target = made[place : place + len(column.features)]
+            place += len(target)
+            if _filled(column, one, self.missing_values, target, largest):
+                continue
+            target[:] = 0.0
             lost = is_missing(one, self.missing_values)
-            target = made[place : place + width]
             if column.kind == CATEGORICAL:
                 found += _fill_categories(column, one, lost, target, unknown)
             else:
@@ -157,10 +164,41 @@ class Encoding:
                 target[:, lost] = np.nan
             if column.indicator:
                 target[-1] = lost
-            place += width
         if found and faults is None:
             raise min(found, key=lambda fault: fault.row)
         return made
+
+
+def _filled(
+    column: Column, cells: Cells, missing_values: Sequence[str], made: NDArray[np.float64], largest: float
+) -> bool:
+    """Fill the features `made` where that is quick, which is where no cell is at fault; whether it was."""
+    if column.kind == NUMERIC and not isinstance(cells, Texts):
+        if any(parsed(value) is not None for value in missing_values) or not bounded([cells], largest):
+            return False
+        made[0] = cells
+        if column.indicator:
+            made[-1] = 0.0
+        return True
+    if column.kind != CATEGORICAL or not isinstance(cells, Texts) or len(made) > QUICK:
+        return False
+    slots, gone = _slots(column, cells.values), missing_texts(cells.values, missing_values)
+    slots[gone] = -1
+    if (slots == -2).any() or (column.fill is None and gone.any()):
+        return False
+    if column.indicator:
+        slots[gone] = len(made) - 1
+    slot = slots.astype(np.int8)[cells.codes]
+    for place in range(len(made)):
+        made[place] = slot == place
+    return True
+
+
+def _slots(column: Column, values: Sequence[str]) -> NDArray[np.int64]:
+    """(texts,) the feature of each: -1 of the most frequent category, which has none; -2 of unknown ones."""
+    known = {name: slot for slot, name in enumerate(column.categories, -1)}
+    known |= dict.fromkeys(column.rare, len(column.categories) - 1)
+    return np.array([known.get(category(text), -2) for text in values], dtype=np.int64)
 
 
 def _fill_categories(
@@ -168,10 +206,7 @@ def _fill_categories(
 ) -> list[CellFault]:
     """Fill the features `made`, zeros, of a categorical column; its first fault, if there is one."""
     found = texts(cells)
-    known = {name: slot for slot, name in enumerate(column.categories, -1)}
-    known |= dict.fromkeys(column.rare, len(column.categories) - 1)
-    slots = np.array([known.get(category(text), -2) for text in found.values], dtype=np.int64)
-    slot = slots[found.codes]
+    slot = _slots(column, found.values)[found.codes]
     slot[lost] = -1
     rows = np.flatnonzero(slot >= 0)
     made[slot[rows], rows] = 1.0

@@ -4,10 +4,14 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.streams import CLI, written
 from support.tables import hashed
 
@@ -42,6 +46,34 @@ def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(tmp_path):
         assert left(tmp_path) == [first]
         with test_row_cache.opened(tmp_path) as second:
             assert sorted(left(tmp_path)) == sorted([first, second])
+
+
+COLUMN = st.one_of(
+    st.lists(st.floats(), min_size=200, max_size=200),
+    st.lists(st.sampled_from([0.0, 1.0, 255.0]), min_size=200, max_size=200),
+    st.integers(0, 199).flatmap(
+        lambda i: st.sampled_from([-0.0, 0.5, 256.0, -1.0, np.nan, np.inf]).map(
+            lambda odd: [*[1.0] * i, odd, *[0.0] * (199 - i)]
+        )
+    ),
+)
+
+
+@given(st.lists(st.lists(COLUMN, min_size=1, max_size=4), max_size=3), st.integers(0, 200))
+def test_what_is_written_is_read_bit_by_bit(tables, rows):
+    made = [np.array(columns, dtype=np.float64)[:, :rows] for columns in tables]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "0.rows")
+        assert test_row_cache.write(path, iter(made)) == rows * len(made)
+        again = [np.array(table) for table in test_row_cache.read(path)]
+    assert [table.shape for table in again] == [table.shape for table in made]
+    assert [table.tobytes() for table in again] == [table.tobytes() for table in made]
+
+
+def test_columns_of_bytes_take_an_eighth(tmp_path):
+    table = np.vstack([np.linspace(0, 1, 8000), np.arange(8000) % 2, np.arange(8000) % 256])
+    test_row_cache.write(tmp_path / "0.rows", iter([table]))
+    assert (tmp_path / "0.rows").stat().st_size == 16 + 8 + 8000 * (8 + 1 + 1)
 
 
 def test_a_place_that_is_none_is_named(tmp_path):
