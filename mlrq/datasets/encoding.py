@@ -188,9 +188,7 @@ def _filled(
         return False
     if column.indicator:
         slots[gone] = len(made) - 1
-    slot = slots.astype(np.int8)[cells.codes]
-    for place in range(len(made)):
-        made[place] = slot == place
+    made[:] = slots.astype(np.int8)[cells.codes] == np.arange(len(made), dtype=np.int8)[:, None]
     return True
 
 

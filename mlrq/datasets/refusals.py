@@ -8,7 +8,8 @@ from mlrq.datasets.encoding import CATEGORICAL, DROP
 from mlrq.errors import MlrqError, quoted
 
 TOLD = 2  # of many columns, those whose reason is told
-MARKS = ("na", "n/a", "#n/a", "none", "nil", "missing", "unknown", "?", "-", "--", ".")  # of missing cells
+# Of missing cells, in any case.
+MARKS = ("na", "n/a", "n.a.", "#n/a", "none", "nil", "missing", "unknown", "?", "-", "--", ".")
 # Names that Hydra reads as a key of a mapping, as they are. Others are quoted in a list.
 _KEY = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_]\w*(?: \w+)*", re.ASCII | re.IGNORECASE)
 
@@ -25,7 +26,7 @@ def override(kinds: Mapping[str, str]) -> str:
 def no_number(text: str, column: str = "") -> str:
     """What helps where `text` is no number, as the end of a sentence; its column might be categories."""
     if text.strip().lower() in MARKS:
-        shown = text if re.fullmatch(r"[A-Za-z/]+", text) else quoted(text, '"')
+        shown = text if re.fullmatch(r"[A-Za-z/.]+", text) else quoted(text, '"')
         return f"; if it is a missing cell: {shlex.quote(f'dataset.missing_values={shown}')}"
     return f"; if it is a category: {override({column: CATEGORICAL})}" if column else ""
 

@@ -62,7 +62,7 @@ def test_all_columns_that_are_refused_are_told_at_once_and_what_is_told_works(ru
     assert run(*given, argument).code == 0
 
 
-@pytest.mark.parametrize("mark", ["NA", "n/a", "#N/A", "?", "-", "None", "."])
+@pytest.mark.parametrize("mark", ["NA", "n/a", "n.a.", "#N/A", "?", "-", "None", "."])
 def test_a_mark_of_missing_cells_is_told_as_one_and_what_is_told_works(run, table, mark):
     cells = [*map(str, numbers(1)[:-1]), mark]
     given = table(x=cells, z=numbers(5), y=numbers(3))
