@@ -243,8 +243,9 @@ def _count(
         gone = missing_texts(cells.values, rules.missing_values)
     else:
         gone = is_missing(np.unique(cells), rules.missing_values)
-    every, out = (np.bincount(codes, minlength=len(gone)) for codes in (found.codes, found.codes[held]))
-    train = every - out
+    known = len(gone)
+    both = np.bincount(found.codes + known * held, minlength=2 * known)  # training rows, and the others
+    train, every = both[:known], both[:known] + both[known:]
     tally.missing += int(train[gone].sum())
     for place in np.flatnonzero(~gone & (every > 0)).tolist():
         counts = tally.seen.setdefault(category(found.values[place]), [0, 0])
