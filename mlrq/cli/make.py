@@ -13,7 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from mlrq.errors import MlrqError, printable
+from mlrq.errors import MlrqError, printable, quoted
 from mlrq.files import write
 
 # Keys that a stage does not heed: what it makes stays as it is when they change.
@@ -143,8 +143,7 @@ def _sweeps(words: list[str]) -> bool:
 
 def _folder(path: str) -> str:
     """`output_dir` for Hydra, which needs quotes around what is not plain."""
-    quoted = "'" + path.replace("'", "\\'") + "'"
-    return f"output_dir={path if re.fullmatch(r'[A-Za-z0-9_./-]+', path) else quoted}"
+    return f"output_dir={path if re.fullmatch(r'[A-Za-z0-9_./-]+', path) else quoted(path)}"
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from omegaconf.errors import ValidationError
 
 from mlrq.config import composition, schema, validation
 from mlrq.config.groups import having
-from mlrq.errors import ConfigError, nearest, not_installed, unknown_key
+from mlrq.errors import ConfigError, nearest, not_installed, quoted, unknown_key
 from mlrq.quantization.keys import bounds
 
 NEEDED = {"hydra/launcher=joblib": ("running jobs in parallel", "hydra-joblib-launcher", "joblib")}
@@ -45,10 +45,10 @@ def _single(overrides: Sequence[str], sweeps: bool, faults: list[str]) -> Iterat
 def _quoted(text: str) -> str:
     """How to write an override whose value Hydra's grammar does not take as it stands."""
     key, _, value = text.partition("=")
-    hydra = value.replace("\\", "\\\\").replace('"', '\\"')
     closed = all(value.count(one) == value.count(other) for one, other in ("()", "[]", "{}"))
     hint = "" if closed else "close its brackets, or "
-    return f"{hint}quote the value, for Hydra and for the shell: " + shlex.quote(f'{key}="{hydra}"')
+    shown = shlex.quote(f"{key}=" + quoted(value, '"'))
+    return f"{hint}quote the value, for Hydra and for the shell: {shown}"
 
 
 def _first(error: BaseException) -> str:

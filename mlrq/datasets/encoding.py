@@ -51,16 +51,12 @@ class CellFault(Exception):
         name: Of its column.
         what: What is wrong with it.
         why: "missing", "unknown", or empty.
+        text: The cell, where it is text that is no number.
     """
 
-    def __init__(self, row: int, name: str, what: str, why: str = "") -> None:
+    def __init__(self, row: int, name: str, what: str, why: str = "", text: str = "") -> None:
         super().__init__(what)
-        self.row, self.name, self.what, self.why = row, name, what, why
-
-    @property
-    def text(self) -> str:
-        """The cell, where it is text that is not a number, as `what` quotes it."""
-        return self.what.removesuffix(" is not a number").strip("'")
+        self.row, self.name, self.what, self.why, self.text = row, name, what, why, text
 
 
 @dataclass(frozen=True)
@@ -230,7 +226,7 @@ def _fill_numbers(
         bad = (bad | ~(np.abs(made[0]) <= largest)) & ~lost
     if bad.any():
         row = int(np.argmax(bad))
-        faults.append(CellFault(row, column.name, bad_cell(column.kind, cells, row, largest)))
+        faults.append(bad_cell(column.name, column.kind, cells, row, largest))
         made[0, bad] = np.nan
     return faults
 
@@ -319,9 +315,9 @@ def number(kind: str, text: str) -> float | None:
     return TRUTH.get(category(text).lower()) if kind == BOOLEAN else parsed(text)
 
 
-def bad_cell(kind: str, cells: Cells, row: int, largest: float) -> str:
-    """What is wrong with a cell that is there, and no number that is let through."""
-    value = None
+def bad_cell(name: str, kind: str, cells: Cells, row: int, largest: float) -> CellFault:
+    """The fault of a cell of column `name` that is there, and no number that is let through."""
+    text = ""
     if isinstance(cells, Texts):
         text = cells.values[int(cells.codes[row])]
         value = number(kind, text)
@@ -330,10 +326,10 @@ def bad_cell(kind: str, cells: Cells, row: int, largest: float) -> str:
         shown = f"{cells[row]:g}"
         value = number(kind, shown) if kind == BOOLEAN else float(cells[row])
     if value is None or math.isnan(value):
-        return f"{shown} is {'neither true nor false' if kind == BOOLEAN else 'not a number'}"
-    return (
-        f"{shown} exceeds {largest:g}: change its unit" if math.isfinite(value) else f"{shown} is not finite"
-    )
+        what = "neither true nor false" if kind == BOOLEAN else "not a number"
+        return CellFault(row, name, f"{shown} is {what}", text=text)
+    what = f"exceeds {largest:g}: change its unit" if math.isfinite(value) else "is not finite"
+    return CellFault(row, name, f"{shown} {what}")
 
 
 def _missing_cell(cells: Cells, row: int) -> str:

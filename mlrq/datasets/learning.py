@@ -232,7 +232,7 @@ def _count(
         values, bad = numbers(kind, cells)
         if (bad & ~lost).any():
             row = int(np.argmax(bad & ~lost))
-            raise CellFault(row, name, bad_cell(kind, cells, row, LARGEST))
+            raise bad_cell(name, kind, cells, row, LARGEST)
         values = values[~lost & ~held]
         values = values[np.abs(values) <= LARGEST]  # what exceeds it is found when it is encoded
         tally.count += len(values)

@@ -4,13 +4,15 @@ import shlex
 
 import pytest
 
-from mlrq.config.composition import asked
+from mlrq.config.composition import asked, compose, separate
 from mlrq.config.explain import find
 
 CSV = ["dataset=csv", "dataset.target=y"]
 
 
-@pytest.mark.parametrize("name", [",", "a(1).csv", "a[b.csv", "it's.csv", '"a.csv', "ü.csv", "a{,}b", "a=(b"])
+@pytest.mark.parametrize(
+    "name", [",", "a(1).csv", "a[b.csv", "it's.csv", '"a.csv', "ü.csv", "a{,}b", "a=(b", "a\\b(.csv", "(a\\"]
+)
 def test_a_value_that_has_to_be_quoted_is_told_with_quotes_that_do(name):
     """What is proposed is one argument for a shell, and what Hydra makes of it is what was meant."""
     (fault,) = find([*CSV, f"dataset.path={name}"], None, False)
@@ -19,6 +21,7 @@ def test_a_value_that_has_to_be_quoted_is_told_with_quotes_that_do(name):
     (argument,) = shlex.split(proposed)
     assert asked(argument).values == [argument]
     assert find([*CSV, argument], None, False) == []
+    assert separate(compose([*CSV, argument])).dataset.path == name
 
 
 @pytest.mark.parametrize("value", ["range(2,", "[2,3", "{a:1"])
