@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from mlrq.datasets import arrow
 from mlrq.datasets.column_rules import TEXT, ColumnRules
 from mlrq.datasets.columns import encoded, learned
-from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, DROP, NUMERIC, Cells, Texts, text_of
+from mlrq.datasets.encoding import BOOLEAN, CATEGORICAL, NUMERIC, Cells, Texts, text_of
 from mlrq.datasets.faults import Faults
 from mlrq.datasets.parquet_files import find, first_line
 from mlrq.datasets.parts import Part, Stamp, Stream, room_for, rows_per_batch, unchanged
-from mlrq.datasets.refusals import override
+from mlrq.datasets.refusals import Refused, all_of, override
 from mlrq.datasets.skipping import reasons
 from mlrq.datasets.tables import feature_names, present
 from mlrq.errors import DataError, MlrqError, not_installed
@@ -255,7 +255,7 @@ def _guessed(schema: Any, columns: list[str], file: str, several: bool) -> dict[
 
     present(schema.names, columns, file)
     found: dict[str, str | None] = {}
-    counts = Counter(schema.names)
+    counts, refused = Counter(schema.names), list[Refused]()
     for name in columns:
         if counts[name] > 1:
             raise MlrqError(f"{file}: has column {name!r} twice")
@@ -270,14 +270,14 @@ def _guessed(schema: Any, columns: list[str], file: str, several: bool) -> dict[
         elif several and types.is_dictionary(kind) and types.is_integer(cell):
             found[name] = CATEGORICAL
         elif several:
-            raise MlrqError(
-                f"{file}: column {name!r} is {kind}, neither numbers, truth values nor text; "
-                f"{override({name: DROP})} leaves it out"
-            )
+            what = f"column {name!r} is {kind}, neither numbers, truth values nor text"
+            refused.append(Refused(file, name, what))
         else:
             raise MlrqError(
                 f"{file}: column {name!r} is {kind}, not numbers; name the others by dataset.features"
             )
+    if refused:
+        raise all_of(refused)
     return found
 
 

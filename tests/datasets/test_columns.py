@@ -306,6 +306,9 @@ def test_dates_of_parquet_are_refused_by_their_type(tmp_path):
     with pytest.raises(MlrqError, match=r"column 'day' is timestamp\[\w+\], neither numbers"):
         read(saved(frame, tmp_path, "flats.parquet"))
     assert "day" not in read(saved(frame, tmp_path, "flats.parquet"), kinds={"day": "drop"}).features
+    frame["end"] = pandas.Timestamp("2024-02-01")
+    with pytest.raises(MlrqError, match=r"2 columns are no features: .*{day: drop, end: drop}"):
+        read(saved(frame, tmp_path, "flats.parquet"))
 
 
 def test_pandas_categories_and_nullable_integers_are_read(tmp_path):
