@@ -59,7 +59,12 @@ class Within:
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Any other: in words, and as a predicate."""
+    """What a value may be where that is neither names nor a range.
+
+    Attributes:
+        text: What stands after "must be".
+        holds: Whether a value is allowed.
+    """
 
     text: str
     holds: Callable[[Any], bool]
